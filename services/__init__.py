@@ -1,0 +1,1 @@
+"""The four services. Each owns its data and speaks to the others through facts on Kafka only."""

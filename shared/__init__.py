@@ -1,0 +1,1 @@
+"""The kit: plumbing that every service uses and that knows none of them."""
