@@ -1,0 +1,1 @@
+"""Development: the embedded engines, the launcher and the commands behind `make`."""

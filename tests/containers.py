@@ -1,0 +1,69 @@
+"""The published images of the engines, run by testcontainers where a Docker engine runs.
+
+The images are settings (MENTORIUM_POSTGRES_IMAGE, MENTORIUM_KAFKA_IMAGE) for those with a registry
+of their own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+from testcontainers.postgres import PostgresContainer
+
+from dev.ports import LOOPBACK, free_ports
+from dev.postgres import SUPERUSER
+
+_POSTGRES_PORT = 5432
+_KAFKA_PORT = 9092
+_START_SECONDS = 120
+
+
+@contextmanager
+def postgres_container(
+    passwords: Mapping[str, str],
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Give host:port of a PostgreSQL container whose superuser has the password named here."""
+    image = os.environ.get("MENTORIUM_POSTGRES_IMAGE", "postgres:18")
+    container = PostgresContainer(
+        image, username=SUPERUSER, password=passwords[SUPERUSER], dbname="postgres", driver=None
+    )
+    with container as running:
+        port = running.get_exposed_port(_POSTGRES_PORT)
+        yield f"{running.get_container_host_ip()}:{port}", passwords
+
+
+@contextmanager
+def kafka_container() -> Iterator[str]:
+    """Give the bootstrap address of a one-node Kafka container.
+
+    A broker tells clients its own address, so the published port is chosen before it starts.
+    """
+    (port,) = free_ports(1)
+    image = os.environ.get("MENTORIUM_KAFKA_IMAGE", "apache/kafka:4.4.0")
+    container = DockerContainer(image).with_bind_ports(_KAFKA_PORT, port)
+    for name, value in _broker_environment(port).items():
+        container = container.with_env(name, value)
+    started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_START_SECONDS)
+    with container.waiting_for(started):
+        yield f"{LOOPBACK}:{port}"
+
+
+def _broker_environment(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{_KAFKA_PORT},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+    }
