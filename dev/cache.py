@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,11 +25,12 @@ class LockHeld(RuntimeError):
 
 
 @asynccontextmanager
-async def locked(path: Path, seconds: float) -> AsyncIterator[None]:
+async def locked(path: Path, seconds: float) -> AsyncGenerator[None]:
     """Hold the lock file `path`; raises `LockHeld` after `seconds`.
 
     The kernel drops the lock with the process that held it, so a crash leaves nothing behind.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         await _take(handle, path, seconds)

@@ -7,6 +7,7 @@ import ctypes
 import os
 import pwd
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _KILL_DEADLINE_SECONDS = 10.0
-_START_TIME_FIELD = 19
-"""Position of `starttime` in /proc/PID/stat after the command name (proc(5), field 22)."""
+_START_TIME_FIELD = 18
+"""Position of `starttime` in /proc/PID/stat after the state (proc(5): fields 22 and 3)."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +117,14 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 def start_time(pid: int) -> str | None:
     """Return a mark that tells this process from a later one with the same id; None if it is gone.
 
-    Linux counts clock ticks since boot. Elsewhere the mark is the text of `ps`.
+    Linux counts clock ticks since boot. Elsewhere the mark is what `ps` says.
     """
-    if sys.platform == "linux":
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        state, *fields = stat.rpartition(")")[2].split()
-        return None if state == "Z" else fields[_START_TIME_FIELD - 1]
-    with os.popen(f"ps -o lstart= -p {int(pid)}") as answer:  # noqa: S605 - the id is a number
-        return answer.read().strip() or None
+    if sys.platform != "linux":
+        asked = ("ps", "-o", "lstart=", "-p", str(pid))
+        return subprocess.run(asked, capture_output=True, text=True).stdout.strip() or None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state == "Z" else fields[_START_TIME_FIELD]

@@ -63,7 +63,6 @@ async def fetch_all(files: Sequence[LockedFile], folder: Path, title: str) -> No
     """
     if all(file.is_here() for file in files):
         return
-    folder.mkdir(parents=True, exist_ok=True)
     async with locked(folder / "download.lock", _LOCK_DEADLINE_SECONDS):
         absent = [file for file in files if not file.is_here()]
         with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn()) as progress:

@@ -91,15 +91,15 @@ class Kafka:
         Raises `DownloadFailed`, `EngineMissing` or `ProgramFailed`.
         """
         jars = await prepare_kafka()
-        self._lay_out()
+        self.lay_out()
         archive = archive_path(jars)
-        return self._command(jars, [f"-XX:AOTCache={archive}"] if archive.exists() else [])
+        return self.command(jars, [f"-XX:AOTCache={archive}"] if archive.exists() else [])
 
     async def ready(self) -> bool:
         """Whether the broker answers requests, not merely connections."""
         if not await answers(self.port):
             return False
-        admin = self._admin()
+        admin = self.admin()
         try:
             await admin.start()
             await admin.list_topics()
@@ -109,12 +109,13 @@ class Kafka:
             await admin.close()
         return True
 
-    def _admin(self) -> AIOKafkaAdminClient:
+    def admin(self) -> AIOKafkaAdminClient:
+        """Return an admin client that has not been started."""
         return AIOKafkaAdminClient(
             bootstrap_servers=self.bootstrap, request_timeout_ms=_ADMIN_DEADLINE_MS
         )
 
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
         """Write the settings, and a formatted data folder unless there is one.
 
         A formatted folder is what `StorageTool format` leaves: a checkpoint without ids, which is
@@ -123,14 +124,15 @@ class Kafka:
         data = self.folder / "data"
         metadata = data / _METADATA_FOLDER
         metadata.mkdir(parents=True, exist_ok=True)
-        self._write_settings()
+        self.write_settings()
         if (data / "meta.properties").exists():
             return
         shutil.copy(kafka_cache() / _CHECKPOINT, metadata / f"{0:020}-{0:010}.checkpoint")
         ids = f"cluster.id={_new_id()}\nnode.id={_NODE_ID}\ndirectory.id={_new_id()}\n"
         (data / "meta.properties").write_text(f"version=1\n{ids}")
 
-    def _write_settings(self) -> None:
+    def write_settings(self) -> None:
+        """Write the settings file; the ports may be others than the last time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = _SETTINGS.format(
             node=_NODE_ID,
@@ -141,11 +143,13 @@ class Kafka:
         )
         (self.folder / "server.properties").write_text(text)
 
-    def _command(self, jars: list[Path], more_flags: list[str]) -> Command:
+    def command(self, jars: list[Path], more_flags: list[str]) -> Command:
+        """Return the command that runs the broker, with these flags of Java added."""
         settings = str(self.folder / "server.properties")
         return _java(jars, more_flags, "kafka.Kafka", settings, cwd=self.folder)
 
-    def _format_command(self, jars: list[Path]) -> Command:
+    def format_command(self, jars: list[Path]) -> Command:
+        """Return the command that formats the data folder as Kafka's own tool does."""
         settings = str(self.folder / "server.properties")
         arguments = ("format", "-t", _new_id(), "-c", settings)
         return _java(jars, [], "kafka.tools.StorageTool", *arguments, cwd=self.folder)
@@ -171,11 +175,16 @@ async def prepare_kafka() -> list[Path]:
 async def _make_checkpoint(jars: list[Path], checkpoint: Path) -> None:
     with TemporaryDirectory(prefix="mentorium-kafka-") as folder:
         broker = Kafka(Path(folder), *free_ports(2))
-        broker._write_settings()
-        await run_to_end(broker._format_command(jars), _FORMAT_DEADLINE_SECONDS)
-        (made,) = Path(folder, "data", _METADATA_FOLDER).glob("*.checkpoint")
-        shutil.copy(made, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").replace(checkpoint)
+        broker.write_settings()
+        await run_to_end(broker.format_command(jars), _FORMAT_DEADLINE_SECONDS)
+        _keep_checkpoint(broker, checkpoint)
+
+
+def _keep_checkpoint(broker: Kafka, checkpoint: Path) -> None:
+    (made,) = (broker.folder / "data" / _METADATA_FOLDER).glob("*.checkpoint")
+    part = checkpoint.with_suffix(".part")
+    shutil.copyfile(made, part)
+    part.replace(checkpoint)
 
 
 async def _try_to_make_archive(jars: list[Path], archive: Path) -> None:
@@ -193,8 +202,8 @@ async def _try_to_make_archive(jars: list[Path], archive: Path) -> None:
 async def _train(jars: list[Path], output: Path) -> None:
     with TemporaryDirectory(prefix="mentorium-kafka-") as folder:
         broker = Kafka(Path(folder), *free_ports(2))
-        broker._lay_out()
-        command = broker._command(jars, [f"-XX:AOTCacheOutput={output}"])
+        broker.lay_out()
+        command = broker.command(jars, [f"-XX:AOTCacheOutput={output}"])
         process = await spawn(command, asyncio.subprocess.DEVNULL)
         try:
             await wait_until_ready(broker, _START_DEADLINE_SECONDS)
@@ -214,7 +223,7 @@ async def wait_until_ready(broker: Kafka, seconds: float) -> None:
 
 
 async def _work_a_little(broker: Kafka) -> None:
-    admin = broker._admin()
+    admin = broker.admin()
     await admin.start()
     try:
         await admin.create_topics([NewTopic("training", 1, 1)])

@@ -26,7 +26,7 @@ def java() -> Path:
 
 
 def locked_jars() -> list[LockedFile]:
-    """Return the jars of the lock file, in its order, which the ahead-of-time archive is tied to."""
+    """Return the jars in the order of the lock file, to which the archive is tied."""
     base = os.environ.get(MAVEN_URL_SETTING, _MAVEN_CENTRAL).rstrip("/")
     lines = _LOCK.read_text().splitlines()
     return [_jar(base, line) for line in lines if line and not line.startswith("#")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -36,35 +36,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> str:
-    """Which engines the tests run on: one of `STACKS`."""
+    """Give the name of the engines the tests run on: one of `STACKS`."""
     return str(request.config.getoption("--stack"))
 
 
 @pytest.fixture(scope="session")
-async def postgres(stack: str) -> AsyncIterator[PostgresServer]:
-    """The PostgreSQL server that all tests share; not durable, so nobody kills it."""
+async def postgres(stack: str) -> AsyncGenerator[PostgresServer]:
+    """Give the PostgreSQL server that all tests share; not durable, so nobody kills it."""
     async with run_postgres(stack) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-async def kafka(stack: str) -> AsyncIterator[KafkaServer]:
-    """The Kafka broker that all tests share."""
+async def kafka(stack: str) -> AsyncGenerator[KafkaServer]:
+    """Give the Kafka broker that all tests share."""
     async with run_kafka(stack) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-async def databases(postgres: PostgresServer) -> AsyncIterator[Databases]:
-    """The maker of databases; tests ask for `database` instead."""
+async def databases(postgres: PostgresServer) -> AsyncGenerator[Databases]:
+    """Give the maker of databases; tests ask for `database` instead."""
     maker = Databases(postgres)
     yield maker
     await maker.drop_templates()
 
 
 @pytest.fixture
-async def database(databases: Databases) -> AsyncIterator[Callable[..., Awaitable[Database]]]:
-    """A function like `Databases.create`, whose databases are dropped when the test ends."""
+async def database(databases: Databases) -> AsyncGenerator[Callable[..., Awaitable[Database]]]:
+    """Give a function like `Databases.create`, whose databases are dropped when the test ends."""
     async with AsyncExitStack() as ends:
 
         async def create(*services: str, migrated: bool = True) -> Database:
@@ -77,23 +77,25 @@ async def database(databases: Databases) -> AsyncIterator[Callable[..., Awaitabl
 
 @pytest.fixture
 def topic_prefix() -> str:
-    """A prefix that makes topics and consumer groups this test's own on the shared broker."""
+    """Give a prefix that makes topics and consumer groups this test's own on the shared broker."""
     return f"test-{secrets.token_hex(4)}."
 
 
 @pytest.fixture
-async def own_postgres() -> AsyncIterator[EngineProcess[Postgres]]:
-    """A running durable PostgreSQL of this test's own, to be stopped, killed and started again.
+async def own_postgres() -> AsyncGenerator[EngineProcess[Postgres]]:
+    """Give a running durable PostgreSQL of this test's own, to be killed and started again.
 
     Roles are set up in its database `mentorium`; nothing is migrated.
     """
-    async with engine_folder() as folder, running(embedded_postgres(folder, durable=True)) as own:
-        await own.engine.set_up_roles()
-        yield own
+    with engine_folder() as folder:
+        async with running(embedded_postgres(folder, durable=True)) as own:
+            await own.engine.set_up_roles()
+            yield own
 
 
 @pytest.fixture
-async def own_kafka() -> AsyncIterator[EngineProcess[Kafka]]:
-    """A running Kafka broker of this test's own, to be stopped, killed and started again."""
-    async with engine_folder() as folder, running(embedded_kafka(folder)) as own:
-        yield own
+async def own_kafka() -> AsyncGenerator[EngineProcess[Kafka]]:
+    """Give a running Kafka broker of this test's own, to be killed and started again."""
+    with engine_folder() as folder:
+        async with running(embedded_kafka(folder)) as own:
+            yield own

@@ -7,7 +7,7 @@ of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from testcontainers.core.container import DockerContainer
@@ -25,7 +25,7 @@ _START_SECONDS = 120
 @contextmanager
 def postgres_container(
     passwords: Mapping[str, str],
-) -> Iterator[tuple[str, Mapping[str, str]]]:
+) -> Generator[tuple[str, Mapping[str, str]]]:
     """Give host:port of a PostgreSQL container whose superuser has the password named here."""
     image = os.environ.get("MENTORIUM_POSTGRES_IMAGE", "postgres:18")
     container = PostgresContainer(
@@ -37,7 +37,7 @@ def postgres_container(
 
 
 @contextmanager
-def kafka_container() -> Iterator[str]:
+def kafka_container() -> Generator[str]:
     """Give the bootstrap address of a one-node Kafka container.
 
     A broker tells clients its own address, so the published port is chosen before it starts.

@@ -11,8 +11,8 @@ import asyncio
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -214,8 +214,8 @@ async def _migrate(database: Database, service: str) -> None:
     await migrate(database.owner_url(service), folder, service)
 
 
-@asynccontextmanager
-async def engine_folder() -> AsyncIterator[Path]:
+@contextmanager
+def engine_folder() -> Generator[Path]:
     """Give a temporary folder that the engine's own account can enter."""
     with tempfile.TemporaryDirectory(prefix="mentorium-test-") as name:
         Path(name).chmod(0o711)
@@ -239,7 +239,7 @@ def embedded_kafka(folder: Path) -> EngineProcess[Kafka]:
 
 
 @asynccontextmanager
-async def run_postgres(stack: str) -> AsyncIterator[PostgresServer]:
+async def run_postgres(stack: str) -> AsyncGenerator[PostgresServer]:
     """Give a PostgreSQL server of the chosen stack for as long as the context lasts."""
     if stack == "external":
         yield _external_postgres()
@@ -249,13 +249,13 @@ async def run_postgres(stack: str) -> AsyncIterator[PostgresServer]:
         with postgres_container(new_passwords()) as address_and_passwords:
             yield PostgresServer(*address_and_passwords)
     else:
-        async with engine_folder() as folder:
+        with engine_folder() as folder:
             async with running(embedded_postgres(folder, durable=False)) as process:
                 yield postgres_server(process)
 
 
 @asynccontextmanager
-async def run_kafka(stack: str) -> AsyncIterator[KafkaServer]:
+async def run_kafka(stack: str) -> AsyncGenerator[KafkaServer]:
     """Give a Kafka cluster of the chosen stack for as long as the context lasts."""
     if stack == "external":
         yield KafkaServer(_from_environment("KAFKA_BOOTSTRAP_SERVERS"))
@@ -265,12 +265,13 @@ async def run_kafka(stack: str) -> AsyncIterator[KafkaServer]:
         with kafka_container() as bootstrap:
             yield KafkaServer(bootstrap)
     else:
-        async with engine_folder() as folder, running(embedded_kafka(folder)) as process:
-            yield KafkaServer(process.engine.bootstrap)
+        with engine_folder() as folder:
+            async with running(embedded_kafka(folder)) as process:
+                yield KafkaServer(process.engine.bootstrap)
 
 
 @asynccontextmanager
-async def running(process: EngineProcess[E]) -> AsyncIterator[EngineProcess[E]]:
+async def running(process: EngineProcess[E]) -> AsyncGenerator[EngineProcess[E]]:
     """Start an engine, give it, and stop it at the end."""
     try:
         await process.start()
