@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,7 +112,7 @@ def move_clock_to(path: Path, instant: datetime) -> BusinessInstant:
 
 
 @contextmanager
-def _open_clock(path: Path) -> Iterator[FileBusinessClock]:
+def _open_clock(path: Path) -> Generator[FileBusinessClock]:
     clock = FileBusinessClock(path)
     try:
         yield clock

@@ -1,0 +1,193 @@
+"""Who is asking: access tokens signed by `profiles` (ES256), verified from its published key set.
+
+Keys are fetched over HTTP, cached, refreshed when an unknown key id turns up, and used when stale:
+no service needs `profiles` to start or to go on (RFC 7517, RFC 7519).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import cast
+from uuid import UUID
+
+import aiohttp
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, KeySetSerialization
+from joserfc.jws import extract_compact
+
+from shared.clock import monotonic_seconds, system_now, to_epoch_seconds
+from shared.errors import Kind, Refusal
+from shared.ids import PersonId
+from shared.log import logger
+
+ALGORITHM = "ES256"
+ISSUER = "mentorium"
+AUDIENCE = "mentorium"
+ACCESS_SECONDS = 10 * 60
+LEEWAY_SECONDS = 30
+KEYS_FRESH_SECONDS = 5 * 60
+KEYS_REFETCH_SECONDS = 5
+FETCH_SECONDS = 3.0
+TOKEN_LONGEST = 4096
+
+_log = logger("auth")
+
+
+class Role(Enum):
+    """What a person may be; somebody may be both mentee and mentor."""
+
+    MENTEE = "mentee"
+    MENTOR = "mentor"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The person a request is made for."""
+
+    person_id: PersonId
+    roles: frozenset[Role]
+    sign_in_id: UUID
+
+    def is_a(self, role: Role) -> bool:
+        """Return whether the person has a role."""
+        return role in self.roles
+
+
+class TokenMissing(Refusal):
+    """The route needs a signed-in person."""
+
+    code = "token_missing"
+    kind = Kind.UNAUTHENTICATED
+    detail = "Send an access token: Authorization: Bearer …"
+
+
+class TokenInvalid(Refusal):
+    """The token is not ours, was altered, or is over."""
+
+    code = "token_invalid"
+    kind = Kind.UNAUTHENTICATED
+    detail = "Refresh the access token or sign in again."
+
+
+class RoleMissing(Refusal):
+    """The person does not have the role the route is for."""
+
+    code = "role_missing"
+    kind = Kind.FORBIDDEN
+    detail = "Your account does not have the role that may do this."
+
+
+class KeysUnavailable(Refusal):
+    """No key set has been fetched yet, so nobody can be recognised for the moment."""
+
+    code = "keys_unavailable"
+    kind = Kind.UNAVAILABLE
+    detail = "Try again in a moment."
+
+
+KeySource = Callable[[], Awaitable[KeySet]]
+
+
+def sign_access_token(key: ECKey, principal: Principal) -> str:
+    """Return an access token that is good for `ACCESS_SECONDS` of system time."""
+    issued = to_epoch_seconds(system_now())
+    claims: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(principal.person_id),
+        "sid": str(principal.sign_in_id),
+        "roles": sorted(role.value for role in principal.roles),
+        "iat": issued,
+        "exp": issued + ACCESS_SECONDS,
+    }
+    return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
+
+
+class Verifier:
+    """Recognises people by their tokens, with keys from any source."""
+
+    def __init__(self, source: KeySource) -> None:
+        self._source = source
+        self._keys: KeySet | None = None
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._turn = asyncio.Lock()
+
+    async def principal(self, token: str) -> Principal:
+        """Return whom a token stands for; raises `TokenInvalid` or `KeysUnavailable`."""
+        if len(token) > TOKEN_LONGEST:
+            raise TokenInvalid
+        if monotonic_seconds() - self._fetched_at > KEYS_FRESH_SECONDS:
+            await self._refresh()
+        try:
+            return self._read(token)
+        except UnknownKey:
+            # The signer may have rotated its key since we last asked.
+            await self._refresh()
+        try:
+            return self._read(token)
+        except UnknownKey:
+            raise TokenInvalid from None
+
+    def _read(self, token: str) -> Principal:
+        if self._keys is None:
+            raise KeysUnavailable
+        try:
+            read = jwt.decode(token, _pick(self._keys, token), algorithms=[ALGORITHM])
+            _CLAIMS.validate(read.claims)
+            return Principal(
+                PersonId(UUID(str(read.claims["sub"]))),
+                frozenset(Role(role) for role in cast("list[str]", read.claims["roles"])),
+                UUID(str(read.claims["sid"])),
+            )
+        except (JoseError, ValueError, KeyError, TypeError):
+            raise TokenInvalid from None
+
+    async def _refresh(self) -> None:
+        async with self._turn:
+            if monotonic_seconds() - self._tried_at < KEYS_REFETCH_SECONDS and self._keys:
+                return
+            self._tried_at = monotonic_seconds()
+            try:
+                async with asyncio.timeout(FETCH_SECONDS):
+                    self._keys = await self._source()
+                self._fetched_at = monotonic_seconds()
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, JoseError) as error:
+                _log.warning("keys_not_fetched", error=type(error).__name__)
+
+
+class UnknownKey(Exception):
+    """The token names a key that the cached set does not have."""
+
+
+_CLAIMS = jwt.JWTClaimsRegistry(
+    leeway=LEEWAY_SECONDS,
+    iss={"essential": True, "value": ISSUER},
+    aud={"essential": True, "value": AUDIENCE},
+    exp={"essential": True},
+    sub={"essential": True},
+)
+
+
+def _pick(keys: KeySet, token: str) -> ECKey:
+    kid = extract_compact(token.encode()).headers().get("kid")
+    for key in keys.keys:
+        if key.kid == kid and isinstance(key, ECKey):
+            return key
+    raise UnknownKey
+
+
+def keys_from(url: str, client: aiohttp.ClientSession) -> KeySource:
+    """Return a source that fetches the key set from the address `profiles` publishes it at."""
+
+    async def fetch() -> KeySet:
+        async with client.get(url) as answer:
+            answer.raise_for_status()
+            return KeySet.import_key_set(cast("KeySetSerialization", await answer.json()))
+
+    return fetch

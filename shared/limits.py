@@ -1,0 +1,82 @@
+"""Rate limits across replicas: token buckets in PostgreSQL, drawn from in handfuls.
+
+A replica takes several tokens at once and spends them by itself, so that an ordinary request does
+not cost a write; `handful` is how far one replica may overshoot.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from shared.clock import monotonic_seconds, system_now
+from shared.db import Pool
+from shared.errors import Kind, Refusal
+
+BUCKETS_REMEMBERED = 10_000
+HANDFUL_SECONDS = 10.0
+"""How long a handful may be kept before it is worth nothing."""
+
+DRAW = """
+INSERT INTO rate_buckets AS b (name, tokens, filled_at) VALUES ($1, $2 - $4, $5)
+ON CONFLICT (name) DO UPDATE SET
+    tokens = LEAST($2, b.tokens + $3 * GREATEST(0, EXTRACT(epoch FROM $5 - b.filled_at))) - $4,
+    filled_at = $5
+WHERE LEAST($2, b.tokens + $3 * GREATEST(0, EXTRACT(epoch FROM $5 - b.filled_at))) >= $4
+RETURNING tokens
+"""
+
+
+class TooManyRequests(Refusal):
+    """The bucket is empty."""
+
+    code = "too_many_requests"
+    kind = Kind.TOO_MANY
+    detail = "Wait as long as Retry-After says."
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`burst` requests at once, then `per_second` on average; `handful` are drawn at a time."""
+
+    name: str
+    burst: int
+    per_second: float
+    handful: int = 1
+
+
+PER_PERSON = Limit("person", burst=200, per_second=20, handful=20)
+SIGN_IN_PER_ADDRESS = Limit("sign_in", burst=30, per_second=0.5)
+SIGN_UP_PER_ADDRESS = Limit("sign_up", burst=20, per_second=0.2)
+
+
+class Limiter:
+    """Spends tokens of one service."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._hands: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    async def spend(self, limit: Limit, subject: str) -> None:
+        """Take one token of `subject`; raises `TooManyRequests` with `retry_after_seconds`."""
+        name = f"{limit.name}:{subject}"
+        left, drawn_at = self._hands.pop(name, (0, 0.0))
+        if left == 0 or monotonic_seconds() - drawn_at > HANDFUL_SECONDS:
+            left, drawn_at = await self._draw(limit, name), monotonic_seconds()
+        self._hands[name] = (left - 1, drawn_at)
+        while len(self._hands) > BUCKETS_REMEMBERED:
+            self._hands.popitem(last=False)
+
+    async def _draw(self, limit: Limit, name: str) -> int:
+        for wanted in dict.fromkeys((limit.handful, 1)):
+            got = await self._pool.fetchval(
+                DRAW,
+                name,
+                float(limit.burst),
+                limit.per_second,
+                float(wanted),
+                system_now(),
+            )
+            if got is not None:
+                return wanted
+        raise TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))

@@ -1,0 +1,75 @@
+"""Structured logs, one line each, with the trace they belong to and without secrets."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
+
+import structlog
+
+from shared.telemetry import current_trace_id
+
+REDACTED = "[redacted]"
+SECRET_FIELDS = frozenset(
+    """password token secret authorization cookie email name address link code sealed
+    refresh_token access_token api_key locale zone""".split()
+)
+"""Names of fields whose value never reaches a log, at any depth."""
+
+Line = MutableMapping[str, Any]
+
+
+def _clean(fields: Mapping[str, object]) -> dict[str, object]:
+    return {
+        key: REDACTED
+        if key.lower() in SECRET_FIELDS
+        else _clean(cast("Mapping[str, object]", value))
+        if isinstance(value, Mapping)
+        else value
+        for key, value in fields.items()
+    }
+
+
+def redact_secrets(_logger: Any, _method: str, line: Line) -> Line:
+    """Replace the values of secret fields (a structlog processor)."""
+    return _clean(line)
+
+
+def add_trace(_logger: Any, _method: str, line: Line) -> Line:
+    """Say which cause this line belongs to (a structlog processor)."""
+    if trace_id := current_trace_id():
+        line["trace_id"] = trace_id
+    return line
+
+
+def configure_logs(process: str, *, form: str, level: str) -> None:
+    """Send every log line of this process to standard output; `form` is `json` or `console`."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            add_trace,
+            redact_secrets,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(name)s %(message)s")
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+
+
+def logger(room: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of one room of the house."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(room=room))

@@ -1,0 +1,22 @@
+"""The HTTP layer: routes declared with pydantic shapes, OpenAPI 3.1, problem documents."""
+
+from shared.web.api import ANYONE, SIGNED_IN, Api, Call, Reply, Route
+from shared.web.problems import Problem
+from shared.web.shapes import Body, Page, PageQuery, Query, Text, View, WholeNumber
+
+__all__ = [
+    "ANYONE",
+    "SIGNED_IN",
+    "Api",
+    "Body",
+    "Call",
+    "Page",
+    "PageQuery",
+    "Problem",
+    "Query",
+    "Reply",
+    "Route",
+    "Text",
+    "View",
+    "WholeNumber",
+]

@@ -1,0 +1,217 @@
+"""Routes: a function with typed parameters becomes a route, and the types its documentation.
+
+A handler asks for what it needs by annotation: `call: Call`; `conn: Connection` (a transaction
+that commits when it returns, and that also keeps the `Idempotency-Key` promise); `body`, a `Body`;
+`query`, a `Query`; path parameters by name (`UUID` or `str`); `raw: bytes`, the body as it came.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter
+
+from shared.auth import Principal, Role, TokenMissing
+from shared.clock import BusinessInstant
+from shared.db import Pool
+from shared.errors import Kind, Refusal
+from shared.ids import PersonId
+from shared.limits import Limit
+
+VERSION_DIGITS = 9
+
+Handler = Callable[..., Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class May:
+    """Who may use a route; without roles every signed-in person."""
+
+    anyone: bool = False
+    roles: frozenset[Role] = frozenset()
+
+
+ANYONE = May(anyone=True)
+SIGNED_IN = May()
+
+
+class VersionMissing(Refusal):
+    """A change to something two people edit came without the version it was made from."""
+
+    code = "version_missing"
+    kind = Kind.CONDITION_MISSING
+    detail = "Send If-Match with the ETag you saw."
+
+
+class VersionOutdated(Refusal):
+    """Somebody changed it since."""
+
+    code = "version_outdated"
+    kind = Kind.OUTDATED
+    detail = "Load it again and repeat your change."
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that needs more than a shape: a status, headers, a version, or plain bytes."""
+
+    view: BaseModel | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    version: int | None = None
+    content: bytes | None = None
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: who asks, when, and what it runs on."""
+
+    request: web.Request
+    pool: Pool
+    now: BusinessInstant
+    principal: Principal | None
+
+    @property
+    def who(self) -> Principal:
+        """Return the signed-in person; raises `TokenMissing` on a public route without one."""
+        if self.principal is None:
+            raise TokenMissing
+        return self.principal
+
+    @property
+    def person_id(self) -> PersonId:
+        """Return the signed-in person's id."""
+        return self.who.person_id
+
+    def expected_version(self) -> int:
+        """Return the version in If-Match; raises `VersionMissing` or `VersionOutdated`."""
+        sent = self.request.headers.get("If-Match")
+        if sent is None:
+            raise VersionMissing
+        text = sent.strip().strip('"')
+        if not (text.isascii() and text.isdigit() and len(text) <= VERSION_DIGITS):
+            raise VersionOutdated
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route as declared: what OpenAPI, the tests of access and the server need to know."""
+
+    method: str
+    path: str
+    handler: Handler
+    may: May
+    status: int
+    idempotent: bool
+    limit: Limit | None
+    summary: str
+    refusals: tuple[type[Refusal], ...]
+    versioned: bool
+    path_types: Mapping[str, type]
+    body: TypeAdapter[Any] | None
+    query: type[BaseModel] | None
+    answer: TypeAdapter[Any] | None
+    wants_connection: bool
+    wants_raw: bool
+
+    @property
+    def name(self) -> str:
+        """Return method and path, the name by which an idempotency key is scoped."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass
+class Api:
+    """The routes of one service."""
+
+    title: str
+    routes: list[Route] = field(default_factory=list[Route])
+
+    def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route that reads; see `add` for the options."""
+        return self.add("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route that creates or does something; see `add` for the options."""
+        options.setdefault("status", 201)
+        return self.add("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route that replaces something; see `add` for the options."""
+        return self.add("PUT", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Declare a route that ends something; see `add` for the options."""
+        options.setdefault("status", 204)
+        return self.add("DELETE", path, **options)
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        may: May | Role = SIGNED_IN,
+        status: int = 200,
+        idempotent: bool = False,
+        limit: Limit | None = None,
+        versioned: bool = False,
+        refusals: tuple[type[Refusal], ...] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Declare a route.
+
+        `may`: who may use it (a role, `SIGNED_IN`, `ANYONE`). `idempotent`: an `Idempotency-Key`
+        is required. `limit`: by address instead of by person. `versioned`: If-Match is required.
+        `refusals`: what the business may say no with, for the documentation.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            hints = typing.get_type_hints(handler)
+            wanted = {name: hints[name] for name in inspect.signature(handler).parameters}
+            self.routes.append(
+                Route(
+                    method=method,
+                    path=path,
+                    handler=handler,
+                    may=May(roles=frozenset({may})) if isinstance(may, Role) else may,
+                    status=status,
+                    idempotent=idempotent,
+                    limit=limit,
+                    summary=(inspect.getdoc(handler) or "").split("\n", 1)[0],
+                    refusals=refusals,
+                    versioned=versioned,
+                    path_types=_path_types(path, wanted),
+                    body=TypeAdapter(wanted["body"]) if "body" in wanted else None,
+                    query=wanted.get("query"),
+                    answer=_answer(hints.get("return")),
+                    wants_connection="conn" in wanted,
+                    wants_raw="raw" in wanted,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def _path_types(path: str, hints: Mapping[str, Any]) -> dict[str, type]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    # NewTypes of UUID are classes only at heart.
+    return {name: getattr(hints[name], "__supertype__", hints[name]) for name in names}
+
+
+def _answer(hint: Any) -> TypeAdapter[Any] | None:
+    if hint is None or hint is type(None) or hint is Reply:
+        return None
+    if typing.get_origin(hint) is typing.Annotated:  # Annotated[Reply, Shape]
+        return TypeAdapter(typing.get_args(hint)[1])
+    return TypeAdapter(hint)
+
+
+PATH_TYPES: Mapping[type, Callable[[str], object]] = {UUID: UUID, str: str, int: int}

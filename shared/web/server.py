@@ -1,0 +1,283 @@
+"""From routes to a server: one place each for traces, problems, limits, access, transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
+from uuid import UUID
+
+from aiohttp import web
+from aiohttp.typedefs import Handler as AiohttpHandler
+from pydantic import BaseModel, ValidationError
+
+from shared.auth import Principal, RoleMissing, TokenInvalid, TokenMissing, Verifier
+from shared.clock import BusinessClock
+from shared.db import Connection, Pool, in_transaction
+from shared.errors import Kind, NotFound, Refusal, is_transient
+from shared.idempotency import KEY_LONGEST, Answer, IdempotencyKeyMissing, Intent
+from shared.limits import PER_PERSON, Limiter
+from shared.log import logger
+from shared.telemetry import REQUEST_SECONDS, REQUESTS, current_trace_id, traced
+from shared.web import problems
+from shared.web.api import Api, Call, Reply, Route, VersionMissing
+
+MAX_BODY_BYTES = 256 * 1024
+REQUEST_DEADLINE_SECONDS = 20.0
+NUL = b"\\u0000"
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_log = logger("web")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What routes run on."""
+
+    pool: Callable[[], Pool]
+    clock: BusinessClock
+    verifier: Verifier
+    limiter: Callable[[], Limiter]
+    trusted_proxies: tuple[str, ...] = ()
+
+
+def build(api: Api, around: Surroundings) -> web.Application:
+    """Return an application with the routes of `api`; health and documents are added elsewhere."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[observe, explain])
+    for route in api.routes:
+        app.router.add_route(route.method, route.path, _endpoint(route, around))
+    return app
+
+
+@web.middleware
+async def observe(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+    """Give the request its trace, count it, log it, and set the security headers."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "unknown"
+    started = time.perf_counter()
+    with traced(request.headers.get("traceparent")) as context:
+        response = await handler(request)
+        seconds = time.perf_counter() - started
+        REQUESTS.labels(route, request.method, str(response.status)).inc()
+        REQUEST_SECONDS.labels(route, request.method).observe(seconds)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Trace-Id"] = context.split("-")[1]
+        _log.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+    return response
+
+
+@web.middleware
+async def explain(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+    """Turn every error into a problem document; an unknown one into 500 without detail."""
+    trace_id = current_trace_id()
+    try:
+        async with asyncio.timeout(REQUEST_DEADLINE_SECONDS):
+            return await handler(request)
+    except Refusal as refusal:
+        return problems.of_refusal(refusal, trace_id)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return problems.of_status(error.status, trace_id, headers=headers)
+    except Exception as error:
+        if is_transient(error):
+            _log.warning("request_postponed", error=type(error).__name__)
+            return problems.of_status(
+                503,
+                trace_id,
+                code="try_again",
+                detail="Send the same request again.",
+                headers={"Retry-After": str(problems.RETRY_AFTER_SECONDS)},
+            )
+        _log.exception("request_failed", error=type(error).__name__)
+        return problems.of_status(500, trace_id)
+
+
+def _endpoint(route: Route, around: Surroundings) -> AiohttpHandler:
+    async def respond(request: web.Request) -> web.StreamResponse:
+        call = Call(
+            request=request,
+            pool=around.pool(),
+            now=around.clock.now(),
+            principal=await _principal(request, route, around.verifier),
+        )
+        await _spend(call, route, around)
+        try:
+            arguments, body = await _arguments(call, route)
+        except _Shape as shape:
+            return problems.of_shape(shape.error, current_trace_id(), where=shape.where)
+        answer = await _perform(call, route, arguments, body)
+        return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+
+    return respond
+
+
+async def _principal(request: web.Request, route: Route, verifier: Verifier) -> Principal | None:
+    sent = request.headers.get("Authorization")
+    if sent is None:
+        if route.may.anyone:
+            return None
+        raise TokenMissing
+    scheme, _, token = sent.partition(" ")
+    if scheme.lower() != "bearer" or not token.isascii():
+        raise TokenInvalid
+    principal = await verifier.principal(token.strip())
+    if route.may.roles and not (route.may.roles & principal.roles):
+        raise RoleMissing
+    return principal
+
+
+async def _spend(call: Call, route: Route, around: Surroundings) -> None:
+    if route.limit:
+        await around.limiter().spend(route.limit, _address(call.request, around.trusted_proxies))
+    elif call.principal:
+        await around.limiter().spend(PER_PERSON, str(call.principal.person_id))
+
+
+def _address(request: web.Request, trusted: tuple[str, ...]) -> str:
+    """Return who connected; a forwarded address counts only from a trusted proxy."""
+    direct = request.remote or "unknown"
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
+    try:
+        known = any(ip_address(direct) in ip_network(network) for network in trusted)
+        return str(ip_address(forwarded)) if known and forwarded else direct
+    except ValueError:
+        return direct
+
+
+class _Shape(Exception):
+    def __init__(self, where: str, error: ValidationError) -> None:
+        super().__init__(where)
+        self.where = where
+        self.error = error
+
+
+async def _arguments(call: Call, route: Route) -> tuple[dict[str, Any], bytes]:
+    arguments: dict[str, Any] = {"call": call}
+    for name, kind in route.path_types.items():
+        arguments[name] = _path_value(call.request.match_info[name], kind)
+    if route.query:
+        arguments["query"] = _query(call.request, route.query)
+    elif call.request.query:
+        _query(call.request, _NoQuery)
+    if route.versioned and "If-Match" not in call.request.headers:
+        raise VersionMissing
+    body = await call.request.read() if route.body or route.wants_raw else b""
+    if route.wants_raw:
+        arguments["raw"] = body
+    if route.body:
+        arguments["body"] = _body(call.request, route, body)
+    return arguments, body
+
+
+class _NoQuery(BaseModel, extra="forbid"):
+    """A route without parameters takes none."""
+
+
+def _path_value(text: str, kind: type) -> object:
+    try:
+        # Only the canonical form, so that one thing has one address.
+        value = UUID(text) if kind is UUID else kind(text)
+    except ValueError:
+        raise NotFound from None
+    if (kind is UUID and str(value) != text.lower()) or "\x00" in text:
+        raise NotFound
+    return value
+
+
+def _query(request: web.Request, shape: type[BaseModel]) -> BaseModel:
+    values: dict[str, object] = {}
+    for name in request.query:
+        sent = request.query.getall(name)
+        # A repeated scalar becomes a list, which its type refuses.
+        values[name] = sent[0] if len(sent) == 1 else sent
+    if any("\x00" in str(value) for value in values.values()):
+        raise TextUnusable
+    try:
+        return shape.model_validate(values)
+    except ValidationError as error:
+        raise _Shape("query", error) from None
+
+
+class TextUnusable(Refusal):
+    """The text holds a NUL character, which no text may."""
+
+    code = "text_unusable"
+    kind = Kind.SHAPE
+    detail = "Leave out the character U+0000."
+
+
+def _body(request: web.Request, route: Route, raw: bytes) -> object:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType
+    if NUL in raw:
+        raise TextUnusable
+    try:
+        return cast("Any", route.body).validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise _Shape("body", error) from None
+
+
+async def _perform(call: Call, route: Route, arguments: dict[str, Any], body: bytes) -> Answer:
+    if not route.wants_connection:
+        return _encode(route, await route.handler(**arguments))
+    intent = _intent(call, route, body)
+
+    async def work(conn: Connection) -> Answer:
+        if intent and (known := await intent.claim(conn)):
+            return Answer(
+                known.status, {**known.headers, "Idempotency-Replayed": "true"}, known.body
+            )
+        answer = _encode(route, await route.handler(**arguments, conn=conn))
+        if intent:
+            await intent.remember(conn, answer)
+        return answer
+
+    return await in_transaction(call.pool, work)
+
+
+def _intent(call: Call, route: Route, body: bytes) -> Intent | None:
+    if not route.idempotent:
+        return None
+    key = call.request.headers.get("Idempotency-Key", "")
+    if not 0 < len(key) <= KEY_LONGEST or not key.isprintable():
+        raise IdempotencyKeyMissing
+    who = str(call.principal.person_id) if call.principal else "anyone"
+    return Intent(who, f"{route.method} {call.request.path}", key, body)
+
+
+def _encode(route: Route, result: object) -> Answer:
+    reply = result if isinstance(result, Reply) else Reply(view=cast("Any", result))
+    headers = dict(reply.headers)
+    if reply.version is not None:
+        headers["ETag"] = f'"{reply.version}"'
+    status = reply.status or route.status
+    if reply.content is not None:
+        return Answer(status, {**headers, "Content-Type": reply.content_type}, reply.content)
+    if reply.view is None:
+        return Answer(status, headers, b"")
+    headers["Content-Type"] = "application/json; charset=utf-8"
+    shape = route.answer
+    content = (
+        shape.dump_json(reply.view, warnings="error")
+        if shape
+        else reply.view.model_dump_json(warnings="error").encode()
+    )
+    return Answer(status, headers, content)

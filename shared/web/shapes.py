@@ -1,0 +1,82 @@
+"""The shapes of requests and answers: strict, without unknown fields, with cursor pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from shared.errors import Kind, Refusal
+
+PAGE_DEFAULT = 20
+PAGE_LARGEST = 100
+CURSOR_LONGEST = 500
+
+Item = TypeVar("Item")
+_SORT_VALUES = TypeAdapter(list[str])
+
+
+def _whole(value: object) -> object:
+    # JSON knows only numbers: 302.0 is an integer to JSON Schema, so it is one here.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+
+
+class Body(BaseModel):
+    """The body of a request: JSON types are taken strictly and unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Query(BaseModel):
+    """The query of a request: text is read as the field's type, unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """What an answer shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class CursorInvalid(Refusal):
+    """The cursor is not one that an earlier page gave."""
+
+    code = "cursor_invalid"
+    kind = Kind.SHAPE
+    detail = "Use the next_cursor of an earlier page, or leave the cursor out."
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_LARGEST)] = PAGE_DEFAULT
+    cursor: Annotated[str, Field(max_length=CURSOR_LONGEST)] | None = None
+
+    def after(self) -> list[str]:
+        """Return the sort values of the last item seen, as text; raises `CursorInvalid`."""
+        if self.cursor is None:
+            return []
+        try:
+            return _SORT_VALUES.validate_json(base64.urlsafe_b64decode(self.cursor.encode("ascii")))
+        except (binascii.Error, ValueError):
+            raise CursorInvalid from None
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list; `next_cursor` is absent on the last."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+    @staticmethod
+    def cursor(*sort_values: object) -> str:
+        """Return the cursor that continues after an item with these sort values."""
+        return base64.urlsafe_b64encode(json.dumps([str(v) for v in sort_values]).encode()).decode()
