@@ -1,0 +1,1 @@
+"""Tests of the kit: the promises every service leans on."""
