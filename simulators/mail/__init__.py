@@ -1,0 +1,1 @@
+"""A mail server for development: it delivers nothing and shows everything."""
