@@ -1,0 +1,374 @@
+"""Payment intents and charges: what happens to a card between "pay" and the balance.
+
+https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.com/api/charges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulators.stripe import books, money
+from simulators.stripe.act import Act
+from simulators.stripe.cards import CardBehaviour, CardEntry, behaviour_of, payment_method_details
+from simulators.stripe.errors import Json, invalid
+from simulators.stripe.ids import new_id
+from simulators.stripe.lists import page
+from simulators.stripe.params import ListParams, Metadata, Params, Text, merged_metadata
+from simulators.stripe.routes import Route
+
+FUNDS_DELAY_DAYS = 2
+"""Card funds of a US account are available two days after the charge, at midnight UTC
+(https://docs.stripe.com/payouts#payout-speed)."""
+
+CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation",
+              "requires_action", "processing")  # fmt: skip
+
+
+class ListIntents(ListParams):
+    """Filters of the list of payment intents."""
+
+    customer: str | None = None
+
+
+class UpdateIntent(Params):
+    """What may still be changed on a payment intent."""
+
+    metadata: Metadata | None = None
+    description: Text | None = None
+    transfer_group: Text | None = None
+
+
+class CancelIntent(Params):
+    """Why a payment intent is canceled."""
+
+    cancellation_reason: str | None = None
+
+
+class ListCharges(ListParams):
+    """Filters of the list of charges."""
+
+    customer: str | None = None
+    payment_intent: str | None = None
+    transfer_group: str | None = None
+
+
+class UpdateCharge(Params):
+    """What may still be changed on a charge."""
+
+    metadata: Metadata | None = None
+    description: Text | None = None
+    transfer_group: Text | None = None
+
+
+def create_intent(act: Act, amount: int, currency: str, details: Json) -> Json:
+    """File a payment intent that waits for a payment method."""
+    identifier = new_id("pi")
+    intent: Json = {
+        "id": identifier,
+        "object": "payment_intent",
+        "amount": amount,
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic_async",
+        "client_secret": f"{identifier}_secret_{new_id('s')[2:]}",
+        "confirmation_method": "automatic",
+        "created": act.moment,
+        "currency": currency,
+        "customer": None,
+        "description": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": None,
+        "shipping": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+        **details,
+    }
+    act.add("payment_intent", intent)
+    act.announce("payment_intent.created", intent)
+    return intent
+
+
+def confirm(act: Act, intent: Json, entry: CardEntry, *, authenticated: bool, page: str) -> Json:
+    """Try a card: the intent comes back succeeded, asking for authentication, or declined."""
+    behaviour = behaviour_of(entry)
+    if behaviour.challenge and not authenticated:
+        return _ask_for_authentication(act, intent, page)
+    if behaviour.code:
+        return _decline(act, intent, entry, behaviour)
+    charge = _charge(act, intent, entry, challenged=behaviour.challenge)
+    act.announce("charge.succeeded", charge)
+    paid = act.save(
+        intent,
+        status="succeeded",
+        amount_received=intent["amount"],
+        latest_charge=charge["id"],
+        payment_method=charge["payment_method"],
+        last_payment_error=None,
+        next_action=None,
+    )
+    act.announce("payment_intent.succeeded", paid)
+    return paid
+
+
+def fail_authentication(act: Act, intent: Json) -> Json:
+    """Note that the card holder did not pass 3-D Secure; another try is possible."""
+    message = (
+        "We are unable to authenticate your payment method. Please choose a different payment "
+        "method and try again."
+    )
+    code = "payment_intent_authentication_failure"
+    return _failed(act, intent, _payment_error(code, message, None, None), intent["latest_charge"])
+
+
+def cancel(act: Act, intent: Json, reason: str | None) -> Json:
+    """Cancel an intent that has not taken money."""
+    canceled = act.save(
+        intent,
+        status="canceled",
+        canceled_at=act.moment,
+        cancellation_reason=reason,
+        next_action=None,
+    )
+    act.announce("payment_intent.canceled", canceled)
+    return canceled
+
+
+def _ask_for_authentication(act: Act, intent: Json, page: str) -> Json:
+    action = {"type": "redirect_to_url", "redirect_to_url": {"url": page, "return_url": page}}
+    waiting = act.save(
+        intent, status="requires_action", next_action=action, payment_method=new_id("pm")
+    )
+    act.announce("payment_intent.requires_action", waiting)
+    return waiting
+
+
+def _decline(act: Act, intent: Json, entry: CardEntry, behaviour: CardBehaviour) -> Json:
+    charge = _new_charge(act, intent, entry, challenged=False)
+    charge |= {
+        "amount_captured": 0,
+        "captured": False,
+        "failure_code": behaviour.code,
+        "failure_message": behaviour.message,
+        "outcome": {
+            **charge["outcome"],
+            "network_decline_code": "05",
+            "network_status": "declined_by_network",
+            "reason": behaviour.decline_code or behaviour.code,
+            "seller_message": "The bank did not return any further details with this decline.",
+            "type": "issuer_declined",
+        },
+        "paid": False,
+        "receipt_url": None,
+        "status": "failed",
+    }
+    act.add("charge", charge)
+    act.announce("charge.failed", charge)
+    error = _payment_error(
+        behaviour.code or "card_declined",
+        behaviour.message or "",
+        behaviour.decline_code,
+        charge["id"],
+    )
+    return _failed(act, intent, error, charge["id"])
+
+
+def _payment_error(code: str, message: str, decline: str | None, charge: str | None) -> Json:
+    card = "card_error" if charge else "invalid_request_error"
+    doc = f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
+    extra = {key: value for key, value in (("charge", charge), ("decline_code", decline)) if value}
+    return {"code": code, "doc_url": doc, "message": message, "type": card, **extra}
+
+
+def _failed(act: Act, intent: Json, error: Json, charge: str | None) -> Json:
+    failed = act.save(
+        intent,
+        status="requires_payment_method",
+        last_payment_error=error,
+        latest_charge=charge,
+        next_action=None,
+        payment_method=None,
+    )
+    act.announce("payment_intent.payment_failed", failed)
+    return failed
+
+
+def _charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Json:
+    charge = _new_charge(act, intent, entry, challenged=challenged)
+    amount, currency = intent["amount"], intent["currency"]
+    fee = money.card_fee(amount)
+    at_once = behaviour_of(entry).available_at_once
+    delay = FUNDS_DELAY_DAYS * books.DAY_SECONDS
+    posting = books.Posting(
+        kind="charge",
+        amount=amount,
+        currency=currency,
+        source=charge["id"],
+        other_side=books.CARDS,
+        fee=fee,
+        fee_details=money.fee_details(fee, currency),
+        available_on=act.moment if at_once else books.midnight_after(act.moment) + delay,
+        description=charge["description"],
+    )
+    charge["balance_transaction"] = books.post(act, posting)["id"]
+    return act.add("charge", charge, {"refund": behaviour_of(entry).refund})
+
+
+def _new_charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Json:
+    identifier = new_id("ch")
+    copied = ("amount", "currency", "customer", "description", "metadata", "transfer_group")
+    return {
+        "id": identifier,
+        "object": "charge",
+        **{name: intent[name] for name in copied},
+        "amount_captured": intent["amount"],
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": _billing(entry),
+        "calculated_statement_descriptor": "MENTORIUM",
+        "captured": True,
+        "created": act.moment,
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": False,
+        "on_behalf_of": None,
+        "outcome": _outcome(),
+        "paid": True,
+        "payment_intent": intent["id"],
+        "payment_method": intent["payment_method"] or new_id("pm"),
+        "payment_method_details": payment_method_details(entry, challenged),
+        "radar_options": {},
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": f"{act.base_url}/receipts/{identifier}",
+        "refunded": False,
+        "review": None,
+        "shipping": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "succeeded",
+        "transfer_data": None,
+    }
+
+
+def _billing(entry: CardEntry) -> Json:
+    lines = {"city": None, "line1": None, "line2": None, "state": None}
+    address = {**lines, "country": entry.country, "postal_code": entry.postal_code}
+    return {
+        "address": address,
+        "email": entry.email,
+        "name": entry.name,
+        "phone": None,
+        "tax_id": None,
+    }
+
+
+def _outcome() -> Json:
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None,
+        "network_status": "approved_by_network",
+        "reason": None,
+        "risk_level": "normal",
+        "risk_score": 20,
+        "seller_message": "Payment complete.",
+        "type": "authorized",
+    }
+
+
+def list_intents(act: Act, params: ListIntents, _ids: Mapping[str, str]) -> Json:
+    """Return a page of payment intents."""
+    filters = {"customer": params.customer}
+    return page(act, "payment_intent", params, "/v1/payment_intents", filters)
+
+
+def retrieve_intent(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
+    """Return a payment intent."""
+    return act.find("payment_intent", ids["id"])
+
+
+def update_intent(act: Act, params: UpdateIntent, ids: Mapping[str, str]) -> Json:
+    """Change what describes a payment intent."""
+    return _described(act, act.find("payment_intent", ids["id"]), params)
+
+
+def cancel_intent(act: Act, params: CancelIntent, ids: Mapping[str, str]) -> Json:
+    """Cancel a payment intent; one that belongs to an open session is canceled by expiring it."""
+    intent = act.find("payment_intent", ids["id"])
+    if intent["status"] not in CANCELABLE:
+        raise invalid(
+            "You cannot cancel this PaymentIntent because it has a status of "
+            f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
+            f"canceled: {', '.join(CANCELABLE)}.",
+            code="payment_intent_unexpected_state",
+            payment_intent=intent,
+        )
+    raise invalid(
+        "You cannot cancel a PaymentIntent that was created by a Checkout Session. Expire the "
+        f"Checkout Session instead. (reason given: {params.cancellation_reason or 'none'})",
+        code="payment_intent_unexpected_state",
+    )
+
+
+def list_charges(act: Act, params: ListCharges, _ids: Mapping[str, str]) -> Json:
+    """Return a page of charges."""
+    names = ("customer", "payment_intent", "transfer_group")
+    filters = {name: getattr(params, name) for name in names}
+    return page(act, "charge", params, "/v1/charges", filters)
+
+
+def retrieve_charge(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
+    """Return a charge."""
+    return act.find("charge", ids["id"])
+
+
+def update_charge(act: Act, params: UpdateCharge, ids: Mapping[str, str]) -> Json:
+    """Change what describes a charge."""
+    old = act.find("charge", ids["id"])
+    new = _described(act, old, params)
+    act.changed("charge.updated", old, new)
+    return new
+
+
+def _described(act: Act, body: Json, params: UpdateIntent | UpdateCharge) -> Json:
+    given = params.model_dump(exclude={"expand", "metadata"}, exclude_none=True)
+    return act.save(body, **given, metadata=merged_metadata(body["metadata"], params.metadata))
+
+
+ROUTES = (
+    Route("GET", "/v1/payment_intents", ListIntents, list_intents),
+    Route("GET", "/v1/payment_intents/{id}", Params, retrieve_intent),
+    Route("POST", "/v1/payment_intents/{id}", UpdateIntent, update_intent),
+    Route("POST", "/v1/payment_intents/{id}/cancel", CancelIntent, cancel_intent),
+    Route("GET", "/v1/charges", ListCharges, list_charges),
+    Route("GET", "/v1/charges/{id}", Params, retrieve_charge),
+    Route("POST", "/v1/charges/{id}", UpdateCharge, update_charge),
+)
