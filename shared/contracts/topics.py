@@ -28,6 +28,11 @@ class Topic:
     retention_ms: int = KEEP_FACTS_MS
     compacted: bool = False
 
+    @property
+    def kept(self) -> str:
+        """How long a record is kept, in words."""
+        return "last of each key" if self.compacted else f"{self.retention_ms // DAY_MS} d"
+
 
 TOPICS: tuple[Topic, ...] = (
     Topic("profiles.people", "person_id", "profiles", ("booking", "payments", "notifications")),
