@@ -67,14 +67,15 @@ class Broker:
 class Producer:
     """Sends records in order and answers when all are acknowledged, or raises by the deadline."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, send_seconds: float = SEND_SECONDS) -> None:
         self._broker = broker
+        self._send_seconds = send_seconds
         self._client: AIOKafkaProducer | None = None
 
     async def send_all(self, records: Sequence[Record]) -> None:
         """Send in order; raises `Unfinished` when Kafka is away, after dropping the client."""
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._send_seconds):
                 client = await self._connected()
                 waits: list[Awaitable[object]] = [
                     await client.send(
@@ -99,7 +100,7 @@ class Producer:
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=LINGER_MS,
-                request_timeout_ms=int(SEND_SECONDS * 1000),
+                request_timeout_ms=int(self._send_seconds * 1000),
             )
             # Kept before it has started, so that a start that hangs is closed like any other.
             self._client = client

@@ -29,7 +29,7 @@ from shared.contracts.topics import facts_by_type
 from shared.db import Connection, Pool, in_transaction
 from shared.errors import Missing, is_transient
 from shared.ids import EventId, new_id
-from shared.log import logger
+from shared.log import logger, way_of
 from shared.telemetry import EVENTS_HANDLED, traced
 
 TRIES_BEFORE_PARKING = 3
@@ -281,10 +281,5 @@ def _arrival_of(row: asyncpg.Record) -> Arrival:
 def _in_words(error: Exception) -> str:
     if isinstance(error, EventInvalid | Missing):
         return f"{type(error).__name__}: {error}"[:ERROR_TEXT_LIMIT]
-    # The text of an unknown error may quote data; its type and place are enough to find it.
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
-    code = getattr(error, "code", "")
-    return f"{type(error).__name__}{place} {code}".strip()[:ERROR_TEXT_LIMIT]
+    # The text of an unknown error may quote data; its kind and its way are enough to find it.
+    return way_of(error)[0][:ERROR_TEXT_LIMIT]

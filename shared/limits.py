@@ -6,8 +6,9 @@ not cost a write; `handful` is how far one replica may overshoot.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.clock import monotonic_seconds, system_now
 from shared.db import Pool
@@ -18,11 +19,11 @@ HANDFUL_SECONDS = 10.0
 """How long a handful may be kept before it is worth nothing."""
 
 DRAW = """
-INSERT INTO rate_buckets AS b (name, tokens, filled_at) VALUES ($1, $2 - $4, $5)
+INSERT INTO rate_buckets AS b (name, tokens, filled_at) VALUES ($1, $2::float8 - $4::float8, $5)
 ON CONFLICT (name) DO UPDATE SET
-    tokens = LEAST($2, b.tokens + $3 * GREATEST(0, EXTRACT(epoch FROM $5 - b.filled_at))) - $4,
+    tokens = LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $5 - b.filled_at)) - $4,
     filled_at = $5
-WHERE LEAST($2, b.tokens + $3 * GREATEST(0, EXTRACT(epoch FROM $5 - b.filled_at))) >= $4
+WHERE LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $5 - b.filled_at)) >= $4
 RETURNING tokens
 """
 
@@ -50,32 +51,38 @@ SIGN_IN_PER_ADDRESS = Limit("sign_in", burst=30, per_second=0.5)
 SIGN_UP_PER_ADDRESS = Limit("sign_up", burst=20, per_second=0.2)
 
 
+@dataclass
+class _Hand:
+    """Tokens drawn and not yet spent; `turn` lets one request draw for all that wait."""
+
+    left: int = 0
+    drawn_at: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
 class Limiter:
     """Spends tokens of one service."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._hands: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._hands: OrderedDict[str, _Hand] = OrderedDict()
 
     async def spend(self, limit: Limit, subject: str) -> None:
         """Take one token of `subject`; raises `TooManyRequests` with `retry_after_seconds`."""
         name = f"{limit.name}:{subject}"
-        left, drawn_at = self._hands.pop(name, (0, 0.0))
-        if left == 0 or monotonic_seconds() - drawn_at > HANDFUL_SECONDS:
-            left, drawn_at = await self._draw(limit, name), monotonic_seconds()
-        self._hands[name] = (left - 1, drawn_at)
+        hand = self._hands.setdefault(name, _Hand())
+        self._hands.move_to_end(name)
         while len(self._hands) > BUCKETS_REMEMBERED:
             self._hands.popitem(last=False)
+        async with hand.turn:
+            if hand.left == 0 or monotonic_seconds() - hand.drawn_at > HANDFUL_SECONDS:
+                hand.left, hand.drawn_at = await self._draw(limit, name), monotonic_seconds()
+            hand.left -= 1
 
     async def _draw(self, limit: Limit, name: str) -> int:
         for wanted in dict.fromkeys((limit.handful, 1)):
             got = await self._pool.fetchval(
-                DRAW,
-                name,
-                float(limit.burst),
-                limit.per_second,
-                float(wanted),
-                system_now(),
+                DRAW, name, float(limit.burst), limit.per_second, float(wanted), system_now()
             )
             if got is not None:
                 return wanted

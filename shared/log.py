@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -12,6 +14,8 @@ import structlog
 from shared.telemetry import current_trace_id
 
 REDACTED = "[redacted]"
+CALLS_AT_MOST = 8
+CAUSES_AT_MOST = 4
 SECRET_FIELDS = frozenset(
     """password token secret authorization cookie email name address link code sealed
     refresh_token access_token api_key locale zone""".split()
@@ -44,6 +48,31 @@ def add_trace(_logger: Any, _method: str, line: Line) -> Line:
     return line
 
 
+def describe_error(_logger: Any, _method: str, line: Line) -> Line:
+    """Say where an error came from, without its text (a structlog processor).
+
+    The text of an unknown error may quote a row or a request; its kind and the way it took through
+    the code are enough to find it.
+    """
+    given = line.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
+        line["way"] = way_of(error)
+    return line
+
+
+def way_of(error: BaseException) -> list[str]:
+    """Return the kinds of an error and of its causes, each with the calls that led to it."""
+    way: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(way) < CAUSES_AT_MOST:
+        calls = traceback.extract_tb(seen.__traceback__)[-CALLS_AT_MOST:]
+        steps = " > ".join(f"{Path(c.filename).name}:{c.lineno} {c.name}" for c in calls)
+        way.append(f"{type(seen).__name__}: {steps}")
+        seen = seen.__cause__ or seen.__context__
+    return way
+
+
 def configure_logs(process: str, *, form: str, level: str) -> None:
     """Send every log line of this process to standard output; `form` is `json` or `console`."""
     renderer: Any = (
@@ -57,8 +86,8 @@ def configure_logs(process: str, *, form: str, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_trace,
+            describe_error,
             redact_secrets,
-            structlog.processors.format_exc_info,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),

@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from shared.limits import Limiter
 from shared.log import configure_logs, logger
 from shared.migrate import migrate
 from shared.outbox import Relay, bell_of
+from shared.republish import Republisher, Teller
 from shared.telemetry import TASK_RESTARTS
 from shared.web.api import Api
 from shared.web.server import Surroundings, build
@@ -44,6 +45,7 @@ DRAIN_SECONDS = 8.0
 NOTICE_SECONDS = 0.2
 """How long readiness is off before the server stops taking, so that balancers see it."""
 KEPT_POLL_SECONDS = 0.5
+REPUBLISH_POLL_SECONDS = 1.0
 PRUNE_EVERY_SECONDS = 600.0
 
 _log = logger("process")
@@ -76,7 +78,7 @@ class Service:
     """One service, described for `main`.
 
     `ears` and `loops` are called once the pool is open. `verifier` says where keys come from.
-    `opened` are clients to close at the end (`cleanup`).
+    `cleanup` closes clients at the end. `tellers` tell the present state of a topic again.
     """
 
     name: ServiceName
@@ -91,6 +93,7 @@ class Service:
     verifier: Callable[[Running], Verifier]
     wire: Callable[[web.Application, Running], None] = lambda _app, _running: None
     cleanup: Callable[[], Awaitable[None]] | None = None
+    tellers: Mapping[str, Teller] = field(default_factory=dict[str, Teller])
 
 
 @dataclass
@@ -242,8 +245,10 @@ def _start_work(
         inbox,
     )
     relay = Relay(service.name, running.pool, producer, bells.bell(bell_of(service.name)))
+    republisher = Republisher(running.pool, service.tellers, running.clock)
     loops = [
         *service.loops(running),
+        Loop("republish", republisher.step, REPUBLISH_POLL_SECONDS),
         Loop("kept_events", inbox.take_up, KEPT_POLL_SECONDS),
         Loop("prune_inbox", inbox.prune, PRUNE_EVERY_SECONDS),
         Loop("prune_answers", lambda: prune_answers(running.pool), PRUNE_EVERY_SECONDS),

@@ -18,7 +18,10 @@ PARTITIONS = 6
 
 @dataclass(frozen=True)
 class Topic:
-    """One Kafka topic; `key` says what the record key is."""
+    """One Kafka topic; `key` says what the record key is.
+
+    What is `retold` can be told again as it is now (`ops republish`).
+    """
 
     name: str
     key: str
@@ -27,6 +30,7 @@ class Topic:
     partitions: int = PARTITIONS
     retention_ms: int = KEEP_FACTS_MS
     compacted: bool = False
+    retold: bool = False
 
     @property
     def kept(self) -> str:
@@ -35,9 +39,22 @@ class Topic:
 
 
 TOPICS: tuple[Topic, ...] = (
-    Topic("profiles.people", "person_id", "profiles", ("booking", "payments", "notifications")),
+    Topic(
+        "profiles.people",
+        "person_id",
+        "profiles",
+        ("booking", "payments", "notifications"),
+        retold=True,
+    ),
     Topic("profiles.reviews", "session_id", "profiles", ("notifications",)),
-    Topic("profiles.contacts", "person_id", "profiles", ("notifications",), compacted=True),
+    Topic(
+        "profiles.contacts",
+        "person_id",
+        "profiles",
+        ("notifications",),
+        compacted=True,
+        retold=True,
+    ),
     Topic(
         "profiles.messages",
         "person_id",
@@ -45,10 +62,10 @@ TOPICS: tuple[Topic, ...] = (
         ("notifications",),
         retention_ms=KEEP_SECRETS_MS,
     ),
-    Topic("booking.offerings", "offering_id", "booking", ("profiles",)),
+    Topic("booking.offerings", "offering_id", "booking", ("profiles",), retold=True),
     Topic("booking.orders", "order_id", "booking", ("profiles", "payments", "notifications")),
     Topic("payments.orders", "order_id", "payments", ("booking", "notifications")),
-    Topic("payments.accounts", "mentor_id", "payments", ("booking", "notifications")),
+    Topic("payments.accounts", "mentor_id", "payments", ("booking", "notifications"), retold=True),
     Topic("payments.payouts", "mentor_id", "payments", ("notifications",)),
     Topic("notifications.messages", "message_id", "notifications", ()),
 )

@@ -64,9 +64,7 @@ class Reader:
         if (fact.counter, fact.version) in self.poison:
             raise PoisonedCounter
         needed = self.needs.get(fact.counter)
-        if needed and not await conn.fetchval(
-            "SELECT 1 FROM counters WHERE key = $1", needed
-        ):
+        if needed and not await conn.fetchval("SELECT 1 FROM counters WHERE key = $1", needed):
             raise Missing(f"counter:{needed}")
 
 
@@ -106,8 +104,7 @@ def arrival_of(counter: str, version: int, amount: int = 1) -> Arrival:
 
 
 async def raise_counter(conn: Connection, announcer: Announcer, counter: str) -> int:
-    """Raise a counter the way commands do: lock the row, change it, announce; return the version.
-    """
+    """Raise a counter as commands do: lock, change, announce; return the version."""
     version = await conn.fetchval(
         """INSERT INTO counters AS c (key, version, total) VALUES ($1, 1, 1)
         ON CONFLICT (key) DO UPDATE SET version = c.version + 1, total = c.total + 1

@@ -70,8 +70,7 @@ async def test_each_event_takes_effect_once(pool: Pool, inbox: Inbox) -> None:
 
 
 async def test_an_effect_and_its_claim_are_one(pool: Pool, inbox: Inbox, reader: Reader) -> None:
-    """P4: when the commit never happens, neither did the claim: the event comes again and counts.
-    """
+    """P4: without the commit there is no claim either: the event comes again and counts."""
     reader.failing_with = asyncpg.SerializationError()
     with pytest.raises(asyncpg.SerializationError):
         await inbox.receive(arrival_of("counter", 1))
@@ -166,9 +165,7 @@ async def test_a_missed_arrival_is_made_up_for_by_time(
     await eventually(taken_up, what="taking up")
 
 
-async def test_a_transient_error_is_never_poison(
-    pool: Pool, inbox: Inbox, reader: Reader
-) -> None:
+async def test_a_transient_error_is_never_poison(pool: Pool, inbox: Inbox, reader: Reader) -> None:
     """A database that is away pauses the partition; it parks nothing however often it fails."""
     reader.failing_with = ConnectionResetError()
     for _ in range(10):
@@ -192,9 +189,7 @@ async def test_what_is_no_event_of_ours_is_parked_and_what_is_unknown_ignored(
     assert await _kept(pool) == {"parked": 1}
 
 
-async def test_a_dead_letter_says_why_without_quoting_the_data(
-    pool: Pool, inbox: Inbox
-) -> None:
+async def test_a_dead_letter_says_why_without_quoting_the_data(pool: Pool, inbox: Inbox) -> None:
     """P16: the reason names the field, never its value."""
     arrival = arrival_of("secret-value", 1)
     spoiled = Arrival(arrival.topic, "k", arrival.headers, b'{"version": 1, "counter": ["ada@x"]}')
