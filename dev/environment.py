@@ -6,7 +6,6 @@ a broker, a mail server or a Stripe account that is not ours.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -167,8 +166,3 @@ def _all_or_none(given: Mapping[str, str], names: list[str]) -> bool:
     if missing and len(missing) < len(names):
         raise HalfConfigured(f"also set {', '.join(missing)}, or none of {', '.join(names)}")
     return not missing
-
-
-def own_environment() -> dict[str, str]:
-    """Return the launcher's own environment."""
-    return dict(os.environ)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from dev.children import start_time
 from dev.clock import advance
-from dev.environment import OPERATOR_EMAIL, Site, own_environment
+from dev.environment import OPERATOR_EMAIL, Site
 from dev.home import Home
 from dev.launcher import launched, only_launcher
 from dev.running import Running
-from dev.table import PORT_NAMES, Process, table
-from dev.webfiles import fetch_web_files
+from dev.table import PORT_NAMES, table
+from dev.webfiles import fetch_web_files, web_files_folder
 from ops.rest import Marketplace as Watched
 from ops.rest import wait_for_rest
 from shared.clock import FileBusinessClock
@@ -63,12 +64,11 @@ def _silently(_text: str) -> None:
     pass
 
 
-async def site_of(home: Home, *, renew_taken_ports: bool) -> Site:
+def site_of(home: Home, *, renew_taken_ports: bool = False) -> Site:
     """Return the site of a home, which is made when it is absent."""
     home.create()
-    vendor = await fetch_web_files()
     ports = home.ports(PORT_NAMES, renew_taken=renew_taken_ports)
-    return Site(home, ports, str(vendor), own_environment())
+    return Site(home, ports, str(web_files_folder()), dict(os.environ))
 
 
 @asynccontextmanager
@@ -81,7 +81,8 @@ async def started(home: Home, *, quiet: bool, say: Say) -> AsyncGenerator[Market
     async with only_launcher(home) as leftovers:
         if leftovers:
             say(f"Ended what a killed launcher had left: {', '.join(leftovers)}")
-        site = await site_of(home, renew_taken_ports=True)
+        await fetch_web_files()
+        site = site_of(home, renew_taken_ports=True)
         async with launched(home, table(site), quiet=quiet):
             yield Marketplace(site)
 
@@ -90,8 +91,3 @@ def is_running(home: Home) -> bool:
     """Whether a launcher keeps this home's marketplace now."""
     launcher = Running.read(home.running).processes.get("launcher")
     return launcher is not None and launcher.started == start_time(launcher.pid)
-
-
-async def rows_of(home: Home) -> tuple[Process, ...]:
-    """Return the table of a home without starting anything."""
-    return table(await site_of(home, renew_taken_ports=False))

@@ -6,9 +6,9 @@ import asyncio
 from typing import Literal, TypedDict
 
 from dev.home import Home
-from dev.marketplace import rows_of
+from dev.marketplace import site_of
 from dev.running import Running
-from dev.table import Kind, Process
+from dev.table import Kind, Process, table
 
 Health = Literal["ok", "starting", "down"]
 
@@ -34,7 +34,7 @@ class Status(TypedDict):
 async def status_of(home: Home) -> Status:
     """Ask every process of a home how it is."""
     running = Running.read(home.running)
-    servers = [row for row in await rows_of(home) if row.kind is Kind.SERVER]
+    servers = [row for row in table(site_of(home)) if row.kind is Kind.SERVER]
     processes = await asyncio.gather(*(_status(home, running, row) for row in servers))
     by_name = {each["name"]: each for each in processes}
     return Status(

@@ -15,20 +15,21 @@ _NPM = "https://registry.npmjs.org"
 NPM_URL_SETTING = "MENTORIUM_NPM_URL"
 
 
-async def fetch_web_files() -> Path:
-    """Return the folder that holds exactly the files of the lock, downloading what is absent.
+def web_files_folder() -> Path:
+    """Return the folder from which the web client serves them."""
+    return _cache() / "vendor"
 
-    Raises `DownloadFailed`.
-    """
+
+async def fetch_web_files() -> None:
+    """Download what is absent of the files that the lock names; raises `DownloadFailed`."""
     lines = _LOCK.read_text().splitlines()
     wanted = [line.split() for line in lines if line and not line.startswith("#")]
     packages = [_package(name, version, integrity) for _, name, version, _, integrity in wanted]
     await fetch_all(packages, _cache(), "Browser files")
-    folder = _cache() / "vendor"
+    folder = web_files_folder()
     folder.mkdir(exist_ok=True)
     for (served_as, _, _, inner, _), package in zip(wanted, packages, strict=True):
         _unpack(package.path, f"package/{inner}", folder / served_as)
-    return folder
 
 
 def _cache() -> Path:
