@@ -11,6 +11,7 @@ import pytest
 from shared.contracts.envelope import open_envelope
 from shared.db import Pool, connection, transaction
 from shared.outbox import MAX_VALUE_BYTES, Announcer, FactTooLarge, Record, Relay
+from shared.process import Supervisor
 from tests.shared.conftest import (
     INSTANT,
     SCHEMA,
@@ -24,6 +25,7 @@ WRITERS = 12
 CHANGES_PER_WRITER = 40
 COUNTERS = 5
 SEED = 20260504
+POLL_SECONDS = 0.1
 
 
 class RolledBack(Exception):
@@ -100,23 +102,18 @@ async def test_facts_of_one_counter_leave_in_order_through_failover(
     pool: Pool, announcer: Announcer
 ) -> None:
     """P3: relays die and take over in the middle; each counter's versions still come in order."""
-    sender, stopping = Recorder(), asyncio.Event()
-    relays = [asyncio.create_task(_relay(pool, sender).run(stopping)) for _ in range(3)]
-    writers = [
-        asyncio.create_task(_write(pool, announcer, random.Random(n))) for n in range(WRITERS)
-    ]
+    sender, supervisor = Recorder(), Supervisor()
     for _ in range(3):
-        await eventually(lambda: _grew(sender), what="a batch")
-        await _kill_active_relay(pool)
-        relays = [
-            asyncio.create_task(_relay(pool, sender).run(stopping)) if task.done() else task
-            for task in relays
-        ]
-    await asyncio.gather(*writers)
-    relays.append(asyncio.create_task(_relay(pool, sender).run(stopping)))
+        supervisor.start("relay", _relay(pool, sender).run)
+    writing = asyncio.gather(*(_write(pool, announcer, random.Random(n)) for n in range(WRITERS)))
+    kills = 0
+    while not writing.done():
+        kills += await _kill_active_relay(pool)
+        await asyncio.sleep(POLL_SECONDS)
+    await writing
     await eventually(lambda: _outbox_is_empty(pool), what="an empty outbox")
-    stopping.set()
-    await asyncio.gather(*relays, return_exceptions=True)
+    await supervisor.stop()
+    assert kills > 0, "the relays were not disturbed"
     first_told: dict[str, list[int]] = defaultdict(list)
     for counter, version in dict.fromkeys(_told(sender.records)):
         first_told[counter].append(version)
@@ -124,15 +121,9 @@ async def test_facts_of_one_counter_leave_in_order_through_failover(
         assert versions == list(range(1, len(versions) + 1)), counter
 
 
-async def _grew(sender: Recorder) -> bool:
-    before = len(sender.batches)
-    await asyncio.sleep(0.01)
-    return len(sender.batches) > before
-
-
-async def _kill_active_relay(pool: Pool) -> None:
-    await pool.execute(
-        """SELECT pg_terminate_backend(pid) FROM pg_locks
+async def _kill_active_relay(pool: Pool) -> int:
+    return await pool.fetchval(
+        """SELECT count(pg_terminate_backend(pid)) FROM pg_locks
         WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid()
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
     )

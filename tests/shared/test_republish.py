@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from shared.clock import BusinessInstant, FixedClock
-from shared.db import Connection, Pool, open_pool
+from shared.db import Connection, Pool
 from shared.republish import Republisher, Told
-from tests.engines import Database
 
-MakeDatabase = Callable[..., Awaitable[Database]]
 TOPIC = "things.told"
 THINGS = ["a", "b", "c", "d", "e"]
 BATCH = 2
 REQUEST = "INSERT INTO republish_requests (topic) VALUES ($1)"
-
-
-@pytest.fixture
-async def pool(database: MakeDatabase) -> AsyncGenerator[Pool]:
-    """Give a pool on a database where the kit's tables are."""
-    own = await database("profiles")
-    pool = await open_pool(own.app_url("profiles"), process="test")
-    yield pool
-    await pool.close()
 
 
 async def run_until_done(republisher: Republisher) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP layer: strict input, stable codes, one effect per intent, no look at what is not yours."""
+"""The HTTP layer: strict input, stable codes, one effect per intent, no peeking."""
 
 from __future__ import annotations
 
