@@ -150,11 +150,17 @@ class Site:
         }
 
     def _ops(self, _owner: str) -> dict[str, str]:
-        database = (
-            {"OPS_DATABASE_URL": self.database_url("ops_reader")} if self.embeds_postgres else {}
+        databases = {
+            f"OPS_{service.upper()}_DATABASE_URL": self.database_url(f"{service}_app")
+            for service in SERVICES
+        } | {"OPS_DATABASE_URL": self.database_url("ops_reader")}
+        stripe = {
+            "OPS_STRIPE_BASE_URL": self.url("stripe"),
+            "OPS_STRIPE_KEY": self.home.secrets["stripe_key"],
+        }
+        return (databases if self.embeds_postgres else {}) | (
+            stripe if self.simulates_stripe else {}
         )
-        stripe = {"OPS_STRIPE_BASE_URL": self.url("stripe")} if self.simulates_stripe else {}
-        return database | stripe
 
 
 class HalfConfigured(ValueError):

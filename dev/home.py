@@ -31,6 +31,7 @@ class Home:
         self.logs = self.root / "logs"
         self.lock = self.root / "launcher.lock"
         self.running = self.root / "running.json"
+        self.ops_settings = self.root / "ops.env"
         self._secrets = self.root / "secrets.json"
         self._ports = self.root / "ports.json"
 

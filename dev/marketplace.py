@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from dev.children import start_time
 from dev.clock import advance
 from dev.environment import OPERATOR_EMAIL, Site
-from dev.home import Home
+from dev.home import Home, write_whole
 from dev.launcher import launched, only_launcher
 from dev.running import Running
 from dev.table import PORT_NAMES, table
@@ -20,6 +20,7 @@ from ops.rest import wait_for_rest
 from shared.clock import FileBusinessClock
 
 Say = Callable[[str], None]
+OPS_NAMES = ("OPS_", "KAFKA_", "MENTORIUM_CLOCK_FILE")
 
 
 class Marketplace:
@@ -83,8 +84,16 @@ async def started(home: Home, *, quiet: bool, say: Say) -> AsyncGenerator[Market
             say(f"Ended what a killed launcher had left: {', '.join(leftovers)}")
         await fetch_web_files()
         site = site_of(home, renew_taken_ports=True)
+        _tell_operators(site)
         async with launched(home, table(site), quiet=quiet):
             yield Marketplace(site)
+
+
+def _tell_operators(site: Site) -> None:
+    """Write what `python -m ops` needs to find this marketplace, for people who type it."""
+    told = site.environment("ops").items()
+    lines = [f"{name}={value}" for name, value in told if name.startswith(OPS_NAMES)]
+    write_whole(site.home.ops_settings, "\n".join(lines) + "\n", mode=0o600)
 
 
 def is_running(home: Home) -> bool:

@@ -40,10 +40,10 @@ def journal(home: Home) -> list[str]:
 
 
 async def launcher_process(home: Home) -> asyncio.subprocess.Process:
-    argv = (sys.executable, "-m", "tests.dev.fakes", "launch", str(home.root))
+    argv = (sys.executable, "-m", "tests.dev.fakes", str(home.root))
     output = asyncio.subprocess.DEVNULL
     process = await spawn(Command(argv, dict(os.environ), REPOSITORY), output)
-    await until(lambda: "all ready" in journal(home))
+    await until((home.root / "all-ready").exists)
     return process
 
 
