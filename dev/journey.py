@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from dev.client import ANSWER_SECONDS, Caller, Json, JourneyFailed, Person, Refused, until
+from dev.client import ANSWER_SECONDS, Caller, JourneyFailed, Json, Person, Refused, until
 from dev.marketplace import Marketplace, Say
 from shared.ids import new_id
 from shared.money import Money, shown
