@@ -7,7 +7,7 @@ writer holds the public half only, so that a topic, a log or a dead letter shows
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -54,7 +54,7 @@ def unseal(sealed: str, private_key: str, kind: type[AnyModel]) -> AnyModel:
 
 
 def _key(text: str) -> ECKey:
-    return ECKey.import_key(text)
+    return ECKey.import_key(cast("dict[str, str]", json.loads(text)))
 
 
 def _json(key: ECKey, *, private: bool) -> str:
