@@ -1,0 +1,85 @@
+"""What happens by itself: messages go out when their time has come."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from services.notifications import commands
+from services.notifications.domain.letters import compose
+from services.notifications.domain.messages import Situation
+from services.notifications.gateway import MailRefused, MailServer
+from shared.clock import BusinessClock
+from shared.db import Connection, Pool, in_transaction
+from shared.errors import Unfinished
+from shared.log import logger
+from shared.process import Loop
+
+POLL_SECONDS = 0.3
+HAND_OVERS_AT_ONCE = 5
+
+_log = logger("workers")
+
+
+@dataclass(frozen=True)
+class Postman:
+    """Sends what is due: claims in one transaction, hands over outside, records in another."""
+
+    pool: Pool
+    clock: BusinessClock
+    mail: MailServer
+    open_secret: commands.Opener
+
+    async def send_messages(self) -> int:
+        """Do one batch of what is due; return how many messages it took."""
+        now = self.clock.now()
+
+        async def claim(conn: Connection) -> commands.Claimed:
+            return await commands.claim_messages(conn, self.open_secret, now=now)
+
+        claimed = await in_transaction(self.pool, claim)
+        turns = asyncio.Semaphore(HAND_OVERS_AT_ONCE)
+        await asyncio.gather(*(self._send(letter, turns) for letter in claimed.letters))
+        return claimed.messages
+
+    async def _send(self, situation: Situation, turns: asyncio.Semaphore) -> None:
+        message = situation.message
+        async with turns:
+            outcome = await self._hand_over(situation)
+
+        async def record(conn: Connection) -> None:
+            now = self.clock.now()
+            match outcome:
+                case None:
+                    await commands.record_sent(conn, message, now=now)
+                case MailRefused(reason=reason):
+                    await commands.record_refused(conn, message, reason=reason, now=now)
+                case _:
+                    await commands.postpone_message(conn, message, reason=str(outcome))
+
+        await in_transaction(self.pool, record)
+
+    async def _hand_over(self, situation: Situation) -> Exception | None:
+        """Return nothing when the letter was taken, else the obstacle."""
+        facts = {
+            "message_id": str(situation.message.message_id),
+            "kind": situation.message.kind,
+            "attempt": situation.message.attempt,
+        }
+        try:
+            await self.mail.hand_over(compose(situation, self.mail.sender))
+        except (MailRefused, Unfinished) as obstacle:
+            _log.warning("letter_not_taken", reason=str(obstacle), **facts)
+            return obstacle
+        except Exception as mistake:
+            # A mistake of ours in one letter keeps no other waiting; its text may quote the
+            # letter, so only its type is told.
+            _log.error("letter_not_made", error=type(mistake).__name__, **facts)
+            return Unfinished(type(mistake).__name__)
+        _log.info("letter_sent", **facts)
+        return None
+
+
+def loops(postman: Postman) -> list[Loop]:
+    """Return the loops of a worker."""
+    return [Loop("send_messages", postman.send_messages, POLL_SECONDS, bell=commands.BELL)]
