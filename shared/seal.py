@@ -54,7 +54,7 @@ def unseal(sealed: str, private_key: str, kind: type[AnyModel]) -> AnyModel:
 
 
 def _key(text: str) -> ECKey:
-    return ECKey.import_key(cast("dict[str, str]", json.loads(text)))
+    return ECKey.import_key(cast("dict[str, str | list[str]]", json.loads(text)))
 
 
 def _json(key: ECKey, *, private: bool) -> str:
