@@ -1,0 +1,1 @@
+"""Time: offerings, availability, slots, holds, sessions, cancellation, attendance and goals."""

@@ -1,0 +1,192 @@
+"""What a mentor offers: the states of an offering, and when it may be for sale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from services.booking.domain.cancellation import PRESETS, OfferedPreset, Policy
+from services.booking.domain.terms import Terms
+from services.booking.slots import SlotPolicy
+from shared.contracts.booking import (
+    OfferingFact,
+    OfferingPublished,
+    OfferingSnapshot,
+    OfferingWithdrawn,
+)
+from shared.errors import Kind, Refusal
+from shared.ids import OfferingId, PersonId
+from shared.money import THREE_DECIMAL
+
+PRICE_SMALLEST_MINOR = 50
+"""The smallest price in minor units: Stripe takes no charge below about half a US dollar
+(https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Free intro calls, which
+need no charge, are not offered yet."""
+THREE_DECIMAL_STEP = 10
+"""Stripe takes three-decimal amounts only with a last digit of zero
+(https://docs.stripe.com/currencies#three-decimal)."""
+
+
+class OfferingState(Enum):
+    """Only what is published can be booked."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+
+
+class PriceTooSmall(Refusal):
+    """The price is below what can be charged; sessions without a price are not offered yet."""
+
+    code = "price_too_small"
+    detail = "Set a price that a card can be charged; see minimum_minor."
+
+
+class PriceNotChargeable(Refusal):
+    """A currency with three decimals is charged in steps of ten."""
+
+    code = "price_not_chargeable"
+    detail = "Prices in this currency end in 0."
+
+
+class MentorNotApproved(Refusal):
+    """The mentor's profile is not approved, or is suspended."""
+
+    code = "mentor_not_approved"
+    detail = "Only an approved mentor can publish: submit the profile and wait for approval."
+
+
+class AccountCannotReceive(Refusal):
+    """The mentor's connected account cannot receive money yet."""
+
+    code = "account_cannot_receive"
+    detail = "Finish connecting the account that receives your earnings, then publish."
+
+
+class OfferingNotPublished(Refusal):
+    """The offering is a draft or was withdrawn."""
+
+    code = "offering_not_published"
+    detail = "This offering is not for sale; choose another one of the mentor."
+    kind = Kind.CONFLICT
+
+
+@dataclass(frozen=True)
+class OfferingContent:
+    """What a mentor writes about an offering; lengths of time in minutes and days."""
+
+    title: str
+    description: str
+    minutes: int
+    price_minor: int
+    currency: str
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    minimum_notice_minutes: int
+    horizon_days: int
+    cancellation_preset: OfferedPreset
+
+
+@dataclass(frozen=True)
+class Offering:
+    """A kind of session a mentor sells.
+
+    `revision` rises with every change (two windows may edit it), `version` with every fact told.
+    """
+
+    offering_id: OfferingId
+    mentor_id: PersonId
+    state: OfferingState
+    revision: int
+    version: int
+    content: OfferingContent
+
+    @property
+    def is_published(self) -> bool:
+        """Return whether it is for sale."""
+        return self.state is OfferingState.PUBLISHED
+
+    @property
+    def policy(self) -> Policy:
+        """Return the cancellation policy a purchase made now would freeze."""
+        return PRESETS[self.content.cancellation_preset]
+
+    def slot_policy(self, terms: Terms) -> SlotPolicy:
+        """Return what it asks of a start; a hold must be over before the session begins."""
+        content = self.content
+        return SlotPolicy(
+            minutes=content.minutes,
+            buffer_before_minutes=content.buffer_before_minutes,
+            buffer_after_minutes=content.buffer_after_minutes,
+            minimum_notice_minutes=max(content.minimum_notice_minutes, terms.payment_minutes),
+            horizon_days=content.horizon_days,
+        )
+
+
+Change = tuple[Offering, OfferingFact | None]
+
+
+def draft_offering(
+    offering_id: OfferingId, mentor_id: PersonId, content: OfferingContent
+) -> Offering:
+    """Return a new draft; raises `PriceTooSmall` or `PriceNotChargeable`."""
+    _check_price(content)
+    return Offering(offering_id, mentor_id, OfferingState.DRAFT, 1, 0, content)
+
+
+def edit_offering(offering: Offering, content: OfferingContent) -> Change:
+    """Return it with new content, told when it is for sale; purchases made before stay as made."""
+    _check_price(content)
+    edited = replace(offering, content=content, revision=offering.revision + 1)
+    return _told(edited, OfferingPublished) if edited.is_published else (edited, None)
+
+
+def publish_offering(offering: Offering, *, approved: bool, can_receive: bool) -> Change:
+    """Put it up for sale; raises `MentorNotApproved` or `AccountCannotReceive`."""
+    if not approved:
+        raise MentorNotApproved
+    if not can_receive:
+        raise AccountCannotReceive
+    if offering.is_published:
+        return offering, None
+    return _told(_moved(offering, OfferingState.PUBLISHED), OfferingPublished)
+
+
+def withdraw_offering(offering: Offering) -> Change:
+    """Take it off sale; raises `OfferingNotPublished` when it never was for sale."""
+    if offering.state is OfferingState.DRAFT:
+        raise OfferingNotPublished("A draft is not for sale; there is nothing to withdraw.")
+    if not offering.is_published:
+        return offering, None
+    return _told(_moved(offering, OfferingState.WITHDRAWN), OfferingWithdrawn)
+
+
+def tell_again(offering: Offering) -> Change:
+    """Tell its state once more, for readers who rebuild what they know."""
+    return _told(offering, OfferingSnapshot)
+
+
+def _check_price(content: OfferingContent) -> None:
+    if content.price_minor < PRICE_SMALLEST_MINOR:
+        raise PriceTooSmall(minimum_minor=PRICE_SMALLEST_MINOR)
+    if content.currency in THREE_DECIMAL and content.price_minor % THREE_DECIMAL_STEP:
+        raise PriceNotChargeable
+
+
+def _moved(offering: Offering, state: OfferingState) -> Offering:
+    return replace(offering, state=state, revision=offering.revision + 1)
+
+
+def _told(offering: Offering, kind: type[OfferingFact]) -> Change:
+    told = replace(offering, version=offering.version + 1)
+    fact = kind(
+        version=told.version,
+        offering_id=told.offering_id,
+        mentor_id=told.mentor_id,
+        title=told.content.title,
+        minutes=told.content.minutes,
+        price_minor=told.content.price_minor,
+        currency=told.content.currency,
+        published=told.is_published,
+    )
+    return told, fact

@@ -1,0 +1,164 @@
+"""A confirmed session: calling it off, the way into its room, and its completion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.booking.domain.cancellation import WHOLE, Share, mentee_share, mentor_share
+from services.booking.domain.orders import Change, NotConfirmed, Order, OrderState, change
+from services.booking.domain.terms import Terms
+from shared.contracts.booking import BookingCancelled, BookingExpired, SessionCompleted
+from shared.contracts.common import Party
+from shared.errors import Kind, Refusal
+
+
+class SessionBegun(Refusal):
+    """A session that began is no longer called off by its participants."""
+
+    code = "session_begun"
+    detail = "The session has begun; ask an operator when it did not take place."
+
+
+class PreviewOutdated(Refusal):
+    """The share shown before is not the share now; `refund_basis_points` is the fresh one."""
+
+    code = "preview_outdated"
+    detail = "What goes back has changed: look at the fresh share and confirm again."
+
+
+class ShareNotYours(Refusal):
+    """Only operators choose the share that goes back."""
+
+    code = "share_not_yours"
+    kind = Kind.FORBIDDEN
+    detail = "Leave out refund_basis_points: only an operator chooses it."
+
+
+class NotEnded(Refusal):
+    """A session completes after its end."""
+
+    code = "not_ended"
+    detail = "Wait for the end of the session."
+
+
+class TooEarly(Refusal):
+    """The room is not open yet; `opens_at` says when it will be."""
+
+    code = "too_early"
+    detail = "The room opens shortly before the session."
+
+
+class TooLate(Refusal):
+    """The room is closed."""
+
+    code = "too_late"
+    detail = "The session is over."
+
+
+class RoomMissing(Refusal):
+    """The mentor has not set the link to the room."""
+
+    code = "room_missing"
+    detail = "Your mentor has not set a room link yet; try again in a moment."
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who calls a session off and why; `shown` is the share they saw, `chosen` an operator's."""
+
+    by: Party
+    reason: str | None = None
+    shown: int | None = None
+    chosen: int | None = None
+
+
+def preview(order: Order, by: Party, *, now: datetime) -> Share:
+    """Return what would go back; raises `NotConfirmed` or `SessionBegun`."""
+    if order.state is not OrderState.CONFIRMED:
+        raise NotConfirmed
+    if by == "operator":
+        return Share(WHOLE, None)
+    if now >= order.starts_at:
+        raise SessionBegun
+    if by == "mentor":
+        return mentor_share(order.starts_at)
+    return mentee_share(order.policy, order.starts_at, now)
+
+
+def cancel(order: Order, call: Call, *, now: datetime) -> Change:
+    """Return the order called off.
+
+    A hold has no money to divide: its time is simply given back, and money on its way is lost.
+    Raises `NotConfirmed`, `SessionBegun`, `PreviewOutdated` or `ShareNotYours`.
+    """
+    fields = {
+        "state": OrderState.CANCELLED,
+        "cancelled_by": call.by,
+        "cancel_reason": call.reason,
+    }
+    if call.chosen is not None and call.by != "operator":
+        raise ShareNotYours
+    if order.state is OrderState.HELD:
+        return change(order, BookingExpired, fields)
+    share = _agreed_share(order, call, now)
+    fields |= {"refund_basis_points": share, "calendar_sequence": order.calendar_sequence + 1}
+    return change(
+        order,
+        BookingCancelled,
+        fields,
+        by=call.by,
+        reason=call.reason,
+        refund_basis_points=share,
+    )
+
+
+def complete(order: Order, by: Party, *, now: datetime) -> Change:
+    """Return the order completed; raises `NotConfirmed` or `NotEnded`."""
+    if order.state is not OrderState.CONFIRMED:
+        raise NotConfirmed
+    if now < order.ends_at:
+        raise NotEnded
+    fields = {"state": OrderState.COMPLETED, "completed_by": by, "completed_at": now}
+    return change(order, SessionCompleted, fields, by=by, completed_at=now)
+
+
+def check_room_is_open(order: Order, *, now: datetime, terms: Terms) -> None:
+    """Raise `NotConfirmed`, `TooEarly` or `TooLate` when the room is closed to its two people."""
+    if order.state is not OrderState.CONFIRMED:
+        raise NotConfirmed
+    opens_at = order.starts_at - terms.join_early
+    if now < opens_at:
+        raise TooEarly(opens_at=opens_at.isoformat())
+    if now >= order.ends_at + terms.join_late:
+        raise TooLate
+
+
+@dataclass(frozen=True)
+class Can:
+    """What a viewer may do with an order now."""
+
+    cancel: bool
+    complete: bool
+    join: bool
+
+
+def can(order: Order, by: Party, *, now: datetime, terms: Terms) -> Can:
+    """Return what one side may do now."""
+    confirmed = order.state is OrderState.CONFIRMED
+    begun = now >= order.starts_at
+    opens, closes = order.starts_at - terms.join_early, order.ends_at + terms.join_late
+    return Can(
+        cancel=(confirmed and (by == "operator" or not begun)) or order.state is OrderState.HELD,
+        complete=confirmed and by == "mentee" and now >= order.ends_at,
+        join=confirmed and by in ("mentee", "mentor") and opens <= now < closes,
+    )
+
+
+def _agreed_share(order: Order, call: Call, now: datetime) -> int:
+    share = preview(order, call.by, now=now).refund_basis_points
+    if call.by == "operator":
+        return share if call.chosen is None else call.chosen
+    if call.shown != share:
+        raise PreviewOutdated(refund_basis_points=share)
+    return share
