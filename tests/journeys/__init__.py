@@ -1,0 +1,1 @@
+"""Whole journeys on a whole marketplace of real processes."""

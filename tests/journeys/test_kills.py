@@ -1,0 +1,97 @@
+"""P7: any one process may be killed in the middle of journeys; all of them end right."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from datetime import timedelta
+
+import pytest
+
+from dev.client import Caller, Json, Person, until
+from dev.journey import buy, free_slots, new_person, operator
+from dev.marketplace import Marketplace
+from dev.status import status_of
+from tests.journeys.conftest import Stall, money_lines, open_stall, verified
+
+pytestmark = pytest.mark.journey
+
+JOURNEYS = 20
+JOURNEYS_IN_A_SAMPLE = 6
+SAMPLE = ("postgres", "kafka", "booking-worker", "payments-worker")
+ALL = (
+    *SAMPLE, "stripe", "mail", "web", "profiles-api", "profiles-worker", "booking-api",
+    "payments-api", "notifications-api", "notifications-worker",
+)  # fmt: skip
+LONG_AFTER = timedelta(days=25)
+
+
+async def _kill(market: Marketplace, name: str) -> None:
+    status = await status_of(market.site.home)
+    process = next(each for each in status["processes"] if each["name"] == name)
+    assert process["pid"] is not None
+    os.kill(process["pid"], signal.SIGKILL)
+
+
+async def _all_up(market: Marketplace) -> None:
+    async def up() -> bool | None:
+        status = await status_of(market.site.home)
+        return True if all(each["health"] == "ok" for each in status["processes"]) else None
+
+    await until(up, "every process being up again")
+
+
+async def _journeys(caller: Caller, count: int) -> list[tuple[Person, Stall, Json]]:
+    stalls = [await open_stall(caller, f"Mentor {number}") for number in range(2)]
+    plans: list[tuple[Person, Stall, Json]] = []
+    for number in range(count):
+        person = await new_person(caller, f"Walker {number}", wants="mentee", zone="UTC")
+        stall = stalls[number % 2]
+        # Two hours apart, so that buffers keep the plans out of each other's way.
+        slots = await free_slots(person, stall.offering_id)
+        plans.append((person, stall, slots[8 + 4 * number]))
+    return plans
+
+
+async def _end_right(market: Marketplace, caller: Caller, victim: str, count: int) -> None:
+    plans = await _journeys(caller, count)
+    rng = random.Random(victim)
+    walking = [
+        asyncio.create_task(buy(person, stall.offering_id, slot)) for person, stall, slot in plans
+    ]
+    held = rng.randrange(count)
+
+    async def under_way() -> bool | None:
+        orders = await plans[held][0].get("booking", "/v1/orders")
+        return True if orders["items"] else None
+
+    await until(under_way, "a journey being under way")
+    await _kill(market, victim)
+    purchases = await asyncio.gather(*walking)
+    await _all_up(market)
+    await market.advance_by(LONG_AFTER)
+    overseer = await operator(caller)
+    for purchase in purchases:
+        lines = await money_lines(overseer, purchase.order_id)
+        assert lines["charge"] == 12_000, (victim, lines)
+        assert abs(lines["transfer"]) == 10_200, (victim, lines)
+    await verified(market)
+
+
+@pytest.mark.parametrize("victim", SAMPLE)
+async def test_a_killed_process_loses_nothing(
+    market: Marketplace, caller: Caller, victim: str
+) -> None:
+    """A sample: engines and the workers that hold money and time."""
+    await _end_right(market, caller, victim, JOURNEYS_IN_A_SAMPLE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victim", ALL)
+async def test_any_killed_process_loses_nothing_in_twenty_journeys(
+    market: Marketplace, caller: Caller, victim: str
+) -> None:
+    """Every process of the table, each during twenty journeys."""
+    await _end_right(market, caller, victim, JOURNEYS)
