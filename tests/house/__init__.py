@@ -1,0 +1,1 @@
+"""The rules of the house, checked by machine; each failure names the file and the rule."""
