@@ -16,7 +16,7 @@ from dev.cache import locked
 
 _AT_ONCE = 8
 _TRIES = 4
-_BACK_OFF_SECONDS = 0.5
+_BACK_OFF_SECONDS = 0.2
 _CHUNK_BYTES = 256 * 1024
 _FILE_DEADLINE_SECONDS = 300.0
 _SILENCE_SECONDS = 30.0
@@ -94,6 +94,8 @@ async def _fetch(
 ) -> None:
     reason = ""
     for attempt in range(_TRIES):
+        if attempt:
+            await asyncio.sleep(_BACK_OFF_SECONDS * 2**attempt)
         try:
             await _receive(session, file, report)
             if file.accept():
@@ -101,7 +103,6 @@ async def _fetch(
             reason = "its content is not what the lock file says"
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-        await asyncio.sleep(_BACK_OFF_SECONDS * 2**attempt)
     raise DownloadFailed(
         f"{file.url} could not be downloaded: {reason}. Check the network and try again (what has"
         " arrived is kept), or name a mirror in MENTORIUM_MAVEN_URL or MENTORIUM_NPM_URL."

@@ -28,6 +28,8 @@ REST_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 15.0
 _KAFKA_DEADLINE_MS = 5_000
+_KAFKA_RETRY_MS = 10
+"""The client asks for each topic's leader after one such pause; the default makes a look slow."""
 
 _IN_FLIGHT = "SELECT kind FROM {schema}.in_flight"
 _OVERDUE = "SELECT kind FROM {schema}.due WHERE due_at <= $1"
@@ -124,7 +126,9 @@ async def _unfinished(market: Marketplace, clock: BusinessClock) -> list[str]:
 async def _behind(market: Marketplace) -> tuple[list[str], Ends]:
     """Return which readers have facts before them, and where every partition ends."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=market.kafka_servers, request_timeout_ms=_KAFKA_DEADLINE_MS
+        bootstrap_servers=market.kafka_servers,
+        request_timeout_ms=_KAFKA_DEADLINE_MS,
+        retry_backoff_ms=_KAFKA_RETRY_MS,
     )
     admin = AIOKafkaAdminClient(
         bootstrap_servers=market.kafka_servers, request_timeout_ms=_KAFKA_DEADLINE_MS

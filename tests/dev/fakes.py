@@ -6,12 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import FrameType
 
 from dev.children import Command
 from dev.home import REPOSITORY, Home
@@ -66,10 +62,10 @@ def fake_table(home: Home) -> tuple[Process, ...]:
 async def _launch(folder: str) -> None:
     home = Home(Path(folder))
     home.create()
-    async with cancelled_by_signals(), only_launcher(home):
-            async with launched(home, fake_table(home), quiet=True):
-            (home.root / "all-ready").touch()
-            await asyncio.get_running_loop().create_future()
+    table = fake_table(home)
+    async with cancelled_by_signals(), only_launcher(home), launched(home, table, quiet=True):
+        (home.root / "all-ready").touch()
+        await asyncio.get_running_loop().create_future()
 
 
 if __name__ == "__main__":
