@@ -11,7 +11,6 @@ from shared.db import Connection
 from shared.inbox import Ears, Heard
 from shared.seal import SealBroken, unseal
 
-
 QUIET: tuple[type[profiles.PersonFact], ...] = (
     profiles.PersonRegistered,
     profiles.PersonVerified,
