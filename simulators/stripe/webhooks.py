@@ -7,6 +7,7 @@ Retries follow the system clock and are far quicker than Stripe's, for developme
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -80,10 +81,10 @@ class Postman:
         self._stage.heard.set()
 
     async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self._stage.heard.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
+        # Not `wait_for`: on Python 3.11 it can swallow a cancellation that comes with the event.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._stage.heard.wait()
 
     async def _deliver(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         event = self._stage.store.find(delivery.event)

@@ -1,0 +1,104 @@
+"""Stripe's published OpenAPI description, and the check of an answer against it.
+
+The description is a file inside a wheel on PyPI (`seahaven-stripe-world`, MIT). The wheel installs
+only on a newer Python, so it is downloaded for that one file, verified, and kept in the per-user
+cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from dev.cache import cache_folder
+
+WHEEL = "seahaven_stripe_world-0.3.0-py3-none-any.whl"
+WHEEL_SHA256 = "f4466fea9dbdb7225ad2de9452b91df5f8b53559edb71b49afe446e1a001307a"
+SPEC = "seahaven_stripe_world/spec/spec3.json"
+DOWNLOAD_SECONDS = 120
+FORM = "application/x-www-form-urlencoded"
+
+Json = dict[str, Any]
+
+
+
+def _downloaded() -> Path:
+    wheel = cache_folder() / "stripe-schema" / WHEEL
+    if not wheel.exists():
+        wheel.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
+            arguments = ["--no-deps", "--only-binary=:all:", "--python-version", "3.14"]
+            name = "seahaven-stripe-world==0.3.0"
+            command = [sys.executable, "-m", "pip", "download", "-q", *arguments, "-d", folder, name]
+            subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS)
+            (Path(folder) / WHEEL).rename(wheel)
+    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert found == WHEEL_SHA256, f"{wheel} is not the file we know: delete it and try again"
+    return wheel
+
+
+@cache
+def description() -> Json:
+    """Return Stripe's OpenAPI document."""
+    with zipfile.ZipFile(_downloaded()) as wheel:
+        return json.loads(wheel.read(SPEC))
+
+
+def _with_nulls(node: Any) -> Any:
+    """Say `nullable` in the words of JSON Schema."""
+    if isinstance(node, list):
+        return [_with_nulls(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    turned = {name: _with_nulls(child) for name, child in node.items() if name != "nullable"}
+    return {"anyOf": [turned, {"type": "null"}]} if node.get("nullable") is True else turned
+
+
+@cache
+def _registry() -> Registry[Any]:
+    def retrieve(uri: str) -> Any:
+        name = uri.removeprefix("schema:")
+        turned = _with_nulls(description()["components"]["schemas"][name])
+        text = json.dumps(turned).replace("#/components/schemas/", "schema:")
+        return DRAFT202012.create_resource(json.loads(text))
+
+    return Registry(retrieve=cache(retrieve))
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"schema:{name}"}, registry=_registry())
+
+
+def check(answer: Json) -> None:
+    """Fail unless an answer is one that Stripe could have given."""
+    name = "error" if "error" in answer else answer["object"]
+    if name == "list":
+        for item in answer["data"]:
+            check(item)
+        return
+    name = f"deleted_{name}" if answer.get("deleted") else name
+    problem = best_match(_validator(name).iter_errors(answer))
+    assert problem is None, f"{name}{problem.json_path[1:]}: {problem.message}"
+    unknown = set(answer) - set(description()["components"]["schemas"][name]["properties"])
+    assert not unknown, f"Stripe knows no {sorted(unknown)} in {name}"
+
+
+def accepted_parameters(method: str, path: str) -> Json:
+    """Return the parameters Stripe knows for an endpoint, as JSON schemas by name."""
+    operation = description()["paths"][path][method.lower()]
+    found = {each["name"]: each["schema"] for each in operation.get("parameters", [])}
+    body = operation.get("requestBody", {}).get("content", {}).get(FORM, {}).get("schema", {})
+    return found | body.get("properties", {})
