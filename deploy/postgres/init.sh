@@ -8,11 +8,19 @@ script=${ROLES_SQL:-/etc/mentorium/roles.sql}
 roles="profiles_owner profiles_app booking_owner booking_app payments_owner payments_app
 notifications_owner notifications_app ops_reader"
 
+password_variable() {
+    echo "$(echo "$1" | tr '[:lower:]' '[:upper:]')_PASSWORD"
+}
+
+# Before anything runs: an error inside the pipe below would not end the script.
+for role in $roles; do
+    variable=$(password_variable "$role")
+    eval ": \"\${$variable:?$variable must be set}\""
+done
+
 {
     for role in $roles; do
-        variable=$(echo "$role" | tr '[:lower:]' '[:upper:]')_PASSWORD
-        eval "value=\${$variable:?$variable must be set}"
-        [ -n "$value" ] && export "${variable?}"
+        variable=$(password_variable "$role")
         # psql reads the value itself, so that it never stands on a command line.
         printf '\\getenv secret %s\n' "$variable"
         printf "SELECT set_config('mentorium.%s_password', :'secret', false) <> '' \\\\g /dev/null\n" \

