@@ -178,7 +178,9 @@ def update_account(act: Act, params: UpdateAccount, ids: Mapping[str, str]) -> J
         "metadata": merged_metadata(old["metadata"], params.metadata),
         "settings": _with_payout_settings(old["settings"], params),
     }
-    return _changed(act, old, _judged(new))
+    new = _changed(act, old, _judged(new))
+    plan_payout(act.acting_for(new["id"]))
+    return new
 
 
 def list_accounts(act: Act, params: ListAccounts, _ids: Mapping[str, str]) -> Json:
@@ -210,6 +212,7 @@ def _changed(act: Act, old: Json, new: Json) -> Json:
 
 
 def _capability(account: Json, name: str) -> Json:
+    reason = "requirements.fields_needed" if account["requirements"]["past_due"] else None
     return {
         "id": name,
         "object": "capability",
@@ -217,7 +220,7 @@ def _capability(account: Json, name: str) -> Json:
         "future_requirements": account["future_requirements"],
         "requested": True,
         "requested_at": account["created"],
-        "requirements": account["requirements"],
+        "requirements": {**account["requirements"], "disabled_reason": reason},
         "status": account["capabilities"][name],
     }
 

@@ -19,6 +19,7 @@ from simulators.stripe.params import (
     Currency,
     ListParams,
     Metadata,
+    Page,
     Params,
     Shape,
     Text,
@@ -298,7 +299,7 @@ def line_items(act: Act, session: Json) -> Json:
     return listing(items, f"/v1/checkout/sessions/{session['id']}/line_items")
 
 
-def list_line_items(act: Act, _params: ListParams, ids: Mapping[str, str]) -> Json:
+def list_line_items(act: Act, _params: Page, ids: Mapping[str, str]) -> Json:
     """Return the bill of a session."""
     return line_items(act, act.find("checkout.session", ids["id"]))
 
@@ -309,5 +310,5 @@ ROUTES = (
     Route("GET", "/v1/checkout/sessions/{id}", Params, retrieve_session),
     Route("POST", "/v1/checkout/sessions/{id}", UpdateSession, update_session),
     Route("POST", "/v1/checkout/sessions/{id}/expire", Params, expire_session),
-    Route("GET", "/v1/checkout/sessions/{id}/line_items", ListParams, list_line_items),
+    Route("GET", "/v1/checkout/sessions/{id}/line_items", Page, list_line_items),
 )

@@ -11,7 +11,14 @@ from simulators.stripe.act import API_VERSION, PLATFORM, Act
 from simulators.stripe.errors import InvalidParameters, Json
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing, page
-from simulators.stripe.params import NO_METADATA, ListParams, Metadata, Params, merged_metadata
+from simulators.stripe.params import (
+    NO_METADATA,
+    ListParams,
+    Metadata,
+    Page,
+    Params,
+    merged_metadata,
+)
 from simulators.stripe.routes import Route
 
 EVENTS_SCANNED_MAX = 10_000
@@ -158,7 +165,7 @@ def delete_endpoint(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
     return {"id": ids["id"], "object": "webhook_endpoint", "deleted": True}
 
 
-def list_endpoints(act: Act, params: ListParams, _ids: Mapping[str, str]) -> Json:
+def list_endpoints(act: Act, params: Page, _ids: Mapping[str, str]) -> Json:
     """Return a page of endpoints."""
     return page(act.acting_for(PLATFORM), "webhook_endpoint", params, "/v1/webhook_endpoints")
 
@@ -167,7 +174,7 @@ ROUTES = (
     Route("GET", "/v1/events", ListEvents, list_events),
     Route("GET", "/v1/events/{id}", Params, retrieve_event),
     Route("POST", "/v1/webhook_endpoints", CreateEndpoint, create_endpoint),
-    Route("GET", "/v1/webhook_endpoints", ListParams, list_endpoints),
+    Route("GET", "/v1/webhook_endpoints", Page, list_endpoints),
     Route("GET", "/v1/webhook_endpoints/{id}", Params, retrieve_endpoint),
     Route("POST", "/v1/webhook_endpoints/{id}", UpdateEndpoint, update_endpoint),
     Route("DELETE", "/v1/webhook_endpoints/{id}", Params, delete_endpoint),

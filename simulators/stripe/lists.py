@@ -11,7 +11,7 @@ from typing import cast
 from simulators.stripe.act import Act
 from simulators.stripe.errors import InvalidParameters, Json
 from simulators.stripe.ids import kind_of
-from simulators.stripe.params import Created, ListParams
+from simulators.stripe.params import Created, ListParams, Page
 
 EXPAND_DEPTH_MAX = 4
 END_OF_TIME = 2**62
@@ -28,7 +28,7 @@ Parts = Mapping[tuple[str, str], Callable[[Act, Json], Json]]
 
 
 def page(
-    act: Act, kind: str, params: ListParams, url: str, filters: Mapping[str, object] | None = None
+    act: Act, kind: str, params: Page, url: str, filters: Mapping[str, object] | None = None
 ) -> Json:
     """Return one page of the acting account's objects, newest first."""
     rows = act.store.page(
@@ -38,7 +38,7 @@ def page(
         params.limit + 1,
         before_seq=_cursor(act, kind, params.starting_after, "starting_after"),
         after_seq=_cursor(act, kind, params.ending_before, "ending_before"),
-        created=_span(params.created),
+        created=_span(params.created) if isinstance(params, ListParams) else None,
     )
     backwards = params.ending_before is not None
     shown = rows[-params.limit :] if backwards else rows[: params.limit]

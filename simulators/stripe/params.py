@@ -120,12 +120,17 @@ class Created(Shape):
     lte: int | None = None
 
 
-class ListParams(Params):
+class Page(Params):
     """Cursor pages (https://docs.stripe.com/api/pagination)."""
 
     limit: int = Field(default=LIST_LIMIT_DEFAULT, ge=1, le=LIST_LIMIT_MAX)
     starting_after: str | None = None
     ending_before: str | None = None
+
+
+class ListParams(Page):
+    """Pages of what can also be filtered by the time of its creation."""
+
     created: int | Created | None = None
 
 

@@ -147,12 +147,7 @@ class Store:
         self.sql.row_factory = sqlite3.Row
         self.sql.execute("PRAGMA journal_mode = WAL")
         self.sql.execute("PRAGMA synchronous = NORMAL")
-        self.sql.executescript(_SCHEMA)
-        for name in FILTERS + HIDDEN_FILTERS:
-            self.sql.execute(
-                f"CREATE INDEX IF NOT EXISTS objects_by_{name} ON objects "
-                f"(kind, owner, {_expression(name)}, seq)"
-            )
+        self.sql.executescript(f"BEGIN; {_SCHEMA} {_indexes()} COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
@@ -282,6 +277,14 @@ def _where(
     if created:
         where, values = where + " AND created >= ? AND created < ?", [*values, *created]
     return where, values
+
+
+def _indexes() -> str:
+    return "".join(
+        f"CREATE INDEX IF NOT EXISTS objects_by_{name} ON objects "
+        f"(kind, owner, {_expression(name)}, seq);\n"
+        for name in FILTERS + HIDDEN_FILTERS
+    )
 
 
 def _expression(name: str) -> str:

@@ -19,6 +19,7 @@ from simulators.stripe.params import (
     Currency,
     ListParams,
     Metadata,
+    Page,
     Params,
     Text,
     merged_metadata,
@@ -327,7 +328,7 @@ def retrieve_reversal(act: Act, _params: Params, ids: Mapping[str, str]) -> Json
     return act.find("transfer_reversal", ids["reversal"])
 
 
-def list_reversals(act: Act, params: ListParams, ids: Mapping[str, str]) -> Json:
+def list_reversals(act: Act, params: Page, ids: Mapping[str, str]) -> Json:
     """Return a page of a transfer's reversals."""
     transfer = act.find("transfer", ids["id"])
     url = f"/v1/transfers/{transfer['id']}/reversals"
@@ -340,6 +341,6 @@ ROUTES = (
     Route("GET", "/v1/transfers/{id}", Params, retrieve_transfer),
     Route("POST", "/v1/transfers/{id}", UpdateTransfer, update_transfer),
     Route("POST", "/v1/transfers/{id}/reversals", CreateReversal, create_reversal),
-    Route("GET", "/v1/transfers/{id}/reversals", ListParams, list_reversals),
+    Route("GET", "/v1/transfers/{id}/reversals", Page, list_reversals),
     Route("GET", "/v1/transfers/{id}/reversals/{reversal}", Params, retrieve_reversal),
 )

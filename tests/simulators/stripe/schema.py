@@ -33,7 +33,6 @@ FORM = "application/x-www-form-urlencoded"
 Json = dict[str, Any]
 
 
-
 def _downloaded() -> Path:
     wheel = cache_folder() / "stripe-schema" / WHEEL
     if not wheel.exists():
@@ -41,7 +40,17 @@ def _downloaded() -> Path:
         with tempfile.TemporaryDirectory(dir=wheel.parent) as folder:
             arguments = ["--no-deps", "--only-binary=:all:", "--python-version", "3.14"]
             name = "seahaven-stripe-world==0.3.0"
-            command = [sys.executable, "-m", "pip", "download", "-q", *arguments, "-d", folder, name]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "-q",
+                *arguments,
+                "-d",
+                folder,
+                name,
+            ]
             subprocess.run(command, check=True, timeout=DOWNLOAD_SECONDS)
             (Path(folder) / WHEEL).rename(wheel)
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()

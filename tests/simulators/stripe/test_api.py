@@ -122,9 +122,7 @@ async def test_rate_limits_are_not_stored(world: World) -> None:
 
 
 @pytest.mark.parametrize(("kind", "made"), [("timeout_before", 0), ("timeout_after", 1)])
-async def test_timeouts_come_before_or_after_the_effect(
-    world: World, kind: str, made: int
-) -> None:
+async def test_timeouts_come_before_or_after_the_effect(world: World, kind: str, made: int) -> None:
     """https://docs.stripe.com/error-low-level#network-failures: the effect is unknown."""
     await world.sim("POST", "/faults", {"kind": kind, "method": "POST"})
     with pytest.raises(TimeoutError):
@@ -233,7 +231,9 @@ async def test_versions_and_request_ids_are_answered(world: World) -> None:
         assert answer.headers["Request-Id"].startswith("req_")
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe=\xff", b"a[b]=1&a=2", b"a=1&a[b]=2", b"[]=1&&==", b"%"])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe=\xff", b"a[b]=1&a=2", b"a=1&a[b]=2", b"[]=1&&==", b"%"]
+)
 async def test_mangled_bodies_are_refused(world: World, body: bytes) -> None:
     """https://docs.stripe.com/api/errors: a 400, never a 500."""
     headers = {**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
