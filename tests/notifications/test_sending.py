@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from services.notifications import commands
 from services.notifications.domain.letters import compose
@@ -312,7 +313,7 @@ async def test_who_has_reviewed_is_not_asked(market: Marketplace):
     await market.work()
     await market.mailbox.stop()
     await market.hear(market.completed())
-    review = {
+    review: dict[str, Any] = {
         "session_id": market.session,
         "order_id": market.order,
         "mentor_id": market.mentor,

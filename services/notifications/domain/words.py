@@ -8,6 +8,7 @@ do, `action` (the words on the button). The same template makes the text (plain)
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time, get_timezone_name
-from babel.numbers import format_currency, format_percent
+from babel.numbers import format_currency, format_percent, get_currency_symbol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -104,6 +105,8 @@ def amount(voice: Voice, money: Money) -> str:
     fraction = "." + "0" * digits if digits else ""
     # CLDR rounds some currencies to what shops use; we show what is booked.
     pattern = voice.locale.currency_formats["standard"].pattern.replace(".00", fraction)
+    if get_currency_symbol(money.currency, voice.locale)[-1].isalpha():
+        pattern = re.sub("^¤(?=#)", "¤\N{NO-BREAK SPACE}", pattern)
     value = Decimal(money.minor).scaleb(-digits)
     return format_currency(
         value, money.currency, pattern, locale=voice.locale, currency_digits=False
