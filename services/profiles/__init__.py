@@ -1,0 +1,1 @@
+"""Accounts and sign-in, mentor and mentee profiles, vetting, search, and reviews."""

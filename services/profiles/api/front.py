@@ -1,0 +1,88 @@
+"""What every topic of the API shares: the routes' home, what handlers work with, common shapes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import StringConstraints
+
+from services.profiles.commands.keys import Keyring
+from services.profiles.commands.office import Office
+from services.profiles.commands.passwords import Passwords
+from shared.clock import monotonic_seconds
+from shared.web import Api, Call, View
+
+EVEN_SECONDS = 0.25
+"""Answers that must not tell whether an address exists come no sooner than this."""
+NAME_LONGEST = 80
+EMAIL_LONGEST = 254
+
+api = Api("profiles")
+
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=NAME_LONGEST,
+        # No control characters: names stand in mail headers.
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+    ),
+]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=EMAIL_LONGEST)]
+Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+Zone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What handlers work with beside the call."""
+
+    office: Office
+    keyring: Keyring
+    passwords: Passwords
+
+
+DESK = web.AppKey("desk", Desk)
+
+
+def desk(call: Call) -> Desk:
+    """Return what the handlers of this process work with."""
+    return call.request.app[DESK]
+
+
+@asynccontextmanager
+async def even_timing() -> AsyncGenerator[None]:
+    """Let an answer take the same time whatever was found, refusals included."""
+    began = monotonic_seconds()
+    try:
+        yield
+    finally:
+        await asyncio.sleep(max(0.0, EVEN_SECONDS - (monotonic_seconds() - began)))
+
+
+class MentorStateView(View):
+    """The state a mentor profile is in."""
+
+    state: str
+
+
+class MeanRating(View):
+    """How a mentor is rated: a Bayesian mean, which is the prior while `count` is 0."""
+
+    mean: float
+    count: int
+
+
+class Price(View):
+    """An amount in minor units."""
+
+    price_minor: int
+    currency: str

@@ -1,0 +1,198 @@
+"""What everybody may see: the expertise tree, search, mentors and their reviews."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import asyncpg
+from pydantic import Field, StringConstraints
+
+from services.profiles.api.front import Language, MeanRating, Price, Slug, api
+from services.profiles.domain import search as words
+from services.profiles.store import mentors as store
+from services.profiles.store import reviews, search
+from services.profiles.store.search import Wanted
+from shared.contracts.common import CurrencyCode
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.ids import PersonId
+from shared.money import MAX_MINOR
+from shared.web import ANYONE, Call, Page, PageQuery, View
+from shared.web.shapes import CursorInvalid
+
+RATINGS = range(1, 6)
+
+
+class ExpertiseView(View):
+    """A tag of the curated tree."""
+
+    slug: str
+    name: str
+    parent: str | None = None
+    synonyms: list[str]
+
+
+class ExpertiseListView(View):
+    """The whole tree, fields first."""
+
+    items: list[ExpertiseView]
+
+
+class SearchQuery(PageQuery):
+    """What a search asks for; prices compare within one currency, so give it as well."""
+
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    expertise: Slug | None = None
+    language: Language | None = None
+    price_max_minor: Annotated[int, Field(ge=0, le=MAX_MINOR)] | None = None
+    currency: CurrencyCode | None = None
+    sort: Literal["relevance", "rating", "price"] = "relevance"
+
+
+class MentorCard(View):
+    """A mentor in a list; `expertise` are slugs, `from_price` the cheapest that was asked for."""
+
+    person_id: UUID
+    name: str
+    zone: str
+    headline: str
+    expertise: list[str]
+    languages: list[str]
+    rating: MeanRating
+    from_price: Price | None
+
+
+class MentorView(MentorCard):
+    """A mentor in full; `ratings` counts the published reviews by stars."""
+
+    story: str
+    years: int
+    industries: list[str]
+    ratings: dict[str, int]
+
+
+class PublicReview(View):
+    """What a mentee wrote, once it is published."""
+
+    session_id: UUID
+    author_name: str
+    rating: int
+    text: str
+    sub_scores: dict[str, int]
+    published_at: datetime
+
+
+@api.get("/v1/expertise", may=ANYONE)
+async def expertise(call: Call, conn: Connection) -> ExpertiseListView:
+    """Show what one can be mentored in."""
+    tags = await store.expertise(conn)
+    return ExpertiseListView(
+        items=[
+            ExpertiseView(slug=t.slug, name=t.name, parent=t.parent, synonyms=t.synonyms)
+            for t in tags
+        ]
+    )
+
+
+@api.get("/v1/mentors", may=ANYONE, refusals=(CursorInvalid,))
+async def find_mentors(query: SearchQuery, call: Call, conn: Connection) -> Page[MentorCard]:
+    """Find mentors who are approved and have something to book."""
+    asked = words.asked_words(query.q)
+    near = await search.near_words(conn, asked) if asked else {}
+    corrections = {word: words.meant(word, near.get(word, ())) for word in asked}
+    wanted = Wanted(
+        tsquery=words.tsquery(asked, corrections),
+        expertise=query.expertise,
+        language=query.language,
+        price_max_minor=query.price_max_minor,
+        currency=query.currency,
+        sort=query.sort,
+        after=_after(query),
+        at_most=query.limit + 1,
+    )
+    found = await search.find_mentors(conn, wanted)
+    page, last = found[: query.limit], found[query.limit - 1] if len(found) > query.limit else None
+    return Page(
+        items=[_card(row) for row in page],
+        next_cursor=Page.cursor(repr(last["score"]), last["person_id"]) if last else None,
+    )
+
+
+def _after(query: SearchQuery) -> tuple[float, UUID] | None:
+    values = query.after()
+    if not values:
+        return None
+    try:
+        score, person_id = values
+        return float(score), UUID(person_id)
+    except ValueError:
+        raise CursorInvalid from None
+
+
+def _card(row: asyncpg.Record) -> MentorCard:
+    price = row["price_minor"]
+    return MentorCard(
+        person_id=row["person_id"],
+        name=row["name"],
+        zone=row["zone"],
+        headline=row["headline"],
+        expertise=row["expertise"],
+        languages=row["languages"],
+        rating=MeanRating(mean=round(row["rating_mean"], 2), count=row["rating_count"]),
+        from_price=None if price is None else Price(price_minor=price, currency=row["currency"]),
+    )
+
+
+@api.get("/v1/mentors/{person_id}", may=ANYONE)
+async def mentor(person_id: UUID, call: Call, conn: Connection) -> MentorView:
+    """Show an approved mentor."""
+    row = await store.public_mentor(conn, person_id)
+    if row is None:
+        raise NotFound
+    counts = await reviews.ratings_of_mentor(conn, PersonId(person_id))
+    return MentorView(
+        **_card(row).model_dump(),
+        story=row["story"],
+        years=row["years"],
+        industries=row["industries"],
+        ratings={str(stars): counts.get(stars, 0) for stars in RATINGS},
+    )
+
+
+@api.get("/v1/mentors/{person_id}/reviews", may=ANYONE, refusals=(CursorInvalid,))
+async def mentor_reviews(
+    person_id: UUID, query: PageQuery, call: Call, conn: Connection
+) -> Page[PublicReview]:
+    """Show the published reviews of a mentor, the latest first."""
+    if await store.public_mentor(conn, person_id) is None:
+        raise NotFound
+    found = await reviews.reviews_of_mentor(conn, person_id, _reviews_after(query), query.limit + 1)
+    page, last = found[: query.limit], found[query.limit - 1] if len(found) > query.limit else None
+    return Page(
+        items=[_public(row) for row in page],
+        next_cursor=Page.cursor(last["published_at"], last["session_id"]) if last else None,
+    )
+
+
+def _public(row: asyncpg.Record) -> PublicReview:
+    return PublicReview(
+        session_id=row["session_id"],
+        author_name=row["author_name"],
+        rating=row["rating"],
+        text=row["text"],
+        sub_scores=row["sub_scores"],
+        published_at=row["published_at"],
+    )
+
+
+def _reviews_after(query: PageQuery) -> tuple[datetime, UUID] | None:
+    values = query.after()
+    if not values:
+        return None
+    try:
+        at, session_id = values
+        return datetime.fromisoformat(at), UUID(session_id)
+    except ValueError:
+        raise CursorInvalid from None

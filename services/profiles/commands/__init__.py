@@ -1,0 +1,1 @@
+"""What can happen in this service: each verb loads, lets the domain decide, saves and announces."""

@@ -1,0 +1,1 @@
+"""The rules of accounts, sign-ins, keys, mentor profiles, search and reviews; pure."""

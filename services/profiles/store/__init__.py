@@ -1,0 +1,1 @@
+"""Every SQL statement of this service, by topic, and the functions that read its rows."""
