@@ -1,0 +1,1 @@
+"""Payments: checkout, the ledger, refunds, connected accounts, transfers and payouts."""

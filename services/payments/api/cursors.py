@@ -1,0 +1,36 @@
+"""Where the pages of the lists of `payments` go on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.web import PageQuery
+from shared.web.shapes import CursorInvalid
+
+
+def one_uuid(query: PageQuery) -> UUID | None:
+    """Return the id the last page ended with; raises `CursorInvalid`."""
+    after = query.after()
+    if not after:
+        return None
+    try:
+        (text,) = after
+        return UUID(text)
+    except ValueError:
+        raise CursorInvalid from None
+
+
+def instant_and_text(query: PageQuery) -> tuple[datetime, str] | None:
+    """Return the instant and id the last page ended with; raises `CursorInvalid`."""
+    after = query.after()
+    if not after:
+        return None
+    try:
+        at, text = after
+        instant = datetime.fromisoformat(at)
+    except ValueError:
+        raise CursorInvalid from None
+    if instant.tzinfo is None:
+        raise CursorInvalid
+    return instant, text

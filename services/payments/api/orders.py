@@ -1,0 +1,150 @@
+"""The payment page of an order, its money, and what a refund would come to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.payments.commands import orders as commands
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Refund, split_of
+from services.payments.domain.timeline import Posted, Reader, tell
+from services.payments.store import accounts as account_store
+from services.payments.store import ledger as books
+from services.payments.store import orders as store
+from services.payments.store import outcomes as outcome_store
+from shared.auth import Role
+from shared.contracts.common import BasisPoints, CurrencyCode, Minor
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.web import Api, Call, Query, View
+
+ACCEPTED = 202
+CheckoutState = Literal[
+    "being_prepared", "open", "closing", "closed", "paid", "refunding", "refunded", "refund_failed"
+]
+
+
+class CheckoutView(View):
+    """The payment page of an order; `url` while somebody can pay there."""
+
+    order_id: UUID
+    state: CheckoutState
+    url: str | None
+    price_minor: Minor
+    currency: CurrencyCode
+    hold_until: datetime
+
+
+class MomentView(View):
+    """One step of the money of an order."""
+
+    at: datetime
+    kind: str
+    amount_minor: Minor
+    currency: CurrencyCode
+    words: str
+
+
+class MoneyView(View):
+    """The money of an order, in order of time."""
+
+    items: list[MomentView]
+
+
+class RefundQuery(Query):
+    """Which fraction of the price would go back."""
+
+    refund_basis_points: BasisPoints
+
+
+class RefundPreview(View):
+    """What each side would have after a refund."""
+
+    mentee_minor: Minor
+    mentor_minor: Minor
+    platform_minor: Minor
+    currency: CurrencyCode
+
+
+def add_routes(api: Api) -> None:
+    """Declare the routes about one order."""
+    api.get("/v1/checkouts/{order_id}")(show_checkout)
+    api.post("/v1/checkouts/{order_id}/look-up", idempotent=True, status=ACCEPTED)(look_up)
+    api.get("/v1/orders/{order_id}/money")(show_money)
+    api.get("/v1/orders/{order_id}/refund-preview")(preview_refund)
+
+
+async def show_checkout(call: Call, order_id: UUID, conn: Connection) -> CheckoutView:
+    """Show where the mentee pays, and whether it is paid."""
+    order, _ = await _own_order(call, conn, order_id, Reader.MENTEE, Reader.OPERATOR)
+    return await _checkout(conn, order)
+
+
+async def look_up(call: Call, order_id: UUID, conn: Connection) -> CheckoutView:
+    """Have the payment looked up at Stripe now; ask for the checkout again a moment later."""
+    await _own_order(call, conn, order_id, Reader.MENTEE, Reader.OPERATOR)
+    return await _checkout(conn, await commands.look_now(conn, order_id, call.now))
+
+
+async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
+    """Show what happened to the money, as far as it concerns who asks."""
+    order, reader = await _own_order(call, conn, order_id, *Reader)
+    posted = [Posted(*line) for line in await books.lines_of_order(conn, order.order_id)]
+    payout = await account_store.payout_of_order(conn, order_id)
+    earnings = await outcome_store.load_earnings(conn, order_id)
+    share = earnings.mentor.minor if earnings else 0
+    story = tell(posted, payout, share, reader)
+    return MoneyView(items=[MomentView.model_validate(vars(moment)) for moment in story])
+
+
+async def preview_refund(
+    call: Call, order_id: UUID, query: RefundQuery, conn: Connection
+) -> RefundPreview:
+    """Show what each side would have if this fraction of the price went back."""
+    order, _ = await _own_order(call, conn, order_id, *Reader)
+    split = split_of(order, query.refund_basis_points)
+    return RefundPreview(
+        mentee_minor=split.mentee.minor,
+        mentor_minor=split.mentor.minor,
+        platform_minor=split.platform.minor,
+        currency=order.price.currency,
+    )
+
+
+async def _own_order(
+    call: Call, conn: Connection, order_id: UUID, *readers: Reader
+) -> tuple[Order, Reader]:
+    order = await store.load_order(conn, order_id)
+    if order is None:
+        raise NotFound
+    is_who = {
+        Reader.MENTEE: order.mentee_id == call.person_id,
+        Reader.MENTOR: order.mentor_id == call.person_id,
+        Reader.OPERATOR: call.who.is_a(Role.OPERATOR),
+    }
+    reader = next((reader for reader in readers if is_who[reader]), None)
+    if reader is None:
+        raise NotFound
+    return order, reader
+
+
+async def _checkout(conn: Connection, order: Order) -> CheckoutView:
+    refund = await outcome_store.refund_of_order(conn, order.order_id)
+    return CheckoutView(
+        order_id=order.order_id,
+        state=_state(order, refund),
+        url=order.checkout_url if order.state == "open" else None,
+        price_minor=order.price.minor,
+        currency=order.price.currency,
+        hold_until=order.hold_until,
+    )
+
+
+def _state(order: Order, refund: Refund | None) -> CheckoutState:
+    if refund is None:
+        return order.state
+    if refund.state == "failed":
+        return "refund_failed"
+    return "refunding" if refund.state == "planned" else "refunded"

@@ -1,0 +1,132 @@
+"""Connected accounts: made, onboarded, followed, and their payouts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
+from services.payments.domain import accounts as rules
+from services.payments.domain.accounts import (
+    AccountMissing,
+    AccountNotPrepared,
+    ConnectedAccount,
+)
+from services.payments.domain.requests import CreateAccount, CreateAccountLink
+from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSeen
+from services.payments.store import accounts as store
+from services.payments.store import outcomes as outcome_store
+from services.payments.store import webhooks as event_store
+from shared.contracts.payments import AccountSnapshot
+from shared.db import Connection, ring
+from shared.errors import Missing
+
+
+async def connect_account(
+    conn: Connection, wanted: ConnectedAccount, now: datetime
+) -> ConnectedAccount:
+    """Begin to connect an account, or continue with the one that is there."""
+    await store.add_account(conn, wanted)
+    account = await _need_account(conn, wanted.mentor_id)
+    account = replace(account, return_url=wanted.return_url, refresh_url=wanted.refresh_url)
+    if account.stripe_account_id is None:
+        account = replace(account, country=wanted.country, refusal=None)
+        await plan(conn, CreateAccount(mentor_id=account.mentor_id, country=account.country), now)
+    elif account.link(now) is None:
+        await plan(conn, _link_request(account, account.stripe_account_id), now)
+    await store.save_account(conn, account)
+    return account
+
+
+async def renew_link(conn: Connection, mentor_id: UUID, now: datetime) -> ConnectedAccount:
+    """Ask for a fresh onboarding link; raises `AccountMissing` or `AccountNotPrepared`."""
+    account = await store.lock_account(conn, mentor_id)
+    if account is None:
+        raise AccountMissing
+    if account.stripe_account_id is None:
+        raise AccountNotPrepared
+    account = replace(account, onboarding_url=None, onboarding_until=None)
+    await store.save_account(conn, account)
+    await plan(conn, _link_request(account, account.stripe_account_id or ""), now)
+    return account
+
+
+async def record_account(
+    conn: Connection, mentor_id: UUID, seen: AccountSeen, now: datetime
+) -> None:
+    """Note that Stripe made the account, and ask for the link into its onboarding."""
+    account = await _need_account(conn, mentor_id)
+    if account.stripe_account_id is None:
+        account, fact = rules.connect(account, seen)
+        await store.save_account(conn, account)
+        await announcer.announce(conn, fact, at=now)
+        await event_store.add_event_source(conn, seen.account_id, now)
+        await plan(conn, _link_request(account, seen.account_id), now)
+    await follow_account(conn, mentor_id, seen, now)
+
+
+async def refuse_account(conn: Connection, mentor_id: UUID, code: str) -> None:
+    """Note that Stripe refused to make an account; the mentor sees why and may ask again."""
+    await store.save_account(conn, replace(await _need_account(conn, mentor_id), refusal=code))
+
+
+async def record_link(conn: Connection, mentor_id: UUID, seen: AccountLinkSeen) -> None:
+    """Keep the onboarding link for the mentor."""
+    account = await _need_account(conn, mentor_id)
+    linked = replace(account, onboarding_url=seen.url, onboarding_until=seen.until)
+    await store.save_account(conn, linked)
+
+
+async def follow_account(
+    conn: Connection, mentor_id: UUID, seen: AccountSeen, now: datetime
+) -> None:
+    """Take over what Stripe shows; an account that can receive gets what waited for it."""
+    account, fact = rules.update(await _need_account(conn, mentor_id), seen)
+    await store.save_account(conn, account)
+    if fact is not None:
+        await announcer.announce(conn, fact, at=now)
+        if account.can_receive:
+            await outcome_store.retry_refused_transfers(conn, mentor_id)
+            await ring(conn, TRANSFERS_BELL)
+
+
+async def follow_payout(conn: Connection, mentor_id: UUID, seen: PayoutSeen, now: datetime) -> None:
+    """Take over what Stripe shows of a payout, and which orders it pays out."""
+    account = await _need_account(conn, mentor_id)
+    known = await store.load_payout(conn, seen.payout_id)
+    account, payout, facts = rules.follow_payout(account, known, seen, now)
+    await store.save_account(conn, account)
+    await store.save_payout(conn, payout)
+    await outcome_store.link_payout(conn, mentor_id, seen.payout_id, seen.transfer_ids)
+    await announcer.announce(conn, *facts, at=now)
+
+
+async def republish(conn: Connection, after: UUID | None, limit: int, now: datetime) -> UUID | None:
+    """Tell the state of the next accounts again; return where to go on, or None at the end."""
+    mentors = await store.accounts_after(conn, after, limit)
+    for mentor_id in mentors:
+        account = await _need_account(conn, mentor_id)
+        told = replace(account, version=account.version + 1)
+        await store.save_account(conn, told)
+        fact = AccountSnapshot(
+            mentor_id=mentor_id, can_receive=told.can_receive, version=told.version
+        )
+        await announcer.announce(conn, fact, at=now)
+    return mentors[-1] if len(mentors) == limit else None
+
+
+async def _need_account(conn: Connection, mentor_id: UUID) -> ConnectedAccount:
+    account = await store.lock_account(conn, mentor_id)
+    if account is None:
+        raise Missing(f"account:{mentor_id}")
+    return account
+
+
+def _link_request(account: ConnectedAccount, account_id: str) -> CreateAccountLink:
+    return CreateAccountLink(
+        mentor_id=account.mentor_id,
+        account_id=account_id,
+        return_url=account.return_url,
+        refresh_url=account.refresh_url,
+    )

@@ -1,0 +1,92 @@
+"""What follows from Stripe's answers: from each kind of call to the command it leads to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.payments.commands import accounts, earnings, orders, refunds
+from services.payments.commands.webhooks import keep_events
+from services.payments.domain.operations import Refused
+from services.payments.domain.requests import (
+    CreateAccount,
+    CreateCheckout,
+    CreateRefund,
+    CreateTransfer,
+    ExpireCheckout,
+    LookAtCheckout,
+    LookAtPayout,
+    LookAtRefund,
+    MentorRequest,
+    ReadEvents,
+    Request,
+)
+from services.payments.domain.seen import (
+    AccountLinkSeen,
+    AccountSeen,
+    CheckoutSeen,
+    EventsSeen,
+    PayoutSeen,
+    RefundSeen,
+    Seen,
+    TransferSeen,
+)
+from shared.db import Connection
+
+
+class AnswerUnexpected(TypeError):
+    """A call was answered with something that does not belong to it: a mistake of ours."""
+
+
+async def apply_answer(conn: Connection, request: Request, seen: Seen, now: datetime) -> None:
+    """Do everything that follows from an answer, in the transaction that ends the call."""
+    if isinstance(request, MentorRequest):
+        return await _about_mentor(conn, request, seen, now)
+    if isinstance(request, LookAtPayout) and isinstance(seen, PayoutSeen):
+        return await accounts.follow_payout(conn, request.mentor_id, seen, now)
+    if isinstance(request, ReadEvents) and isinstance(seen, EventsSeen):
+        return await keep_events(conn, request, seen, now)
+    return await _about_order(conn, request, seen, now)
+
+
+async def apply_refusal(
+    conn: Connection, request: Request, refused: Refused, now: datetime
+) -> None:
+    """Do what follows from a definite no; a refused look-up changes nothing."""
+    if isinstance(request, CreateCheckout):
+        order = await orders.need_order(conn, request.order_id)
+        await orders.close_order(conn, order, refused.code, now)
+    elif isinstance(request, CreateRefund):
+        await refunds.refuse_refund(conn, request.refund_id, refused.code, now)
+    elif isinstance(request, CreateTransfer):
+        await earnings.refuse_transfer(conn, request, refused.code, now)
+    elif isinstance(request, CreateAccount):
+        await accounts.refuse_account(conn, request.mentor_id, refused.code)
+
+
+async def _about_mentor(
+    conn: Connection, request: MentorRequest, seen: Seen, now: datetime
+) -> None:
+    if isinstance(seen, AccountLinkSeen):
+        await accounts.record_link(conn, request.mentor_id, seen)
+    elif isinstance(seen, AccountSeen):
+        follow = (
+            accounts.record_account
+            if isinstance(request, CreateAccount)
+            else accounts.follow_account
+        )
+        await follow(conn, request.mentor_id, seen, now)
+    else:
+        raise AnswerUnexpected(request.kind)
+
+
+async def _about_order(conn: Connection, request: Request, seen: Seen, now: datetime) -> None:
+    if isinstance(request, CreateCheckout | ExpireCheckout | LookAtCheckout) and isinstance(
+        seen, CheckoutSeen
+    ):
+        await orders.follow_checkout(conn, request.order_id, seen, now)
+    elif isinstance(request, CreateRefund | LookAtRefund) and isinstance(seen, RefundSeen):
+        await refunds.follow_refund(conn, request.refund_id, seen, now)
+    elif isinstance(request, CreateTransfer) and isinstance(seen, TransferSeen):
+        await earnings.record_transfer(conn, request.order_id, seen, now)
+    else:
+        raise AnswerUnexpected(request.kind)

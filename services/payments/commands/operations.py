@@ -1,0 +1,68 @@
+"""Calls to Stripe: written down, taken by a worker, and ended with their effects in one commit."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.payments.commands.effects import apply_answer, apply_refusal
+from services.payments.commands.plans import OPERATIONS_BELL
+from services.payments.domain.operations import (
+    Again,
+    Operation,
+    Refused,
+    Undetermined,
+    pause_seconds,
+)
+from services.payments.domain.seen import Seen
+from services.payments.store import operations as store
+from shared.db import Connection, ring
+from shared.errors import NotFound
+from shared.log import logger
+
+Outcome = Seen | Refused | Again | Undetermined
+"""What came of a call."""
+
+_log = logger("operations")
+
+
+async def take_operation(conn: Connection, now: datetime) -> Operation | None:
+    """Take the call whose turn it is; it counts as sent from here on."""
+    return await store.take_operation(conn, now)
+
+
+async def record_outcome(
+    conn: Connection, operation: Operation, outcome: Outcome, now: datetime
+) -> bool:
+    """End or postpone a call, with every effect of its answer; return whether it was ours still."""
+    if not await store.still_ours(conn, operation):
+        return False
+    if isinstance(outcome, Again):
+        await _postpone(conn, operation, outcome)
+        return True
+    if isinstance(outcome, Seen):
+        await apply_answer(conn, operation.request, outcome, now)
+        state, shown = "done", outcome.model_dump(mode="json")
+    elif isinstance(outcome, Refused):
+        await apply_refusal(conn, operation.request, outcome, now)
+        state, shown = "refused", {"code": outcome.code, "message": outcome.message}
+    else:
+        state, shown = "undetermined", {"because": outcome.because}
+        _log.error("operation_undetermined", kind=operation.request.kind, because=outcome.because)
+    await store.finish_operation(conn, operation.operation_id, state, shown, now)
+    return True
+
+
+async def retry_undetermined(conn: Connection, operation_id: UUID) -> None:
+    """Have an undetermined call looked for again and, when it is absent, made with a fresh key.
+
+    Raises `NotFound` when there is no such call that waits for an operator.
+    """
+    if not await store.take_up_again(conn, operation_id):
+        raise NotFound
+    await ring(conn, OPERATIONS_BELL)
+
+
+async def _postpone(conn: Connection, operation: Operation, again: Again) -> None:
+    pause = timedelta(seconds=pause_seconds(operation.attempts))
+    await store.postpone_operation(conn, operation, pause, again.because, fresh_key=again.fresh_key)

@@ -1,0 +1,72 @@
+"""Refunds: accepted by Stripe, taken from the balance, or come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.payments import ledger
+from services.payments.commands.orders import need_order
+from services.payments.commands.plans import announcer
+from services.payments.domain import outcomes
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Refund
+from services.payments.domain.seen import RefundSeen
+from services.payments.store import ledger as books
+from services.payments.store import orders as order_store
+from services.payments.store import outcomes as store
+from shared.db import Connection
+from shared.errors import Missing
+
+FAILED = ("failed", "canceled")
+
+
+async def follow_refund(conn: Connection, refund_id: UUID, seen: RefundSeen, now: datetime) -> None:
+    """Take over what Stripe shows of a refund; every step is told and posted once."""
+    order, refund = await _need_refund(conn, refund_id)
+    if refund.state == "planned":
+        order, refund, fact = outcomes.issue(order, refund, seen.stripe_refund_id, now)
+        await _save(conn, order, refund)
+        await announcer.announce(conn, fact, at=now)
+    if seen.booked and refund.state == "issued":
+        refund = replace(refund, state="settled")
+        await store.save_refund(conn, refund)
+        entry = ledger.refund_settled(order.order_id, refund_id, refund.amount, now)
+        await books.post(conn, entry)
+    if seen.status in FAILED and refund.state != "failed":
+        await _fail(conn, order, refund, seen.failure_code, now)
+
+
+async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datetime) -> None:
+    """Note that Stripe refused a refund: an operator finds another way."""
+    order, refund = await _need_refund(conn, refund_id)
+    if refund.state == "planned":
+        await _fail(conn, order, refund, code, now)
+
+
+async def _fail(
+    conn: Connection, order: Order, refund: Refund, code: str | None, now: datetime
+) -> None:
+    order, failed, fact = outcomes.fail(order, refund, code, now)
+    await _save(conn, order, failed)
+    settled = refund.state == "settled"
+    entry = ledger.refund_failed(
+        order.order_id, refund.refund_id, refund.amount, now, settled=settled
+    )
+    await books.post(conn, entry)
+    await announcer.announce(conn, fact, at=now)
+
+
+async def _need_refund(conn: Connection, refund_id: UUID) -> tuple[Order, Refund]:
+    known = await store.load_refund(conn, refund_id)
+    if known is None:
+        raise Missing(f"refund:{refund_id}")
+    order = await need_order(conn, known.order_id)
+    # Read again under the order's lock, which guards it.
+    return order, await store.load_refund(conn, refund_id) or known
+
+
+async def _save(conn: Connection, order: Order, refund: Refund) -> None:
+    await order_store.save_order(conn, order)
+    await store.save_refund(conn, refund)

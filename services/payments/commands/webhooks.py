@@ -1,0 +1,148 @@
+"""What Stripe tells us: stored once, obeyed by reading the object again, found when it was lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.payments.commands.plans import WEBHOOKS_BELL, plan
+from services.payments.domain.notices import UNMATCHED_AFTER, About, about, pause_after
+from services.payments.domain.requests import (
+    LookAtAccount,
+    LookAtCheckout,
+    LookAtPayout,
+    LookAtRefund,
+    ReadEvents,
+    Request,
+)
+from services.payments.domain.seen import EventSeen, EventsSeen
+from services.payments.store import accounts, operations, orders, outcomes
+from services.payments.store import webhooks as store
+from services.payments.store.webhooks import Notice
+from shared.clock import system_now
+from shared.db import Connection, ring
+from shared.log import logger
+
+READ_EVENTS_EVERY = timedelta(hours=1)
+"""Business time between two readings of an event list."""
+
+_log = logger("webhooks")
+
+
+class Unmatched(Exception):
+    """The event is about nothing of ours, and waiting would not change that."""
+
+
+async def store_webhook(conn: Connection, event: EventSeen) -> bool:
+    """Store an event once; return whether it is new. Unknown types are marked as ignored."""
+    state = "ignored" if about(event.type) is About.NOTHING else "waiting"
+    new = await store.add_webhook(conn, event, state)
+    if new and state == "waiting":
+        await ring(conn, WEBHOOKS_BELL)
+    return new
+
+
+async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
+    """Plan what the stored event whose turn it is makes us read; return whether there was one."""
+    notice = await store.next_webhook(conn)
+    if notice is None:
+        return False
+    event = notice.event
+    try:
+        request = await _request_for(conn, event)
+    except Unmatched:
+        await _put_aside(conn, event)
+        return True
+    if request is not None and await _planned(conn, request, now):
+        await store.end_webhook(conn, event.event_id, "obeyed")
+    elif request is None and system_now() > notice.received_at + UNMATCHED_AFTER:
+        await _put_aside(conn, event)
+    else:
+        await _wait(conn, notice)
+    return True
+
+
+async def plan_next_event_read(conn: Connection, now: datetime) -> bool:
+    """Plan to read the event list whose turn it is; return whether there was one."""
+    await store.add_event_source(conn, None, now)
+    request = await store.next_event_source(conn, now)
+    if request is None:
+        return False
+    await store.plan_next_read(conn, request.subject, now + READ_EVENTS_EVERY)
+    await plan(conn, request, now)
+    return True
+
+
+async def keep_events(
+    conn: Connection, request: ReadEvents, seen: EventsSeen, now: datetime
+) -> None:
+    """Store the events of a list that no webhook brought; remember how far it was read."""
+    missed = [event for event in seen.events if await store_webhook(conn, event)]
+    if missed:
+        _log.info("events_found", source=request.subject, events=len(missed))
+    if seen.complete:
+        newest = max((event.created_at for event in seen.events), default=request.since)
+        await store.note_read(conn, request.subject, newest)
+
+
+async def _planned(conn: Connection, request: Request, now: datetime) -> bool:
+    """Return whether a look that begins after the event is written down."""
+    return await plan(conn, request, now) or await operations.is_ahead(conn, request)
+
+
+async def _wait(conn: Connection, notice: Notice) -> None:
+    await store.postpone_webhook(conn, notice.event.event_id, pause_after(notice.attempts))
+
+
+async def _put_aside(conn: Connection, event: EventSeen) -> None:
+    _log.warning("webhook_unmatched", type=event.type, event_id=event.event_id)
+    await store.end_webhook(conn, event.event_id, "unmatched")
+
+
+async def _request_for(conn: Connection, event: EventSeen) -> Request | None:
+    """Return what to read, or None when our own row may still come; raises `Unmatched`."""
+    kind = about(event.type)
+    if kind is About.ORDER:
+        return await _look_at_order(conn, event)
+    if kind is About.REFUND:
+        return await _look_at_refund(conn, event)
+    return await _look_at_account(conn, event, kind)
+
+
+async def _look_at_order(conn: Connection, event: EventSeen) -> Request | None:
+    order = await orders.load_order(conn, _our_id(event))
+    if order is None:
+        raise Unmatched
+    if order.checkout_id is None:
+        return None
+    if event.type.startswith("checkout.") and order.checkout_id != event.object_id:
+        raise Unmatched
+    return LookAtCheckout(order_id=order.order_id, checkout_id=order.checkout_id)
+
+
+async def _look_at_refund(conn: Connection, event: EventSeen) -> Request | None:
+    refund = await outcomes.load_refund(conn, _our_id(event))
+    if refund is None:
+        raise Unmatched
+    if refund.stripe_refund_id is None:
+        return None
+    if refund.stripe_refund_id != event.object_id:
+        raise Unmatched
+    return LookAtRefund(refund_id=refund.refund_id, stripe_refund_id=event.object_id)
+
+
+async def _look_at_account(conn: Connection, event: EventSeen, kind: About) -> Request | None:
+    account_id = event.account_id or event.object_id
+    mentor_id = await accounts.mentor_of(conn, account_id)
+    if mentor_id is None:
+        return None
+    if kind is About.ACCOUNT:
+        return LookAtAccount(mentor_id=mentor_id, account_id=account_id)
+    return LookAtPayout(mentor_id=mentor_id, account_id=account_id, payout_id=event.object_id)
+
+
+def _our_id(event: EventSeen) -> UUID:
+    try:
+        return UUID(event.subject or "")
+    except ValueError:
+        raise Unmatched from None

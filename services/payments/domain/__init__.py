@@ -1,0 +1,1 @@
+"""The rules of `payments`: pure, with the present instant passed in."""

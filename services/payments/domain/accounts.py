@@ -1,0 +1,168 @@
+"""A mentor's connected account and its payouts, as Stripe shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.payments.domain.seen import AccountSeen, PayoutSeen
+from shared.contracts.payments import (
+    AccountChanged,
+    AccountConnected,
+    PayoutCreated,
+    PayoutFact,
+    PayoutFailed,
+    PayoutPaid,
+)
+from shared.errors import Kind, Refusal
+
+AccountState = Literal["none", "being_prepared", "onboarding", "restricted", "ready", "refused"]
+PayoutState = Literal["created", "paid", "failed"]
+
+
+class AccountMissing(Refusal):
+    """The mentor has not begun to connect an account."""
+
+    code = "account_missing"
+    detail = "Connect a Stripe account first."
+
+
+class AccountNotPrepared(Refusal):
+    """Stripe has not made the account yet."""
+
+    code = "account_being_prepared"
+    kind = Kind.CONFLICT
+    detail = "The account is being prepared; look again in a moment."
+
+
+@dataclass(frozen=True)
+class ConnectedAccount:
+    """One mentor's account; versions count accounts' and payouts' facts separately."""
+
+    mentor_id: UUID
+    country: str
+    return_url: str
+    refresh_url: str
+    begun_at: datetime
+    stripe_account_id: str | None = None
+    details_submitted: bool = False
+    payouts_enabled: bool = False
+    can_receive: bool = False
+    requirements: tuple[str, ...] = field(default=())
+    onboarding_url: str | None = None
+    onboarding_until: datetime | None = None
+    refusal: str | None = None
+    version: int = 0
+    payout_version: int = 0
+
+    @property
+    def state(self) -> AccountState:
+        """Return where the mentor stands, in one word."""
+        if self.stripe_account_id is None:
+            return "refused" if self.refusal else "being_prepared"
+        if not self.details_submitted:
+            return "onboarding"
+        return "ready" if self.can_receive and self.payouts_enabled else "restricted"
+
+    def link(self, now: datetime) -> str | None:
+        """Return the onboarding link while it is good."""
+        good = self.onboarding_until is not None and now < self.onboarding_until
+        return self.onboarding_url if good else None
+
+
+@dataclass(frozen=True)
+class Payout:
+    """Money on its way to a mentor's bank."""
+
+    stripe_payout_id: str
+    mentor_id: UUID
+    amount_minor: int
+    currency: str
+    state: PayoutState
+    created_at: datetime
+    arrives_at: datetime
+    ended_at: datetime | None = None
+    failure_code: str | None = None
+
+
+def connect(
+    account: ConnectedAccount, seen: AccountSeen
+) -> tuple[ConnectedAccount, AccountConnected]:
+    """Note that Stripe made the account."""
+    connected = replace(
+        account, stripe_account_id=seen.account_id, refusal=None, version=account.version + 1
+    )
+    return connected, AccountConnected(
+        mentor_id=account.mentor_id, can_receive=False, version=connected.version
+    )
+
+
+def update(
+    account: ConnectedAccount, seen: AccountSeen
+) -> tuple[ConnectedAccount, AccountChanged | None]:
+    """Take over what Stripe shows; tell others only when the account's abilities changed."""
+    before = (account.state, account.can_receive)
+    updated = replace(
+        account,
+        details_submitted=seen.details_submitted,
+        payouts_enabled=seen.payouts_enabled,
+        can_receive=seen.can_receive,
+        requirements=seen.requirements,
+    )
+    if (updated.state, updated.can_receive) == before:
+        return updated, None
+    told = replace(updated, version=account.version + 1)
+    return told, AccountChanged(
+        mentor_id=account.mentor_id, can_receive=seen.can_receive, version=told.version
+    )
+
+
+def words_for(requirement: str) -> str:
+    """Return one of Stripe's requirement names as plain words."""
+    return requirement.replace("_", " ").replace(".", ": ")
+
+
+def follow_payout(
+    account: ConnectedAccount, known: Payout | None, seen: PayoutSeen, now: datetime
+) -> tuple[ConnectedAccount, Payout, list[PayoutFact]]:
+    """Take over what Stripe shows of a payout; its facts come in order, each once."""
+    payout = known or _new_payout(account, seen)
+    steps = [payout] if known is None else []
+    if seen.status == "paid" and payout.state == "created":
+        payout = replace(payout, state="paid", ended_at=now)
+        steps.append(payout)
+    if seen.status in ("failed", "canceled") and payout.state != "failed":
+        payout = replace(payout, state="failed", ended_at=now, failure_code=seen.failure_code)
+        steps.append(payout)
+    first = account.payout_version + 1
+    facts = [_fact(step, version) for version, step in enumerate(steps, first)]
+    return replace(account, payout_version=account.payout_version + len(facts)), payout, facts
+
+
+def _fact(payout: Payout, version: int) -> PayoutFact:
+    common = PayoutFact(
+        mentor_id=payout.mentor_id,
+        stripe_payout_id=payout.stripe_payout_id,
+        amount_minor=payout.amount_minor,
+        currency=payout.currency,
+        version=version,
+    ).model_dump()
+    if payout.state == "paid":
+        return PayoutPaid.model_validate(common)
+    if payout.state == "failed":
+        return PayoutFailed.model_validate({**common, "failure_code": payout.failure_code})
+    return PayoutCreated.model_validate({**common, "arrives_at": payout.arrives_at})
+
+
+def _new_payout(account: ConnectedAccount, seen: PayoutSeen) -> Payout:
+    return Payout(
+        stripe_payout_id=seen.payout_id,
+        mentor_id=account.mentor_id,
+        amount_minor=seen.amount_minor,
+        currency=seen.currency,
+        state="created",
+        created_at=seen.created_at,
+        arrives_at=seen.arrives_at,
+    )

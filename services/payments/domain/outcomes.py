@@ -1,0 +1,185 @@
+"""What becomes of a paid price: a refund, the mentor's and the platform's earnings, a transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.payments.domain.orders import Order
+from services.payments.domain.splits import Split, divide
+from shared.contracts.payments import EarningsReleased, RefundFailed, RefundIssued, TransferSent
+from shared.money import Money
+
+RefundReason = Literal["booking_lost", "cancelled", "operator"]
+RefundState = Literal["planned", "issued", "settled", "failed"]
+TransferState = Literal["waiting", "planned", "refused", "sent", "nothing"]
+
+
+@dataclass(frozen=True)
+class Refund:
+    """Money on its way back to the mentee."""
+
+    refund_id: UUID
+    order_id: UUID
+    amount: Money
+    reason: RefundReason
+    state: RefundState
+    stripe_refund_id: str | None
+    planned_at: datetime
+    issued_at: datetime | None = None
+    failed_at: datetime | None = None
+    failure_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Earnings:
+    """What stays of a price; `due_at` is unknown until booking says how the session ended."""
+
+    order_id: UUID
+    mentor_id: UUID
+    mentor: Money
+    platform: Money
+    due_at: datetime | None
+    released_at: datetime | None
+    transfer_state: TransferState
+    stripe_transfer_id: str | None = None
+    transferred_at: datetime | None = None
+
+
+class AlreadyReleased(Exception):
+    """Booking takes back a session whose money was given out: an operator must settle it."""
+
+
+def split_of(order: Order, refund_basis_points: int) -> Split:
+    """Divide the price of an order by the terms frozen on it."""
+    return divide(order.price, refund_basis_points, order.platform_share_basis_points)
+
+
+def expect(order: Order) -> Earnings:
+    """Return what will be earned when the session takes place."""
+    split = split_of(order, 0)
+    return Earnings(
+        order.order_id, order.mentor_id, split.mentor, split.platform, None, None, "waiting"
+    )
+
+
+def keep_part(
+    order: Order, earnings: Earnings, refund_basis_points: int, ended_at: datetime
+) -> Earnings:
+    """Reduce the earnings to what is retained after a refund; raises `AlreadyReleased`."""
+    if earnings.released_at is not None:
+        raise AlreadyReleased(str(order.order_id))
+    split = split_of(order, refund_basis_points)
+    return replace(
+        earnings,
+        mentor=split.mentor,
+        platform=split.platform,
+        due_at=ended_at + order.release_delay if split.retained.minor else None,
+        transfer_state="waiting" if split.mentor.minor else "nothing",
+    )
+
+
+def give_back(
+    order: Order,
+    refund_id: UUID,
+    refund_basis_points: int,
+    reason: RefundReason,
+    now: datetime,
+) -> Refund | None:
+    """Return the refund of a fraction of the price, or None when that comes to nothing."""
+    amount = split_of(order, refund_basis_points).mentee
+    if not amount.minor:
+        return None
+    return Refund(refund_id, order.order_id, amount, reason, "planned", None, now)
+
+
+def issue(
+    order: Order, refund: Refund, stripe_refund_id: str, now: datetime
+) -> tuple[Order, Refund, RefundIssued]:
+    """Note that Stripe accepted the refund."""
+    told = replace(order, version=order.version + 1)
+    issued = replace(refund, state="issued", stripe_refund_id=stripe_refund_id, issued_at=now)
+    return (
+        told,
+        issued,
+        RefundIssued(
+            order_id=order.order_id,
+            mentor_id=order.mentor_id,
+            mentee_id=order.mentee_id,
+            version=told.version,
+            refund_id=refund.refund_id,
+            amount_minor=refund.amount.minor,
+            currency=refund.amount.currency,
+            reason=refund.reason,
+        ),
+    )
+
+
+def fail(
+    order: Order, refund: Refund, code: str | None, now: datetime
+) -> tuple[Order, Refund, RefundFailed]:
+    """Note that the refund came back, or that Stripe refused it."""
+    told = replace(order, version=order.version + 1)
+    failed = replace(refund, state="failed", failed_at=now, failure_code=code)
+    return (
+        told,
+        failed,
+        RefundFailed(
+            order_id=order.order_id,
+            mentor_id=order.mentor_id,
+            mentee_id=order.mentee_id,
+            version=told.version,
+            refund_id=refund.refund_id,
+            amount_minor=refund.amount.minor,
+            currency=refund.amount.currency,
+        ),
+    )
+
+
+def release(
+    order: Order, earnings: Earnings, now: datetime
+) -> tuple[Order, Earnings, EarningsReleased]:
+    """Make the split final: the release delay is over."""
+    told = replace(order, version=order.version + 1)
+    transfer_state: TransferState = "waiting" if earnings.mentor.minor else "nothing"
+    released = replace(earnings, released_at=now, transfer_state=transfer_state)
+    return (
+        told,
+        released,
+        EarningsReleased(
+            order_id=order.order_id,
+            mentor_id=order.mentor_id,
+            mentee_id=order.mentee_id,
+            version=told.version,
+            mentor_minor=earnings.mentor.minor,
+            platform_minor=earnings.platform.minor,
+            currency=earnings.mentor.currency,
+        ),
+    )
+
+
+def sent(
+    order: Order, earnings: Earnings, stripe_transfer_id: str, now: datetime
+) -> tuple[Order, Earnings, TransferSent]:
+    """Note that the mentor's share is at the connected account."""
+    told = replace(order, version=order.version + 1)
+    moved = replace(
+        earnings,
+        transfer_state="sent",
+        stripe_transfer_id=stripe_transfer_id,
+        transferred_at=now,
+    )
+    return (
+        told,
+        moved,
+        TransferSent(
+            order_id=order.order_id,
+            mentor_id=order.mentor_id,
+            mentee_id=order.mentee_id,
+            version=told.version,
+            amount_minor=earnings.mentor.minor,
+            currency=earnings.mentor.currency,
+        ),
+    )

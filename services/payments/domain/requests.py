@@ -1,0 +1,219 @@
+"""What we ask of Stripe: one shape per kind of call, as it is written down before it is made.
+
+`subject` is the row of ours the call is about; at most one call of a kind is open per subject.
+`effect_once` marks calls that must take effect at most once: an unclear answer is settled by
+looking for the effect, never by a fresh key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+PLATFORM = "platform"
+
+
+class Request(BaseModel):
+    """A call to Stripe."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ClassVar[str]
+    effect_once: ClassVar[bool] = False
+
+    @property
+    def subject(self) -> str:
+        """Return the id of the row of ours the call is about."""
+        raise NotImplementedError
+
+    def too_late(self, now: datetime) -> bool:
+        """Whether the call must not be made for the first time any more."""
+        del now
+        return False
+
+
+class CreateCheckout(Request):
+    """Open a payment page; `send_before` is when the hold ends."""
+
+    kind: ClassVar[str] = "checkout.create"
+    effect_once: ClassVar[bool] = True
+
+    order_id: UUID
+    mentee_id: UUID
+    title: str
+    amount_minor: int
+    currency: str
+    expires_at: AwareDatetime
+    send_before: AwareDatetime
+    success_url: str
+    cancel_url: str
+
+    @property
+    def subject(self) -> str:
+        """Return the order."""
+        return str(self.order_id)
+
+    def too_late(self, now: datetime) -> bool:
+        """Nobody may pay for a hold that has ended."""
+        return now >= self.send_before
+
+
+class OrderRequest(Request):
+    """A call about the payment page of an order."""
+
+    order_id: UUID
+    checkout_id: str
+
+    @property
+    def subject(self) -> str:
+        """Return the order."""
+        return str(self.order_id)
+
+
+class ExpireCheckout(OrderRequest):
+    """Close a payment page; one that is already complete is read instead."""
+
+    kind: ClassVar[str] = "checkout.expire"
+
+
+class LookAtCheckout(OrderRequest):
+    """Read a payment page with its payment and Stripe's fee."""
+
+    kind: ClassVar[str] = "checkout.retrieve"
+
+
+class CreateRefund(Request):
+    """Send money back to the mentee."""
+
+    kind: ClassVar[str] = "refund.create"
+    effect_once: ClassVar[bool] = True
+
+    refund_id: UUID
+    order_id: UUID
+    payment_intent_id: str
+    amount_minor: int
+
+    @property
+    def subject(self) -> str:
+        """Return the refund."""
+        return str(self.refund_id)
+
+
+class LookAtRefund(Request):
+    """Read a refund."""
+
+    kind: ClassVar[str] = "refund.retrieve"
+
+    refund_id: UUID
+    stripe_refund_id: str
+
+    @property
+    def subject(self) -> str:
+        """Return the refund."""
+        return str(self.refund_id)
+
+
+class CreateTransfer(Request):
+    """Move a mentor's share to the connected account."""
+
+    kind: ClassVar[str] = "transfer.create"
+    effect_once: ClassVar[bool] = True
+
+    order_id: UUID
+    mentor_id: UUID
+    account_id: str
+    charge_id: str
+    amount_minor: int
+    currency: str
+
+    @property
+    def subject(self) -> str:
+        """Return the order."""
+        return str(self.order_id)
+
+
+class MentorRequest(Request):
+    """A call about a mentor's connected account."""
+
+    mentor_id: UUID
+
+    @property
+    def subject(self) -> str:
+        """Return the mentor."""
+        return str(self.mentor_id)
+
+
+class CreateAccount(MentorRequest):
+    """Make a connected account; Stripe asks the mentor for everything itself."""
+
+    kind: ClassVar[str] = "account.create"
+    effect_once: ClassVar[bool] = True
+
+    country: str
+
+
+class CreateAccountLink(MentorRequest):
+    """Make a link into Stripe's onboarding; it works once and for minutes."""
+
+    kind: ClassVar[str] = "account_link.create"
+
+    account_id: str
+    return_url: str
+    refresh_url: str
+
+
+class LookAtAccount(MentorRequest):
+    """Read a connected account."""
+
+    kind: ClassVar[str] = "account.retrieve"
+
+    account_id: str
+
+
+class LookAtPayout(Request):
+    """Read a payout of a connected account and which transfers it pays out."""
+
+    kind: ClassVar[str] = "payout.retrieve"
+
+    mentor_id: UUID
+    account_id: str
+    payout_id: str
+
+    @property
+    def subject(self) -> str:
+        """Return the payout."""
+        return self.payout_id
+
+
+class ReadEvents(Request):
+    """Read the event list of the platform, or of a connected account, from an instant on."""
+
+    kind: ClassVar[str] = "events.list"
+
+    account_id: str | None
+    since: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """Return whose events they are."""
+        return self.account_id or PLATFORM
+
+
+_KINDS: tuple[type[Request], ...] = (
+    CreateCheckout,
+    ExpireCheckout,
+    LookAtCheckout,
+    CreateRefund,
+    LookAtRefund,
+    CreateTransfer,
+    CreateAccount,
+    CreateAccountLink,
+    LookAtAccount,
+    LookAtPayout,
+    ReadEvents,
+)
+REQUESTS: dict[str, type[Request]] = {request.kind: request for request in _KINDS}
+"""Every kind of call by its name."""

@@ -1,0 +1,57 @@
+"""What `payments` hears from booking, and which command each fact leads to."""
+
+from __future__ import annotations
+
+from services.payments.commands import orders
+from services.payments.domain.orders import Terms
+from shared.contracts.booking import (
+    BookingCancelled,
+    BookingConfirmed,
+    BookingExpired,
+    BookingHeld,
+    BookingLost,
+    SessionCompleted,
+)
+from shared.db import Connection
+from shared.inbox import Ears, Heard
+
+
+def listen(terms: Terms) -> Ears:
+    """Return the ears of this service; `terms` are frozen on every purchase that begins."""
+    ears = Ears()
+
+    @ears.on(BookingHeld)
+    async def _held(conn: Connection, heard: Heard[BookingHeld]) -> None:
+        await orders.open_order(conn, heard.fact, terms, heard.now)
+
+    ears.on(BookingConfirmed)(confirmed)
+    ears.on(BookingExpired)(expired)
+    ears.on(BookingLost)(lost)
+    ears.on(BookingCancelled)(cancelled)
+    ears.on(SessionCompleted)(completed)
+    return ears
+
+
+async def confirmed(conn: Connection, heard: Heard[BookingConfirmed]) -> None:
+    """Note that the session will take place."""
+    await orders.confirm_order(conn, heard.fact.order_id)
+
+
+async def expired(conn: Connection, heard: Heard[BookingExpired]) -> None:
+    """Close the payment page of a hold that is over."""
+    await orders.end_hold(conn, heard.fact.order_id, heard.now)
+
+
+async def lost(conn: Connection, heard: Heard[BookingLost]) -> None:
+    """Give the money back in full."""
+    await orders.refund_lost(conn, heard.fact.order_id, heard.happened_at, heard.now)
+
+
+async def cancelled(conn: Connection, heard: Heard[BookingCancelled]) -> None:
+    """Give the fraction back that the policy says."""
+    await orders.refund_cancelled(conn, heard.fact, heard.happened_at, heard.now)
+
+
+async def completed(conn: Connection, heard: Heard[SessionCompleted]) -> None:
+    """Begin the release delay."""
+    await orders.complete_order(conn, heard.fact.order_id, heard.fact.completed_at)

@@ -1,0 +1,1 @@
+"""The one room that speaks to Stripe, and the only importer of its SDK."""

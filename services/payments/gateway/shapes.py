@@ -1,0 +1,172 @@
+"""Between our shapes and Stripe's: the parameters we send, and what we keep of its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from services.payments.domain.requests import (
+    CreateAccount,
+    CreateCheckout,
+    CreateRefund,
+    CreateTransfer,
+)
+from services.payments.domain.seen import (
+    AccountSeen,
+    CheckoutSeen,
+    EventSeen,
+    PaymentSeen,
+    PayoutSeen,
+    RefundSeen,
+    TransferSeen,
+)
+from shared.clock import from_epoch_seconds, to_epoch_seconds
+
+SUBJECT_KEYS = ("order_id", "refund_id", "person_id")
+"""Under which names our ids stand in the metadata of Stripe's objects."""
+
+Json = dict[str, Any]
+
+
+def carries(found: Json, name: str, value: object) -> bool:
+    """Return whether an object of Stripe carries our id in its metadata."""
+    return _part(found, "metadata").get(name) == str(value)
+
+
+def checkout_params(request: CreateCheckout) -> Json:
+    """Return the parameters of a new payment page."""
+    metadata = {"order_id": str(request.order_id)}
+    price = {
+        "currency": request.currency.lower(),
+        "unit_amount": request.amount_minor,
+        "product_data": {"name": request.title},
+    }
+    return {
+        "mode": "payment",
+        "line_items": [{"price_data": price, "quantity": 1}],
+        "client_reference_id": str(request.order_id),
+        "metadata": {**metadata, "person_id": str(request.mentee_id)},
+        "payment_intent_data": {"metadata": metadata, "transfer_group": str(request.order_id)},
+        "payment_method_types": ["card"],
+        "expires_at": to_epoch_seconds(request.expires_at),
+        "success_url": request.success_url,
+        "cancel_url": request.cancel_url,
+    }
+
+
+def refund_params(request: CreateRefund) -> Json:
+    """Return the parameters of a refund."""
+    return {
+        "payment_intent": request.payment_intent_id,
+        "amount": request.amount_minor,
+        "metadata": {"refund_id": str(request.refund_id)},
+    }
+
+
+def transfer_params(request: CreateTransfer) -> Json:
+    """Return the parameters of a transfer tied to its charge."""
+    return {
+        "amount": request.amount_minor,
+        "currency": request.currency.lower(),
+        "destination": request.account_id,
+        "source_transaction": request.charge_id,
+        "transfer_group": str(request.order_id),
+        "metadata": {"order_id": str(request.order_id)},
+    }
+
+
+def account_params(request: CreateAccount) -> Json:
+    """Return the parameters of a new Express account; Stripe asks for everything else."""
+    return {
+        "type": "express",
+        "country": request.country,
+        "capabilities": {
+            "card_payments": {"requested": True},
+            "transfers": {"requested": True},
+        },
+        "metadata": {"person_id": str(request.mentor_id)},
+    }
+
+
+def read_checkout(session: Json) -> CheckoutSeen:
+    """Return what we keep of a Checkout Session; its payment when it was expanded."""
+    paid = session["status"] == "complete" and session["payment_status"] == "paid"
+    intent = session["payment_intent"]
+    return CheckoutSeen(
+        checkout_id=session["id"],
+        status=session["status"],
+        url=session.get("url"),
+        payment=_payment(cast("Json", intent)) if paid and isinstance(intent, dict) else None,
+    )
+
+
+def _payment(intent: Json) -> PaymentSeen:
+    charge = intent["latest_charge"]
+    booked = _part(charge, "balance_transaction")
+    return PaymentSeen(
+        payment_intent_id=intent["id"],
+        charge_id=charge["id"],
+        amount_minor=charge["amount"],
+        currency=charge["currency"].upper(),
+        paid_at=from_epoch_seconds(charge["created"]),
+        fee_minor=booked.get("fee"),
+        fee_currency=booked["currency"].upper() if booked else None,
+    )
+
+
+def read_refund(refund: Json) -> RefundSeen:
+    """Return what we keep of a refund."""
+    return RefundSeen(
+        stripe_refund_id=refund["id"],
+        status=refund["status"],
+        booked=refund.get("balance_transaction") is not None,
+        failure_code=refund.get("failure_reason"),
+    )
+
+
+def read_transfer(transfer: Json) -> TransferSeen:
+    """Return what we keep of a transfer."""
+    return TransferSeen(stripe_transfer_id=transfer["id"])
+
+
+def read_account(account: Json) -> AccountSeen:
+    """Return what we keep of a connected account."""
+    return AccountSeen(
+        account_id=account["id"],
+        can_receive=_part(account, "capabilities").get("transfers") == "active",
+        details_submitted=account["details_submitted"],
+        payouts_enabled=account["payouts_enabled"],
+        requirements=tuple(_part(account, "requirements").get("currently_due") or []),
+    )
+
+
+def read_payout(payout: Json, transfer_ids: Sequence[str | None]) -> PayoutSeen:
+    """Return what we keep of a payout and of the transfers it carries."""
+    return PayoutSeen(
+        payout_id=payout["id"],
+        status=payout["status"],
+        amount_minor=payout["amount"],
+        currency=payout["currency"].upper(),
+        created_at=from_epoch_seconds(payout["created"]),
+        arrives_at=from_epoch_seconds(payout["arrival_date"]),
+        failure_code=payout.get("failure_code"),
+        transfer_ids=tuple(found for found in transfer_ids if found),
+    )
+
+
+def read_event(event: Json) -> EventSeen:
+    """Return what we keep of one of Stripe's events."""
+    about = event["data"]["object"]
+    metadata = _part(about, "metadata")
+    return EventSeen(
+        event_id=event["id"],
+        type=event["type"],
+        account_id=event.get("account"),
+        object_id=about.get("id") or "",
+        subject=next((metadata[name] for name in SUBJECT_KEYS if name in metadata), None),
+        created_at=from_epoch_seconds(event["created"]),
+    )
+
+
+def _part(found: Json, name: str) -> Json:
+    return cast("Json", found.get(name) or {})

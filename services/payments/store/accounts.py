@@ -1,0 +1,205 @@
+"""SQL for connected accounts and payouts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.accounts import ConnectedAccount, Payout
+from shared.db import Connection
+
+INSERT_ACCOUNT = """
+INSERT INTO accounts (mentor_id, country, return_url, refresh_url, begun_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (mentor_id) DO NOTHING
+"""
+ACCOUNT = """
+SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
+    details_submitted, payouts_enabled, can_receive, requirements, onboarding_url,
+    onboarding_until, refusal, version, payout_version
+FROM accounts WHERE mentor_id = $1
+"""
+LOCK_ACCOUNT = """
+SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
+    details_submitted, payouts_enabled, can_receive, requirements, onboarding_url,
+    onboarding_until, refusal, version, payout_version
+FROM accounts WHERE mentor_id = $1 FOR UPDATE
+"""
+SAVE_ACCOUNT = """
+UPDATE accounts SET country = $2, return_url = $3, refresh_url = $4, stripe_account_id = $5,
+    details_submitted = $6, payouts_enabled = $7, can_receive = $8, requirements = $9,
+    onboarding_url = $10, onboarding_until = $11, refusal = $12, version = $13,
+    payout_version = $14
+WHERE mentor_id = $1
+"""
+MENTOR_OF = "SELECT mentor_id FROM accounts WHERE stripe_account_id = $1"
+ACCOUNTS_AFTER = """
+SELECT mentor_id FROM accounts
+WHERE stripe_account_id IS NOT NULL AND ($1::uuid IS NULL OR mentor_id > $1)
+ORDER BY mentor_id LIMIT $2
+"""
+PAYOUT = """
+SELECT stripe_payout_id, mentor_id, amount_minor, currency, state, created_at, arrives_at,
+    ended_at, failure_code
+FROM payouts WHERE stripe_payout_id = $1
+"""
+SAVE_PAYOUT = """
+INSERT INTO payouts (stripe_payout_id, mentor_id, amount_minor, currency, state, created_at,
+    arrives_at, ended_at, failure_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (stripe_payout_id) DO UPDATE
+SET state = EXCLUDED.state, ended_at = EXCLUDED.ended_at, failure_code = EXCLUDED.failure_code
+"""
+LIST_PAYOUTS = """
+SELECT stripe_payout_id, mentor_id, amount_minor, currency, state, created_at, arrives_at,
+    ended_at, failure_code
+FROM payouts
+WHERE mentor_id = $1 AND ($2::timestamptz IS NULL OR (created_at, stripe_payout_id) < ($2, $3))
+ORDER BY created_at DESC, stripe_payout_id DESC LIMIT $4
+"""
+PAYOUT_OF_ORDER = """
+SELECT p.stripe_payout_id, p.mentor_id, p.amount_minor, p.currency, p.state, p.created_at,
+    p.arrives_at, p.ended_at, p.failure_code
+FROM earnings AS e JOIN payouts AS p ON p.stripe_payout_id = e.payout_id
+WHERE e.order_id = $1
+"""
+TOTALS = """
+SELECT currency,
+    COALESCE(sum(mentor_minor) FILTER (WHERE released_at IS NULL), 0)::bigint AS held_minor,
+    COALESCE(sum(mentor_minor) FILTER (
+        WHERE released_at IS NOT NULL AND transfer_state <> 'sent'), 0)::bigint AS released_minor,
+    COALESCE(sum(mentor_minor) FILTER (WHERE transfer_state = 'sent'), 0)::bigint
+        AS transferred_minor
+FROM earnings WHERE mentor_id = $1
+GROUP BY currency ORDER BY currency
+"""
+PAID_OUT = """
+SELECT currency, sum(amount_minor)::bigint AS paid_out_minor
+FROM payouts WHERE mentor_id = $1 AND state = 'paid'
+GROUP BY currency ORDER BY currency
+"""
+EARNED_ORDERS = """
+SELECT e.order_id, o.title, e.currency, o.price_minor, e.mentor_minor, e.platform_minor, e.due_at,
+    e.released_at, e.transferred_at, e.transfer_state
+FROM earnings AS e JOIN orders AS o ON o.order_id = e.order_id
+WHERE e.mentor_id = $1 AND ($2::uuid IS NULL OR e.order_id < $2)
+ORDER BY e.order_id DESC LIMIT $3
+"""
+
+
+async def add_account(conn: Connection, account: ConnectedAccount) -> bool:
+    """Store a new account; return whether the mentor had none."""
+    done = await conn.execute(
+        INSERT_ACCOUNT,
+        account.mentor_id,
+        account.country,
+        account.return_url,
+        account.refresh_url,
+        account.begun_at,
+    )
+    return done.endswith(" 1")
+
+
+async def load_account(conn: Connection, mentor_id: UUID) -> ConnectedAccount | None:
+    """Return a mentor's account."""
+    row = await conn.fetchrow(ACCOUNT, mentor_id)
+    return _account(row) if row else None
+
+
+async def lock_account(conn: Connection, mentor_id: UUID) -> ConnectedAccount | None:
+    """Return a mentor's account, locked until the transaction ends."""
+    row = await conn.fetchrow(LOCK_ACCOUNT, mentor_id)
+    return _account(row) if row else None
+
+
+async def save_account(conn: Connection, account: ConnectedAccount) -> None:
+    """Store what changes of an account that is locked."""
+    await conn.execute(
+        SAVE_ACCOUNT,
+        account.mentor_id,
+        account.country,
+        account.return_url,
+        account.refresh_url,
+        account.stripe_account_id,
+        account.details_submitted,
+        account.payouts_enabled,
+        account.can_receive,
+        list(account.requirements),
+        account.onboarding_url,
+        account.onboarding_until,
+        account.refusal,
+        account.version,
+        account.payout_version,
+    )
+
+
+async def mentor_of(conn: Connection, stripe_account_id: str) -> UUID | None:
+    """Return whose account it is."""
+    return await conn.fetchval(MENTOR_OF, stripe_account_id)
+
+
+async def accounts_after(conn: Connection, mentor_id: UUID | None, limit: int) -> list[UUID]:
+    """Return the next mentors with an account, in the order of their ids."""
+    return [row["mentor_id"] for row in await conn.fetch(ACCOUNTS_AFTER, mentor_id, limit)]
+
+
+async def load_payout(conn: Connection, payout_id: str) -> Payout | None:
+    """Return a payout."""
+    row = await conn.fetchrow(PAYOUT, payout_id)
+    return Payout(**dict(row)) if row else None
+
+
+async def save_payout(conn: Connection, payout: Payout) -> None:
+    """Store a payout, new or known; its account is locked."""
+    await conn.execute(
+        SAVE_PAYOUT,
+        payout.stripe_payout_id,
+        payout.mentor_id,
+        payout.amount_minor,
+        payout.currency,
+        payout.state,
+        payout.created_at,
+        payout.arrives_at,
+        payout.ended_at,
+        payout.failure_code,
+    )
+
+
+async def list_payouts(
+    conn: Connection, mentor_id: UUID, after: tuple[datetime, str] | None, limit: int
+) -> list[Payout]:
+    """Return a page of a mentor's payouts, newest first."""
+    created_at, payout_id = after or (None, None)
+    rows = await conn.fetch(LIST_PAYOUTS, mentor_id, created_at, payout_id, limit)
+    return [Payout(**dict(row)) for row in rows]
+
+
+async def payout_of_order(conn: Connection, order_id: UUID) -> Payout | None:
+    """Return the payout that carries an order's share to the bank."""
+    row = await conn.fetchrow(PAYOUT_OF_ORDER, order_id)
+    return Payout(**dict(row)) if row else None
+
+
+async def totals(conn: Connection, mentor_id: UUID) -> dict[str, dict[str, int]]:
+    """Return held, released, transferred and paid out amounts per currency."""
+    found: dict[str, dict[str, int]] = {}
+    for row in (*await conn.fetch(TOTALS, mentor_id), *await conn.fetch(PAID_OUT, mentor_id)):
+        amounts = {name: amount for name, amount in row.items() if name != "currency"}
+        found.setdefault(row["currency"], {}).update(amounts)
+    return found
+
+
+async def earned_orders(
+    conn: Connection, mentor_id: UUID, before: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return a page of a mentor's orders with what each earned, newest first."""
+    return [dict(row) for row in await conn.fetch(EARNED_ORDERS, mentor_id, before, limit)]
+
+
+def _account(row: asyncpg.Record) -> ConnectedAccount:
+    fields: dict[str, Any] = dict(row)
+    requirements = tuple(fields.pop("requirements"))
+    return ConnectedAccount(**fields, requirements=requirements)

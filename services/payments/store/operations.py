@@ -1,0 +1,183 @@
+"""SQL for calls to Stripe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.operations import Operation, key_of
+from services.payments.domain.requests import REQUESTS, Request
+from shared.clock import system_now
+from shared.db import Connection
+from shared.ids import new_id
+
+LEASE = timedelta(seconds=30)
+"""How long a worker has an operation for itself: longer than a call may take."""
+
+INSERT_OPERATION = """
+INSERT INTO operations (operation_id, kind, subject, generation, idempotency_key, parameters,
+    state, planned_at)
+VALUES ($1, $2, $3, $4, $5, $6, 'planned', $7)
+ON CONFLICT DO NOTHING RETURNING operation_id
+"""
+TAKE = """
+UPDATE operations SET state = 'sent', attempts = attempts + 1,
+    first_sent_at = COALESCE(first_sent_at, $1), lease_until = $2::timestamptz + $3::interval
+WHERE operation_id = (
+    SELECT operation_id FROM operations
+    WHERE state IN ('planned', 'sent') AND next_try_at <= $2
+      AND (lease_until IS NULL OR lease_until < $2)
+    ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING operation_id, kind, generation, idempotency_key, parameters, attempts, planned_at,
+    first_sent_at, look_first
+"""
+LOCK_TAKEN = """
+SELECT operation_id FROM operations
+WHERE operation_id = $1 AND attempts = $2 AND state = 'sent' FOR UPDATE
+"""
+FINISH = """
+UPDATE operations SET state = $2, outcome = $3, ended_at = $4, lease_until = NULL
+WHERE operation_id = $1
+"""
+POSTPONE = """
+UPDATE operations SET next_try_at = $2, lease_until = NULL, outcome = $3, generation = $4,
+    idempotency_key = $5, look_first = $6
+WHERE operation_id = $1
+"""
+IS_AHEAD = """
+SELECT EXISTS (
+    SELECT 1 FROM operations
+    WHERE kind = $1 AND subject = $2 AND state = 'planned' AND attempts = 0
+)
+"""
+HIGHEST_GENERATION = "SELECT max(generation) FROM operations WHERE kind = $1 AND subject = $2"
+LIST_OPERATIONS = """
+SELECT operation_id, kind, subject, state, attempts, planned_at, first_sent_at, outcome
+FROM operations
+WHERE state = $1 AND ($2::uuid IS NULL OR operation_id < $2)
+ORDER BY operation_id DESC LIMIT $3
+"""
+LOCK_UNDETERMINED = """
+SELECT kind, subject FROM operations
+WHERE operation_id = $1 AND state = 'undetermined' FOR UPDATE
+"""
+TAKE_UP_AGAIN = """
+UPDATE operations SET state = 'sent', look_first = true, generation = $2, idempotency_key = $3,
+    next_try_at = $4, lease_until = NULL
+WHERE operation_id = $1
+"""
+
+
+@dataclass(frozen=True)
+class ListedOperation:
+    """One row as operators see it."""
+
+    operation_id: UUID
+    kind: str
+    subject: str
+    state: str
+    attempts: int
+    planned_at: datetime
+    first_sent_at: datetime | None
+    outcome: dict[str, Any] | None
+
+
+async def add_operation(conn: Connection, request: Request, now: datetime) -> bool:
+    """Write a call down, unless one of its kind is open for the subject; return whether new."""
+    generation = 1 + await _count(conn, request)
+    added = await conn.fetchval(
+        INSERT_OPERATION,
+        new_id(),
+        request.kind,
+        request.subject,
+        generation,
+        key_of(request.kind, request.subject, generation),
+        request.model_dump(mode="json"),
+        now,
+    )
+    return added is not None
+
+
+async def _count(conn: Connection, request: Request) -> int:
+    highest = await conn.fetchval(HIGHEST_GENERATION, request.kind, request.subject)
+    return int(highest or 0)
+
+
+async def is_ahead(conn: Connection, request: Request) -> bool:
+    """Return whether such a call is written down and certainly not made yet."""
+    return bool(await conn.fetchval(IS_AHEAD, request.kind, request.subject))
+
+
+async def take_operation(conn: Connection, now: datetime) -> Operation | None:
+    """Take the operation whose turn it is, and mark it as sent."""
+    row = await conn.fetchrow(TAKE, now, system_now(), LEASE)
+    return _operation(row) if row else None
+
+
+async def still_ours(conn: Connection, operation: Operation) -> bool:
+    """Lock a taken operation; return whether nobody else took it since."""
+    found = await conn.fetchval(LOCK_TAKEN, operation.operation_id, operation.attempts)
+    return found is not None
+
+
+async def finish_operation(
+    conn: Connection, operation_id: UUID, state: str, outcome: dict[str, Any], now: datetime
+) -> None:
+    """Store how an operation ended."""
+    await conn.execute(FINISH, operation_id, state, outcome, now)
+
+
+async def postpone_operation(
+    conn: Connection, operation: Operation, pause: timedelta, because: str, *, fresh_key: bool
+) -> None:
+    """Have an operation tried again later, with the same key unless that one is spent."""
+    generation = operation.generation
+    if fresh_key:
+        generation = 1 + await _count(conn, operation.request)
+    key = key_of(operation.request.kind, operation.request.subject, generation)
+    await conn.execute(
+        POSTPONE,
+        operation.operation_id,
+        system_now() + pause,
+        {"because": because},
+        generation,
+        key,
+        operation.look_first or fresh_key,
+    )
+
+
+async def list_operations(
+    conn: Connection, state: str, before: UUID | None, limit: int
+) -> list[ListedOperation]:
+    """Return a page of operations, newest first."""
+    rows = await conn.fetch(LIST_OPERATIONS, state, before, limit)
+    return [ListedOperation(**dict(row)) for row in rows]
+
+
+async def take_up_again(conn: Connection, operation_id: UUID) -> bool:
+    """Let an undetermined operation be looked for and, if absent, sent with a fresh key."""
+    row = await conn.fetchrow(LOCK_UNDETERMINED, operation_id)
+    if row is None:
+        return False
+    highest = await conn.fetchval(HIGHEST_GENERATION, row["kind"], row["subject"])
+    key = key_of(row["kind"], row["subject"], highest + 1)
+    await conn.execute(TAKE_UP_AGAIN, operation_id, highest + 1, key, system_now())
+    return True
+
+
+def _operation(row: asyncpg.Record) -> Operation:
+    return Operation(
+        operation_id=row["operation_id"],
+        request=REQUESTS[row["kind"]].model_validate(row["parameters"]),
+        key=row["idempotency_key"],
+        generation=row["generation"],
+        attempts=row["attempts"],
+        planned_at=row["planned_at"],
+        first_sent_at=row["first_sent_at"],
+        look_first=row["look_first"],
+    )

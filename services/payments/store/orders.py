@@ -1,0 +1,121 @@
+"""SQL for orders: the payment page, the payment and booking's decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.orders import Order
+from shared.db import Connection
+from shared.money import Money
+
+INSERT_ORDER = """
+INSERT INTO orders (order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+    platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
+    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    paid_at, closed_because, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21, $22, $23)
+"""
+ORDER = """
+SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+    platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
+    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    paid_at, closed_because, version
+FROM orders WHERE order_id = $1
+"""
+LOCK_ORDER = """
+SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+    platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
+    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    paid_at, closed_because, version
+FROM orders WHERE order_id = $1 FOR UPDATE
+"""
+SAVE_ORDER = """
+UPDATE orders SET state = $2, close_at = $3, look_at = $4, decision = $5, checkout_id = $6,
+    checkout_url = $7, payment_intent_id = $8, charge_id = $9, stripe_fee_minor = $10,
+    paid_at = $11, closed_because = $12, version = $13
+WHERE order_id = $1
+"""
+NEXT_TO_CLOSE = """
+SELECT order_id FROM orders WHERE state = 'open' AND close_at <= $1
+ORDER BY close_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+NEXT_TO_LOOK_AT = """
+SELECT order_id FROM orders WHERE look_at <= $1
+ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+CHECKOUT_OF = "SELECT checkout_id FROM orders WHERE order_id = $1"
+
+
+async def add_order(conn: Connection, order: Order) -> None:
+    """Store a new order."""
+    await conn.execute(
+        INSERT_ORDER,
+        order.order_id,
+        order.session_id,
+        order.mentor_id,
+        order.mentee_id,
+        order.title,
+        order.price.minor,
+        order.price.currency,
+        order.platform_share_basis_points,
+        round(order.release_delay.total_seconds()),
+        order.hold_until,
+        order.opened_at,
+        *_changing(order),
+    )
+
+
+async def load_order(conn: Connection, order_id: UUID) -> Order | None:
+    """Return an order as it stands."""
+    row = await conn.fetchrow(ORDER, order_id)
+    return _order(row) if row else None
+
+
+async def lock_order(conn: Connection, order_id: UUID) -> Order | None:
+    """Return an order, locked until the transaction ends."""
+    row = await conn.fetchrow(LOCK_ORDER, order_id)
+    return _order(row) if row else None
+
+
+async def save_order(conn: Connection, order: Order) -> None:
+    """Store what changes of an order that is locked."""
+    await conn.execute(SAVE_ORDER, order.order_id, *_changing(order))
+
+
+async def next_to_close(conn: Connection, now: datetime) -> UUID | None:
+    """Return and lock the open order whose page must be closed first, if one is due."""
+    return await conn.fetchval(NEXT_TO_CLOSE, now)
+
+
+async def next_to_look_at(conn: Connection, now: datetime) -> UUID | None:
+    """Return and lock the order that must be looked at first, if one is due."""
+    return await conn.fetchval(NEXT_TO_LOOK_AT, now)
+
+
+def _changing(order: Order) -> tuple[object, ...]:
+    return (
+        order.state,
+        order.close_at,
+        order.look_at,
+        order.decision,
+        order.checkout_id,
+        order.checkout_url,
+        order.payment_intent_id,
+        order.charge_id,
+        order.stripe_fee_minor,
+        order.paid_at,
+        order.closed_because,
+        order.version,
+    )
+
+
+def _order(row: asyncpg.Record) -> Order:
+    fields: dict[str, Any] = dict(row)
+    price = Money(fields.pop("price_minor"), fields.pop("currency"))
+    delay = timedelta(seconds=fields.pop("release_delay_seconds"))
+    return Order(**fields, price=price, release_delay=delay)

@@ -1,0 +1,102 @@
+"""SQL for what Stripe tells us, and for how far its event lists were read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.payments.domain.requests import PLATFORM, ReadEvents
+from services.payments.domain.seen import EventSeen
+from shared.clock import system_now
+from shared.db import Connection
+
+INSERT_WEBHOOK = """
+INSERT INTO webhooks (event_id, type, account_id, object_id, subject, created_at, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (event_id) DO NOTHING RETURNING event_id
+"""
+NEXT_WEBHOOK = """
+SELECT event_id, type, account_id, object_id, subject, created_at, attempts, received_at
+FROM webhooks WHERE state = 'waiting' AND next_try_at <= $1
+ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+END_WEBHOOK = "UPDATE webhooks SET state = $2, attempts = attempts + 1 WHERE event_id = $1"
+POSTPONE_WEBHOOK = """
+UPDATE webhooks SET attempts = attempts + 1, next_try_at = $2 WHERE event_id = $1
+"""
+ADD_EVENT_SOURCE = """
+INSERT INTO event_reads (source, account_id, read_until, next_read_at)
+VALUES ($1, $2, $3, $3)
+ON CONFLICT (source) DO NOTHING
+"""
+NEXT_EVENT_SOURCE = """
+SELECT source, account_id, read_until FROM event_reads WHERE next_read_at <= $1
+ORDER BY next_read_at LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+PLAN_NEXT_READ = "UPDATE event_reads SET next_read_at = $2 WHERE source = $1"
+NOTE_READ = "UPDATE event_reads SET read_until = GREATEST(read_until, $2) WHERE source = $1"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A stored webhook whose turn it is."""
+
+    event: EventSeen
+    attempts: int
+    received_at: datetime
+
+
+async def add_webhook(conn: Connection, event: EventSeen, state: str) -> bool:
+    """Store what Stripe told us, once per event; return whether it is new."""
+    new = await conn.fetchval(
+        INSERT_WEBHOOK,
+        event.event_id,
+        event.type,
+        event.account_id,
+        event.object_id,
+        event.subject,
+        event.created_at,
+        state,
+    )
+    return new is not None
+
+
+async def next_webhook(conn: Connection) -> Notice | None:
+    """Return and lock the stored webhook whose turn it is."""
+    row = await conn.fetchrow(NEXT_WEBHOOK, system_now())
+    if row is None:
+        return None
+    fields = dict(row)
+    attempts, received_at = fields.pop("attempts"), fields.pop("received_at")
+    return Notice(EventSeen.model_validate(fields), attempts, received_at)
+
+
+async def end_webhook(conn: Connection, event_id: str, state: str) -> None:
+    """Mark a webhook as obeyed, ignored or unmatched."""
+    await conn.execute(END_WEBHOOK, event_id, state)
+
+
+async def postpone_webhook(conn: Connection, event_id: str, pause: timedelta) -> None:
+    """Have a webhook tried again after a while of system time."""
+    await conn.execute(POSTPONE_WEBHOOK, event_id, system_now() + pause)
+
+
+async def add_event_source(conn: Connection, account_id: str | None, now: datetime) -> None:
+    """Begin to read an event list from an instant on, unless it is read already."""
+    await conn.execute(ADD_EVENT_SOURCE, account_id or PLATFORM, account_id, now)
+
+
+async def next_event_source(conn: Connection, now: datetime) -> ReadEvents | None:
+    """Return and lock the event list that is to be read now."""
+    row = await conn.fetchrow(NEXT_EVENT_SOURCE, now)
+    return ReadEvents(account_id=row["account_id"], since=row["read_until"]) if row else None
+
+
+async def plan_next_read(conn: Connection, source: str, at: datetime) -> None:
+    """Say when an event list is to be read next."""
+    await conn.execute(PLAN_NEXT_READ, source, at)
+
+
+async def note_read(conn: Connection, source: str, until: datetime) -> None:
+    """Remember how far an event list was read."""
+    await conn.execute(NOTE_READ, source, until)

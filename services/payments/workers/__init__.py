@@ -1,0 +1,1 @@
+"""What `payments` does by itself: timers, stored webhooks, and calls to Stripe."""

@@ -1,0 +1,50 @@
+"""The loops of the worker: what each does, how often it looks, and what wakes it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from services.payments.commands import earnings, orders, webhooks
+from services.payments.commands.plans import OPERATIONS_BELL, TRANSFERS_BELL, WEBHOOKS_BELL
+from services.payments.gateway.calls import StripeGateway
+from services.payments.workers.operations import Caller
+from shared.clock import BusinessClock, BusinessInstant
+from shared.db import Connection, Pool, in_transaction
+from shared.process import Loop
+
+CALLERS = 4
+"""How many calls to Stripe one worker makes at the same time."""
+POLL_SECONDS = 0.3
+READ_EVENTS_POLL_SECONDS = 1.0
+BATCH = 50
+"""How many due things are done before the loop looks whether it should stop."""
+
+Act = Callable[[Connection, BusinessInstant], Awaitable[bool]]
+
+
+def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop]:
+    """Return everything this service does by itself."""
+    caller = Caller(pool, gateway, clock)
+
+    def each(act: Act) -> Callable[[], Awaitable[int]]:
+        return lambda: _one_by_one(pool, clock, act)
+
+    return [
+        *(
+            Loop(f"make_calls_{number}", caller.make_calls, POLL_SECONDS, OPERATIONS_BELL)
+            for number in range(CALLERS)
+        ),
+        Loop("obey_webhooks", each(webhooks.obey_next_webhook), POLL_SECONDS, WEBHOOKS_BELL),
+        Loop("close_checkouts", each(orders.close_next_checkout), POLL_SECONDS),
+        Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
+        Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
+        Loop("send_transfers", each(earnings.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
+        Loop("read_events", each(webhooks.plan_next_event_read), READ_EVENTS_POLL_SECONDS),
+    ]
+
+
+async def _one_by_one(pool: Pool, clock: BusinessClock, act: Act) -> int:
+    for done in range(BATCH):
+        if not await in_transaction(pool, lambda conn: act(conn, clock.now())):
+            return done
+    return BATCH

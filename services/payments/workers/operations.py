@@ -1,0 +1,91 @@
+"""Calls to Stripe: taken in one transaction, made outside any, recorded in another."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.payments.commands.operations import Outcome, record_outcome, take_operation
+from services.payments.domain.operations import (
+    Again,
+    Operation,
+    Refused,
+    Step,
+    Undetermined,
+    after_refusal,
+    next_step,
+)
+from services.payments.gateway.calls import AnswerLost, SearchTooLong, StripeGateway
+from shared.clock import BusinessClock
+from shared.db import Pool, in_transaction
+from shared.errors import is_transient
+from shared.log import logger
+
+CALL_SECONDS = 25.0
+"""Less than a lease, so that nobody else makes the same call meanwhile."""
+
+_log = logger("operations")
+
+
+class Caller:
+    """Makes the calls that were written down, one at a time; run several side by side."""
+
+    def __init__(self, pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> None:
+        """Take calls from `pool` and make them through `gateway`."""
+        self._pool = pool
+        self._gateway = gateway
+        self._clock = clock
+
+    async def make_calls(self) -> int:
+        """Make the call whose turn it is; return 1, or 0 when there is none."""
+        operation = await in_transaction(
+            self._pool, lambda conn: take_operation(conn, self._clock.now())
+        )
+        if operation is None:
+            return 0
+        await self._record(operation, await self._outcome(operation))
+        return 1
+
+    async def _record(self, operation: Operation, outcome: Outcome) -> None:
+        try:
+            await in_transaction(
+                self._pool,
+                lambda conn: record_outcome(conn, operation, outcome, self._clock.now()),
+            )
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # An answer that cannot be taken in must not be asked for for ever.
+            _log.exception("answer_not_recorded", kind=operation.request.kind)
+            because = Undetermined(f"not recorded: {type(error).__name__}")
+            await in_transaction(
+                self._pool,
+                lambda conn: record_outcome(conn, operation, because, self._clock.now()),
+            )
+
+    async def _outcome(self, operation: Operation) -> Outcome:
+        step = next_step(operation, self._clock.now())
+        if step is Step.DROP:
+            return Refused("too_late")
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._call(operation, look_first=step is Step.LOOK_FIRST)
+        except SearchTooLong:
+            return Undetermined("absence not proved")
+        except Exception as error:
+            if not is_transient(error):
+                _log.exception("call_failed", kind=operation.request.kind)
+                return Undetermined(type(error).__name__)
+            return Again(type(error).__name__)
+
+    async def _call(self, operation: Operation, *, look_first: bool) -> Outcome:
+        request, since = operation.request, operation.first_sent_at
+        if look_first and (found := await self._gateway.find(request, since)):
+            return found
+        try:
+            answer = await self._gateway.perform(request, operation.key)
+        except AnswerLost:
+            if not request.effect_once:
+                return Again("answer lost", fresh_key=True)
+            found = await self._gateway.find(request, since)
+            return found or Undetermined("Stripe replays a failure, and no effect was found")
+        return after_refusal(answer) if isinstance(answer, Refused) else answer
