@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 from joserfc.jwk import KeySet
@@ -18,10 +19,12 @@ from services.profiles.domain.keys import key_set
 from services.profiles.events import EARS
 from services.profiles.workers import loops
 from shared.auth import KEYS_FRESH_SECONDS, Verifier
+from shared.clock import BusinessInstant
 from shared.config import CommonSettings, load
-from shared.db import Pool, in_transaction
+from shared.db import Connection, Pool, in_transaction
 from shared.outbox import Announcer
 from shared.process import Running, Service
+from shared.republish import Teller, Told
 
 VERSION = "0.1.0"
 JWKS_PATH = "/.well-known/jwks.json"
@@ -52,10 +55,20 @@ def describe(settings: Settings | None = None) -> Service:
         verifier=lambda running: Verifier(partial(_published, running.pool, office)),
         wire=partial(_wire, office),
         tellers={
-            "profiles.people": partial(republish_people, office),
-            "profiles.contacts": partial(republish_contacts, office),
+            "profiles.people": _teller(office, republish_people),
+            "profiles.contacts": _teller(office, republish_contacts),
         },
     )
+
+
+class _Tell(Protocol):
+    async def __call__(
+        self, conn: Connection, office: Office, cursor: str | None, *, now: BusinessInstant
+    ) -> Told: ...
+
+
+def _teller(office: Office, tell: _Tell) -> Teller:
+    return lambda conn, cursor, now: tell(conn, office, cursor, now=now)
 
 
 def _wire(office: Office, app: web.Application, running: Running) -> None:

@@ -214,7 +214,7 @@ async def change_person(
 
 
 async def republish_people(
-    office: Office, conn: Connection, cursor: str | None, now: BusinessInstant
+    conn: Connection, office: Office, cursor: str | None, *, now: BusinessInstant
 ) -> Told:
     """Tell the state of the next people again, as snapshots."""
     people = await store.lock_people_after(conn, _after(cursor), REPUBLISH_BATCH)
@@ -225,7 +225,7 @@ async def republish_people(
 
 
 async def republish_contacts(
-    office: Office, conn: Connection, cursor: str | None, now: BusinessInstant
+    conn: Connection, office: Office, cursor: str | None, *, now: BusinessInstant
 ) -> Told:
     """Seal the contacts of the next people again, for a reader that lost its projection."""
     people = await store.lock_people_after(conn, _after(cursor), REPUBLISH_BATCH)
