@@ -1,0 +1,117 @@
+"""Who may use which route, and whose things it shows or changes; written by hand, on purpose.
+
+A route that is missing here fails the tests: whoever adds one says here who may use it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from shared.auth import Role
+from shared.web.api import ANYONE, SIGNED_IN, May
+
+MENTOR = May(roles=frozenset({Role.MENTOR}))
+OPERATOR = May(roles=frozenset({Role.OPERATOR}))
+
+
+class Owner(Enum):
+    """Whose things a route shows or changes."""
+
+    PUBLIC = "the same for everybody"
+    OWN = "the caller's own, found by the token and by nothing else"
+    PARTIES = "those named by the path; whoever is no party to them gets 404"
+    OPERATORS = "anybody's: operators see all"
+
+
+PUBLIC, OWN, PARTIES, OPERATORS = Owner
+
+
+@dataclass(frozen=True)
+class Access:
+    """One row: who may use a route, and what it reaches."""
+
+    may: May
+    owner: Owner
+
+
+ACCESS: dict[str, dict[str, Access]] = {
+    "profiles": {
+        "POST /v1/accounts": Access(ANYONE, PUBLIC),
+        "POST /v1/accounts/verify": Access(ANYONE, PUBLIC),
+        "POST /v1/accounts/verification": Access(ANYONE, PUBLIC),
+        "POST /v1/accounts/password-reset": Access(ANYONE, PUBLIC),
+        "POST /v1/accounts/password-reset/complete": Access(ANYONE, PUBLIC),
+        "GET /v1/me": Access(SIGNED_IN, OWN),
+        "PUT /v1/me": Access(SIGNED_IN, OWN),
+        "GET /v1/me/mentor-profile": Access(SIGNED_IN, OWN),
+        "PUT /v1/me/mentor-profile": Access(SIGNED_IN, OWN),
+        "POST /v1/me/mentor-profile/submit": Access(SIGNED_IN, OWN),
+        "GET /v1/me/mentee-profile": Access(SIGNED_IN, OWN),
+        "PUT /v1/me/mentee-profile": Access(SIGNED_IN, OWN),
+        "GET /v1/people": Access(SIGNED_IN, PUBLIC),
+        "GET /v1/expertise": Access(ANYONE, PUBLIC),
+        "GET /v1/mentors": Access(ANYONE, PUBLIC),
+        "GET /v1/mentors/{person_id}": Access(ANYONE, PUBLIC),
+        "GET /v1/mentors/{person_id}/reviews": Access(ANYONE, PUBLIC),
+        "POST /v1/sessions/{session_id}/reviews": Access(SIGNED_IN, PARTIES),
+        "GET /v1/sessions/{session_id}/reviews": Access(SIGNED_IN, PARTIES),
+        "POST /v1/sign-ins": Access(ANYONE, PUBLIC),
+        "POST /v1/sign-ins/refresh": Access(ANYONE, PUBLIC),
+        "DELETE /v1/sign-ins/current": Access(SIGNED_IN, OWN),
+        "GET /v1/operator/mentors": Access(OPERATOR, OPERATORS),
+        "GET /v1/operator/mentors/{person_id}": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/mentors/{person_id}/approve": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/mentors/{person_id}/request-changes": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/mentors/{person_id}/suspend": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/mentors/{person_id}/reinstate": Access(OPERATOR, OPERATORS),
+    },
+    "booking": {
+        "GET /v1/goals": Access(SIGNED_IN, OWN),
+        "POST /v1/goals": Access(SIGNED_IN, OWN),
+        "PUT /v1/goals/{goal_id}": Access(SIGNED_IN, PARTIES),
+        "GET /v1/me/offerings": Access(MENTOR, OWN),
+        "POST /v1/me/offerings": Access(MENTOR, OWN),
+        "GET /v1/me/offerings/{offering_id}": Access(MENTOR, PARTIES),
+        "PUT /v1/me/offerings/{offering_id}": Access(MENTOR, PARTIES),
+        "POST /v1/me/offerings/{offering_id}/publish": Access(MENTOR, PARTIES),
+        "POST /v1/me/offerings/{offering_id}/withdraw": Access(MENTOR, PARTIES),
+        "GET /v1/me/availability": Access(MENTOR, OWN),
+        "PUT /v1/me/availability": Access(MENTOR, OWN),
+        "GET /v1/mentors/{mentor_id}/offerings": Access(ANYONE, PUBLIC),
+        "GET /v1/offerings/{offering_id}": Access(ANYONE, PUBLIC),
+        "POST /v1/orders": Access(SIGNED_IN, OWN),
+        "GET /v1/orders": Access(SIGNED_IN, OWN),
+        "GET /v1/operator/orders": Access(OPERATOR, OPERATORS),
+        "GET /v1/orders/{order_id}": Access(SIGNED_IN, PARTIES),
+        "GET /v1/orders/{order_id}/cancellation-preview": Access(SIGNED_IN, PARTIES),
+        "POST /v1/orders/{order_id}/cancel": Access(SIGNED_IN, PARTIES),
+        "POST /v1/orders/{order_id}/release-hold": Access(SIGNED_IN, PARTIES),
+        "POST /v1/orders/{order_id}/complete": Access(SIGNED_IN, PARTIES),
+        "POST /v1/sessions/{session_id}/join": Access(SIGNED_IN, PARTIES),
+        "POST /v1/sessions/{session_id}/leave": Access(SIGNED_IN, PARTIES),
+        "GET /v1/offerings/{offering_id}/slots": Access(ANYONE, PUBLIC),
+    },
+    "payments": {
+        "POST /v1/me/account": Access(MENTOR, OWN),
+        "GET /v1/me/account": Access(MENTOR, OWN),
+        "POST /v1/me/account/onboarding-link": Access(MENTOR, OWN),
+        "GET /v1/me/earnings": Access(MENTOR, OWN),
+        "GET /v1/me/earnings/orders": Access(MENTOR, OWN),
+        "GET /v1/me/payouts": Access(MENTOR, OWN),
+        "GET /v1/checkouts/{order_id}": Access(SIGNED_IN, PARTIES),
+        "POST /v1/checkouts/{order_id}/look-up": Access(SIGNED_IN, PARTIES),
+        "GET /v1/orders/{order_id}/money": Access(SIGNED_IN, PARTIES),
+        "GET /v1/orders/{order_id}/refund-preview": Access(SIGNED_IN, PARTIES),
+        "GET /v1/operator/ledger/trial-balance": Access(OPERATOR, OPERATORS),
+        "GET /v1/operator/operations": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/operations/{operation_id}/retry": Access(OPERATOR, OPERATORS),
+        "POST /webhooks/stripe": Access(ANYONE, PUBLIC),
+        "POST /webhooks/stripe-connect": Access(ANYONE, PUBLIC),
+    },
+    "notifications": {
+        "GET /v1/me/feed": Access(SIGNED_IN, OWN),
+        "POST /v1/me/feed/read": Access(SIGNED_IN, OWN),
+        "GET /v1/me/feed/unread": Access(SIGNED_IN, OWN),
+    },
+}

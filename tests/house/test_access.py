@@ -1,0 +1,123 @@
+"""Role × route × ownership: every route of every service is in the table, and obeys it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from shared.auth import Role
+from shared.contracts.topics import Service as ServiceName
+from shared.ids import new_id
+from shared.web.api import May, Route
+from tests.house.access_table import ACCESS, Access, Owner
+from tests.house.conftest import Describe, Serve, Served
+from tests.house.sources import broken, present_services
+
+EVERY_ROLE = tuple(Role)
+
+
+@pytest.mark.parametrize("service", present_services())
+def test_the_table_names_every_route_and_no_other(describe: Describe, service: ServiceName):
+    """A route without a row, a row without a route, and a route for others than the row says."""
+    declared = {route.name: route.may for route in describe(service).api.routes}
+    table = {name: access.may for name, access in ACCESS[service].items()}
+    found = [f"{name} has no row" for name in declared.keys() - table.keys()]
+    found += [f"{name} is no route" for name in table.keys() - declared.keys()]
+    found += [
+        f"{name} is declared for {_words(declared[name])}, the table says {_words(table[name])}"
+        for name in declared.keys() & table.keys()
+        if declared[name] != table[name]
+    ]
+    assert not found, broken(f"tests/house/access_table.py, services/{service}/api", found)
+
+
+@pytest.mark.parametrize("service", present_services())
+def test_a_path_with_an_id_says_whose_it_is(describe: Describe, service: ServiceName):
+    """What is the caller's own needs no id of the caller; an id in the path belongs to somebody."""
+    found = [
+        name
+        for name, access in ACCESS[service].items()
+        if (access.owner is Owner.OWN and "{" in name)
+        or (access.owner is Owner.PARTIES and "{" not in name)
+        or (access.owner is Owner.OPERATORS) != (access.may.roles == {Role.OPERATOR})
+    ]
+    assert not found, broken("owner and path contradict each other", found)
+
+
+@pytest.mark.parametrize("service", present_services())
+async def test_strangers_are_turned_away_at_the_door(serve: Serve, service: ServiceName):
+    """No token and a forged one give 401, a role the route is not for gives 403."""
+    served = await serve(service)
+    found: list[str] = []
+    for route in served.service.api.routes:
+        if route.may.anyone:
+            continue
+        attempts = [({}, 401), ({"Authorization": "Bearer a.b.c"}, 401)]
+        if route.may.roles:
+            others = [role for role in EVERY_ROLE if role not in route.may.roles]
+            attempts += [(served.token(*others), 403)]
+        for headers, status in attempts:
+            answer = await _ask(served, route, headers)
+            if answer != status:
+                found.append(f"{route.name} answers {answer}, not {status}")
+    assert not found, broken(f"services/{service}/api", found)
+
+
+@pytest.mark.parametrize("service", present_services())
+async def test_public_routes_need_no_token_and_believe_no_forged_one(
+    serve: Serve, service: ServiceName
+):
+    """Who shows no token is served; who shows a false one is told so."""
+    served = await serve(service)
+    found: list[str] = []
+    for route in served.service.api.routes:
+        if not route.may.anyone:
+            continue
+        if await _ask(served, route, {}) in (401, 403):
+            found.append(f"{route.name} asks for a token")
+        if await _ask(served, route, {"Authorization": "Bearer a.b.c"}) != 401:
+            found.append(f"{route.name} takes a forged token")
+    assert not found, broken(f"services/{service}/api", found)
+
+
+@pytest.mark.parametrize("service", present_services())
+async def test_what_does_not_exist_looks_like_what_is_somebody_elses(
+    serve: Serve, service: ServiceName
+):
+    """The right role with an id of nobody gets 404 from every route that needs no body."""
+    served = await serve(service)
+    found: list[str] = []
+    for route in served.service.api.routes:
+        row = ACCESS[service].get(route.name)
+        if row is None or row.owner is not Owner.PARTIES or route.body is not None:
+            continue
+        answer = await _ask(served, route, served.token(*_roles(row)))
+        if answer != 404:
+            found.append(f"{route.name} answers {answer}")
+    assert not found, broken(f"services/{service}: others' objects are 404", found)
+
+
+async def _ask(served: Served, route: Route, headers: dict[str, str]) -> int:
+    """Call a route with ids of nobody; return the status."""
+    path = re.sub(r"\{\w+\}", lambda _: str(new_id()), route.path)
+    sent = {"Idempotency-Key": str(new_id()), "If-Match": '"1"', **headers}
+    query = {"refund_basis_points": "0"} if path.endswith("/refund-preview") else None
+    data = json.dumps({}) if route.body is not None else None
+    if data:
+        sent["Content-Type"] = "application/json"
+    async with served.client.request(
+        route.method, path, headers=sent, params=query, data=data
+    ) as answer:
+        return answer.status
+
+
+def _roles(row: Access) -> frozenset[Role]:
+    return row.may.roles or frozenset({Role.MENTEE, Role.MENTOR})
+
+
+def _words(may: May) -> str:
+    if may.anyone:
+        return "anyone"
+    return " or ".join(sorted(role.value for role in may.roles)) or "everybody signed in"
