@@ -64,10 +64,9 @@ class RoomMissing(Refusal):
 
 
 @dataclass(frozen=True)
-class Call:
-    """Who calls a session off and why; `shown` is the share they saw, `chosen` an operator's."""
+class CallOff:
+    """Why a session is called off; `shown` is the share that was seen, `chosen` an operator's."""
 
-    by: Party
     reason: str | None = None
     shown: int | None = None
     chosen: int | None = None
@@ -86,7 +85,7 @@ def preview(order: Order, by: Party, *, now: datetime) -> Share:
     return mentee_share(order.policy, order.starts_at, now)
 
 
-def cancel(order: Order, call: Call, *, now: datetime) -> Change:
+def cancel(order: Order, by: Party, call_off: CallOff, *, now: datetime) -> Change:
     """Return the order called off.
 
     A hold has no money to divide: its time is simply given back, and money on its way is lost.
@@ -94,21 +93,21 @@ def cancel(order: Order, call: Call, *, now: datetime) -> Change:
     """
     fields = {
         "state": OrderState.CANCELLED,
-        "cancelled_by": call.by,
-        "cancel_reason": call.reason,
+        "cancelled_by": by,
+        "cancel_reason": call_off.reason,
     }
-    if call.chosen is not None and call.by != "operator":
+    if call_off.chosen is not None and by != "operator":
         raise ShareNotYours
     if order.state is OrderState.HELD:
         return change(order, BookingExpired, fields)
-    share = _agreed_share(order, call, now)
+    share = _agreed_share(order, by, call_off, now)
     fields |= {"refund_basis_points": share, "calendar_sequence": order.calendar_sequence + 1}
     return change(
         order,
         BookingCancelled,
         fields,
-        by=call.by,
-        reason=call.reason,
+        by=by,
+        reason=call_off.reason,
         refund_basis_points=share,
     )
 
@@ -155,10 +154,10 @@ def can(order: Order, by: Party, *, now: datetime, terms: Terms) -> Can:
     )
 
 
-def _agreed_share(order: Order, call: Call, now: datetime) -> int:
-    share = preview(order, call.by, now=now).refund_basis_points
-    if call.by == "operator":
-        return share if call.chosen is None else call.chosen
-    if call.shown != share:
+def _agreed_share(order: Order, by: Party, call_off: CallOff, now: datetime) -> int:
+    share = preview(order, by, now=now).refund_basis_points
+    if by == "operator":
+        return share if call_off.chosen is None else call_off.chosen
+    if call_off.shown != share:
         raise PreviewOutdated(refund_basis_points=share)
     return share

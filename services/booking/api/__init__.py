@@ -1,0 +1,6 @@
+"""The HTTP API of booking: URLs and shapes; it opens the transaction and holds no rules."""
+
+from services.booking.api import goals, offerings, orders, sessions, slots
+from services.booking.api.surface import api
+
+__all__ = ["api", "goals", "offerings", "orders", "sessions", "slots"]

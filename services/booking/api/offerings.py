@@ -1,0 +1,331 @@
+"""Routes for what a mentor sells and when: offerings and weekly hours."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from services.booking.api.surface import after_id, api, cursor_after
+from services.booking.commands.offerings import (
+    change_offering,
+    create_offering,
+    publish,
+    set_availability,
+    withdraw,
+)
+from services.booking.domain.availability import Availability, HoursOverlap
+from services.booking.domain.cancellation import OfferedPreset
+from services.booking.domain.offerings import (
+    AccountCannotReceive,
+    MentorNotApproved,
+    Offering,
+    OfferingContent,
+    OfferingNotPublished,
+    OfferingState,
+    PriceNotChargeable,
+    PriceTooSmall,
+)
+from services.booking.slots import MINUTES_PER_DAY, Rules, WeeklyHours
+from services.booking.store import offerings as store
+from shared.auth import Role
+from shared.db import Connection, connection
+from shared.errors import NotFound
+from shared.ids import OfferingId, PersonId
+from shared.money import CURRENCIES, MAX_MINOR
+from shared.web import ANYONE, Body, Call, Page, PageQuery, Reply, Text, View, WholeNumber
+
+SESSION_SHORTEST_MINUTES = 10
+SESSION_LONGEST_MINUTES = 8 * 60
+BUFFER_LONGEST_MINUTES = 4 * 60
+NOTICE_LONGEST_MINUTES = 30 * MINUTES_PER_DAY
+HORIZON_LONGEST_DAYS = 365
+HOURS_AT_MOST = 7 * 12
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_CLOCK_TO_MIDNIGHT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+_URL_CHARACTERS = re.compile(r"[!-~]+")
+
+
+def _currency(text: str) -> str:
+    if text not in CURRENCIES:
+        raise ValueError("not a currency that offerings may be priced in")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(text: str) -> str:
+    if text not in _zones():
+        raise ValueError("not the name of an IANA time zone")
+    return text
+
+
+def _https(text: str) -> str:
+    parts = urlsplit(text)
+    if not _URL_CHARACTERS.fullmatch(text) or parts.scheme != "https" or not parts.hostname:
+        raise ValueError("not an https address")
+    return text
+
+
+Buffer = Annotated[WholeNumber, Field(ge=0, le=BUFFER_LONGEST_MINUTES)]
+
+
+class OfferingBody(Body):
+    """What a mentor writes about an offering."""
+
+    title: Annotated[Text, Field(max_length=120)]
+    description: Text
+    minutes: Annotated[WholeNumber, Field(ge=SESSION_SHORTEST_MINUTES, le=SESSION_LONGEST_MINUTES)]
+    price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR)]
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$"), AfterValidator(_currency)]
+    buffer_before_minutes: Buffer = 0
+    buffer_after_minutes: Buffer = 0
+    minimum_notice_minutes: Annotated[WholeNumber, Field(ge=0, le=NOTICE_LONGEST_MINUTES)] = 0
+    horizon_days: Annotated[WholeNumber, Field(ge=1, le=HORIZON_LONGEST_DAYS)] = 60
+    cancellation_preset: OfferedPreset = "standard"
+
+    def content(self) -> OfferingContent:
+        """Return it as the rules take it."""
+        return OfferingContent(**self.model_dump())
+
+
+class StepView(View):
+    """So much goes back while at least so many hours are left."""
+
+    hours_before: int
+    refund_basis_points: int
+
+
+class PolicyView(View):
+    """A cancellation policy; preset and version are what a mentee accepts."""
+
+    preset: str
+    policy_version: int
+    steps: list[StepView]
+
+
+class OfferingView(View):
+    """An offering as everybody sees it."""
+
+    offering_id: OfferingId
+    mentor_id: PersonId
+    title: str
+    description: str
+    minutes: int
+    price_minor: int
+    currency: str
+    policy: PolicyView
+
+
+class OwnOfferingView(OfferingView):
+    """An offering as its mentor sees it; `revision` is its ETag."""
+
+    state: OfferingState
+    revision: int
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    minimum_notice_minutes: int
+    horizon_days: int
+    cancellation_preset: OfferedPreset
+
+
+class HoursShape(Body):
+    """Hours of one weekday on the mentor's clocks; Monday is 0, and a day ends at 24:00."""
+
+    weekday: Annotated[WholeNumber, Field(ge=0, le=6)]
+    starts: Annotated[str, StringConstraints(pattern=_CLOCK)]
+    ends: Annotated[str, StringConstraints(pattern=_CLOCK_TO_MIDNIGHT)]
+
+
+class AvailabilityBody(Body):
+    """When a mentor works and where they meet."""
+
+    zone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+    weekly: Annotated[list[HoursShape], Field(max_length=HOURS_AT_MOST)]
+    room_url: Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)]
+
+    def rules(self) -> Rules:
+        """Return the hours as the rules take them."""
+        return Rules(
+            self.zone,
+            tuple(WeeklyHours(h.weekday, _minute(h.starts), _minute(h.ends)) for h in self.weekly),
+        )
+
+
+class AvailabilityView(View):
+    """When a mentor works; version 0 and no room when nothing was set."""
+
+    zone: str
+    weekly: list[HoursShape]
+    room_url: str | None
+    version: int
+
+
+PRICES = (PriceTooSmall, PriceNotChargeable)
+
+
+@api.get("/v1/me/offerings", may=Role.MENTOR)
+async def list_my_offerings(call: Call, query: PageQuery) -> Page[OwnOfferingView]:
+    """List one's offerings, drafts included."""
+    async with connection(call.pool) as conn:
+        found = await store.list_of_mentor(conn, call.person_id, after_id(query), query.limit)
+    last = found[-1].offering_id if found else None
+    return Page(
+        items=[OwnOfferingView.model_validate(_shown(offering)) for offering in found],
+        next_cursor=cursor_after(found, last, query.limit),
+    )
+
+
+@api.post("/v1/me/offerings", may=Role.MENTOR, idempotent=True, refusals=PRICES)
+async def draft_my_offering(
+    call: Call, conn: Connection, body: OfferingBody
+) -> Annotated[Reply, OwnOfferingView]:
+    """Write a draft of an offering."""
+    return _reply(await create_offering(conn, call.person_id, body.content()))
+
+
+@api.get("/v1/me/offerings/{offering_id}", may=Role.MENTOR)
+async def get_my_offering(call: Call, offering_id: OfferingId) -> Annotated[Reply, OwnOfferingView]:
+    """Show one of one's offerings."""
+    async with connection(call.pool) as conn:
+        offering = await store.read_offering(conn, offering_id)
+    if offering is None or offering.mentor_id != call.person_id:
+        raise NotFound
+    return _reply(offering)
+
+
+@api.put("/v1/me/offerings/{offering_id}", may=Role.MENTOR, versioned=True, refusals=PRICES)
+async def change_my_offering(
+    call: Call, conn: Connection, offering_id: OfferingId, body: OfferingBody
+) -> Annotated[Reply, OwnOfferingView]:
+    """Replace what an offering says; what is sold stays as sold."""
+    offering = await change_offering(
+        conn,
+        offering_id,
+        call.person_id,
+        body.content(),
+        revision=call.expected_version(),
+        now=call.now,
+    )
+    return _reply(offering)
+
+
+@api.post(
+    "/v1/me/offerings/{offering_id}/publish",
+    may=Role.MENTOR,
+    status=200,
+    idempotent=True,
+    refusals=(MentorNotApproved, AccountCannotReceive),
+)
+async def publish_my_offering(
+    call: Call, conn: Connection, offering_id: OfferingId
+) -> Annotated[Reply, OwnOfferingView]:
+    """Put an offering up for sale."""
+    return _reply(await publish(conn, offering_id, call.person_id, now=call.now))
+
+
+@api.post(
+    "/v1/me/offerings/{offering_id}/withdraw",
+    may=Role.MENTOR,
+    status=200,
+    idempotent=True,
+    refusals=(OfferingNotPublished,),
+)
+async def withdraw_my_offering(
+    call: Call, conn: Connection, offering_id: OfferingId
+) -> Annotated[Reply, OwnOfferingView]:
+    """Take an offering off sale."""
+    return _reply(await withdraw(conn, offering_id, call.person_id, now=call.now))
+
+
+@api.get("/v1/me/availability", may=Role.MENTOR)
+async def get_my_availability(call: Call) -> Annotated[Reply, AvailabilityView]:
+    """Show one's weekly hours and room link."""
+    async with connection(call.pool) as conn:
+        return _availability_reply(await store.read_availability(conn, call.person_id))
+
+
+@api.put("/v1/me/availability", may=Role.MENTOR, versioned=True, refusals=(HoursOverlap,))
+async def set_my_availability(
+    call: Call, conn: Connection, body: AvailabilityBody
+) -> Annotated[Reply, AvailabilityView]:
+    """Replace one's weekly hours and room link; the first time If-Match is "0"."""
+    version = call.expected_version()
+    return _availability_reply(
+        await set_availability(conn, call.person_id, body.rules(), body.room_url, version=version)
+    )
+
+
+@api.get("/v1/mentors/{mentor_id}/offerings", may=ANYONE)
+async def list_offerings_of_mentor(
+    call: Call, mentor_id: PersonId, query: PageQuery
+) -> Page[OfferingView]:
+    """List what a mentor sells."""
+    async with connection(call.pool) as conn:
+        found = await store.list_for_sale(conn, mentor_id, after_id(query), query.limit)
+    last = found[-1].offering_id if found else None
+    return Page(
+        items=[OfferingView.model_validate(_shown(offering)) for offering in found],
+        next_cursor=cursor_after(found, last, query.limit),
+    )
+
+
+@api.get("/v1/offerings/{offering_id}", may=ANYONE)
+async def get_offering(call: Call, offering_id: OfferingId) -> OfferingView:
+    """Show an offering that is for sale, with its cancellation policy."""
+    async with connection(call.pool) as conn:
+        offering = await store.read_offering(conn, offering_id)
+    if offering is None or not offering.is_published:
+        raise NotFound
+    return OfferingView.model_validate(_shown(offering))
+
+
+def _shown(offering: Offering) -> dict[str, object]:
+    """Return all there is to show; each view takes its own part of it."""
+    return {
+        **asdict(offering.content),
+        "offering_id": offering.offering_id,
+        "mentor_id": offering.mentor_id,
+        "state": offering.state,
+        "revision": offering.revision,
+        "policy": asdict(offering.policy),
+    }
+
+
+def _reply(offering: Offering) -> Reply:
+    return Reply(view=OwnOfferingView.model_validate(_shown(offering)), version=offering.revision)
+
+
+def _availability_reply(availability: Availability) -> Reply:
+    rules = availability.rules
+    view = AvailabilityView(
+        zone=rules.zone,
+        weekly=[
+            HoursShape(
+                weekday=hours.weekday,
+                starts=_clock(hours.starts_minute),
+                ends=_clock(hours.ends_minute),
+            )
+            for hours in rules.weekly
+        ],
+        room_url=availability.room_url,
+        version=availability.version,
+    )
+    return Reply(view=view, version=availability.version)
+
+
+def _minute(clock: str) -> int:
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"

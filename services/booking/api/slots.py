@@ -1,0 +1,84 @@
+"""The route for the free slots of an offering."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from services.booking.api.surface import InstantUtc, api, terms_of
+from services.booking.domain.offerings import Offering
+from services.booking.domain.terms import Terms
+from services.booking.slots import Interval, free_slots
+from services.booking.store import offerings, people, seats
+from shared.clock import BusinessInstant
+from shared.db import Connection, connection
+from shared.errors import Kind, NotFound, Refusal
+from shared.ids import OfferingId
+from shared.web import ANYONE, Call, Query, View
+
+WINDOW_LONGEST = timedelta(days=62)
+
+
+class WindowTooLong(Refusal):
+    """Slots are asked for over too many days, or the window ends before it begins."""
+
+    code = "window_too_long"
+    kind = Kind.SHAPE
+    detail = f"Ask for at most {WINDOW_LONGEST.days} days, from before until."
+
+
+class SlotsQuery(Query):
+    """The window within which sessions start, half-open."""
+
+    starts_from: Annotated[InstantUtc, Field(alias="from")]
+    until: InstantUtc
+
+    def window(self) -> Interval:
+        """Return the window; raises `WindowTooLong`."""
+        if not timedelta(0) < self.until - self.starts_from <= WINDOW_LONGEST:
+            raise WindowTooLong
+        return Interval(self.starts_from, self.until)
+
+
+class SlotView(View):
+    """A session that can be booked now; instants in UTC."""
+
+    starts_at: InstantUtc
+    ends_at: InstantUtc
+
+
+class SlotsView(View):
+    """Free slots in order."""
+
+    items: list[SlotView]
+
+
+@api.get("/v1/offerings/{offering_id}/slots", may=ANYONE, refusals=(WindowTooLong,))
+async def list_slots(call: Call, offering_id: OfferingId, query: SlotsQuery) -> SlotsView:
+    """List the free slots of an offering; the viewer's zone is the client's business."""
+    window = query.window()
+    async with connection(call.pool) as conn:
+        offering = await offerings.read_offering(conn, offering_id)
+        if offering is None or not offering.is_published:
+            raise NotFound
+        found = await _free(conn, offering, window, terms_of(call), call.now)
+    return SlotsView(
+        items=[SlotView(starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in found]
+    )
+
+
+async def _free(
+    conn: Connection, offering: Offering, window: Interval, terms: Terms, now: BusinessInstant
+) -> list[Interval]:
+    if not await people.is_approved(conn, offering.mentor_id):
+        return []
+    content = offering.content
+    availability = await offerings.read_availability(conn, offering.mentor_id)
+    # A session that starts last in the window may run on, with its buffer, beyond it.
+    reach = window.widened(
+        content.buffer_before_minutes, content.minutes + content.buffer_after_minutes
+    )
+    busy = await seats.busy(conn, offering.mentor_id, reach, now)
+    return free_slots(availability.rules, busy, offering.slot_policy(terms), now, window)

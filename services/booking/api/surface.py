@@ -1,0 +1,56 @@
+"""What the routes of booking have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from services.booking.domain.terms import Terms
+from shared.web import Api, Call, Page, PageQuery, WholeNumber
+from shared.web.shapes import CursorInvalid
+
+api = Api("Booking")
+TERMS = web.AppKey("terms", Terms)
+
+YEARS = range(2000, 2200)
+"""The years an instant may lie in; it leaves room for sums on both sides."""
+
+Item = TypeVar("Item")
+
+
+def _in_utc(instant: datetime) -> datetime:
+    if instant.year not in YEARS:
+        raise ValueError(f"the year must lie between {YEARS[0]} and {YEARS[-1]}")
+    return instant.astimezone(UTC)
+
+
+InstantUtc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""An instant with its offset from UTC, taken as UTC."""
+BasisPoints = Annotated[WholeNumber, Field(ge=0, le=10_000)]
+
+
+def terms_of(call: Call) -> Terms:
+    """Return the numbers of the business this process runs with."""
+    return call.request.app[TERMS]
+
+
+def after_id(query: PageQuery) -> UUID | None:
+    """Return the id after which a page begins; raises `CursorInvalid`."""
+    values = query.after()
+    if not values:
+        return None
+    try:
+        (last,) = values
+        return UUID(last)
+    except ValueError:
+        raise CursorInvalid from None
+
+
+def cursor_after(found: Sequence[object], last_id: UUID | None, limit: int) -> str | None:
+    """Return the cursor of the next page; nothing when this page was not full."""
+    return Page.cursor(last_id) if last_id and len(found) == limit else None

@@ -1,0 +1,124 @@
+"""Selling time: one person's minute once. The database decides; here is how it is asked.
+
+The order of locks is the same for everybody: the mentee's turn, the mentee's own holds in the order
+of ids, the seats in the order of person ids, lapsed holds in the way in the order of ids.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.booking.commands.saving import announce, save_order
+from services.booking.domain.holds import (
+    SlotTaken,
+    Wish,
+    check_open_holds,
+    expire_hold,
+    place_hold,
+    release_hold,
+)
+from services.booking.domain.orders import NotYourPart, Order
+from services.booking.domain.terms import Terms
+from services.booking.store import offerings, orders, people, seats
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.ids import OfferingId, OrderId, PersonId
+
+
+class _SeatMissing(Exception):
+    """One of the two people is not free, so that neither seat may stay."""
+
+
+async def hold_slot(
+    conn: Connection, offering_id: OfferingId, wish: Wish, *, terms: Terms, now: datetime
+) -> Order:
+    """Hold a mentor's time for a mentee, in place of a hold with the same mentor.
+
+    Raises `NotFound`, `SlotTaken`, `TooManyHolds`, and what `place_hold` raises.
+    """
+    offering = await offerings.read_offering(conn, offering_id)
+    if offering is None:
+        raise NotFound
+    availability = await offerings.read_availability(conn, offering.mentor_id)
+    bookable = await people.is_approved(conn, offering.mentor_id)
+    order, fact = place_hold(
+        offering, wish, availability.rules, bookable=bookable, now=now, terms=terms
+    )
+    await people.take_turn(conn, order.mentee_id)
+    await _give_up_other_holds(conn, order, now)
+    check_open_holds(await orders.count_open_holds(conn, order.mentee_id, now), terms)
+    await orders.insert_order(conn, order)
+    if not await take_time(conn, order, now):
+        raise await _why_taken(conn, order)
+    await announce(conn, fact, at=now)
+    return order
+
+
+async def take_time(conn: Connection, order: Order, now: datetime) -> bool:
+    """Sell the time of both people to an order; return whether it was free.
+
+    Lapsed holds in the way are expired first: nobody has to wait for a worker.
+    """
+    if await _seat_both(conn, order):
+        return True
+    lapsed = await seats.lock_lapsed_overlaps(conn, order.seats(), now)
+    for other in await orders.read_orders(conn, lapsed):
+        await _expire(conn, other, now)
+    return bool(lapsed) and await _seat_both(conn, order)
+
+
+async def give_up_hold(
+    conn: Connection, order_id: OrderId, mentee_id: PersonId, *, now: datetime
+) -> Order:
+    """End a hold because its mentee says so; raises `NotFound`, `NotYourPart` or `NotHeld`."""
+    order = await orders.lock_order(conn, order_id)
+    if order is None or order.party(mentee_id) is None:
+        raise NotFound
+    if order.mentee_id != mentee_id:
+        raise NotYourPart
+    return await save_order(conn, release_hold(order), now=now)
+
+
+async def end_hold(conn: Connection, order_id: OrderId, *, now: datetime) -> Order | None:
+    """Expire a hold at once because no payment can come any more; nothing for an unknown order."""
+    order = await orders.lock_order(conn, order_id)
+    if order is not None:
+        await _expire(conn, order, now)
+    return order
+
+
+async def expire_next_hold(conn: Connection, *, now: datetime) -> bool:
+    """Expire the hold whose time ran out first; return whether there was one."""
+    order = await orders.lock_next_to_expire(conn, now)
+    if order is None:
+        return False
+    await _expire(conn, order, now)
+    return True
+
+
+async def _expire(conn: Connection, order: Order, now: datetime) -> None:
+    changed = expire_hold(order)
+    if changed:
+        await save_order(conn, changed, now=now)
+
+
+async def _give_up_other_holds(conn: Connection, order: Order, now: datetime) -> None:
+    for other in await orders.lock_open_holds(conn, order.mentee_id, order.mentor_id):
+        await _expire(conn, other, now)
+
+
+async def _seat_both(conn: Connection, order: Order) -> bool:
+    wanted = order.seats()
+    try:
+        # A savepoint: a seat that is half a sale is gone before anybody waits for it.
+        async with conn.transaction():
+            if len(await seats.insert_seats(conn, order.session_id, wanted)) < len(wanted):
+                raise _SeatMissing
+    except _SeatMissing:
+        return False
+    return True
+
+
+async def _why_taken(conn: Connection, order: Order) -> SlotTaken:
+    taken = await seats.taken_people(conn, order.seats())
+    return SlotTaken(whose="mentor" if order.mentor_id in taken or not taken else "mentee")

@@ -1,0 +1,106 @@
+"""What a mentor does with offerings and weekly hours."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from services.booking.commands.saving import save_offering
+from services.booking.domain.availability import Availability, check_hours
+from services.booking.domain.offerings import (
+    Offering,
+    OfferingContent,
+    draft_offering,
+    edit_offering,
+    publish_offering,
+    tell_again,
+    withdraw_offering,
+)
+from services.booking.slots import Rules
+from services.booking.store import offerings, people
+from shared.clock import BusinessInstant
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.ids import OfferingId, PersonId, new_id
+from shared.republish import Told
+from shared.web.api import VersionOutdated
+
+REPUBLISH_BATCH = 200
+
+
+async def create_offering(
+    conn: Connection, mentor_id: PersonId, content: OfferingContent
+) -> Offering:
+    """Keep a new draft; raises `PriceTooSmall` or `PriceNotChargeable`."""
+    offering = draft_offering(OfferingId(new_id()), mentor_id, content)
+    await offerings.insert_offering(conn, offering)
+    return offering
+
+
+async def change_offering(
+    conn: Connection,
+    offering_id: OfferingId,
+    mentor_id: PersonId,
+    content: OfferingContent,
+    *,
+    revision: int,
+    now: datetime,
+) -> Offering:
+    """Change one's offering from the revision seen; raises `NotFound` or `VersionOutdated`."""
+    offering = await _own(conn, offering_id, mentor_id)
+    if offering.revision != revision:
+        raise VersionOutdated
+    return await save_offering(conn, edit_offering(offering, content), now=now)
+
+
+async def publish(
+    conn: Connection, offering_id: OfferingId, mentor_id: PersonId, *, now: datetime
+) -> Offering:
+    """Put one's offering up for sale; raises `NotFound` and what `publish_offering` raises."""
+    offering = await _own(conn, offering_id, mentor_id)
+    changed = publish_offering(
+        offering,
+        approved=await people.is_approved(conn, mentor_id),
+        can_receive=await people.can_receive(conn, mentor_id),
+    )
+    return await save_offering(conn, changed, now=now)
+
+
+async def withdraw(
+    conn: Connection, offering_id: OfferingId, mentor_id: PersonId, *, now: datetime
+) -> Offering:
+    """Take one's offering off sale; raises `NotFound` or `OfferingNotPublished`."""
+    offering = await _own(conn, offering_id, mentor_id)
+    return await save_offering(conn, withdraw_offering(offering), now=now)
+
+
+async def set_availability(
+    conn: Connection, mentor_id: PersonId, rules: Rules, room_url: str, *, version: int
+) -> Availability:
+    """Replace one's hours and room as of the version seen.
+
+    Raises `HoursOverlap` or `VersionOutdated`.
+    """
+    check_hours(rules.weekly)
+    availability = Availability(rules, room_url, version + 1)
+    if not await offerings.save_availability(conn, mentor_id, availability):
+        raise VersionOutdated
+    return availability
+
+
+async def republish_offerings(conn: Connection, cursor: str | None, now: BusinessInstant) -> Told:
+    """Tell a batch of the offerings that others have heard of, again; a `Teller` of the kit."""
+    after = UUID(cursor) if cursor else None
+    found = await offerings.list_told(conn, after, REPUBLISH_BATCH)
+    for offering_id in found:
+        offering = await offerings.lock_offering(conn, offering_id)
+        if offering:
+            await save_offering(conn, tell_again(offering), now=now)
+    return Told(len(found), str(found[-1]) if len(found) == REPUBLISH_BATCH else None)
+
+
+async def _own(conn: Connection, offering_id: OfferingId, mentor_id: PersonId) -> Offering:
+    offering = await offerings.lock_offering(conn, offering_id)
+    if offering is None or offering.mentor_id != mentor_id:
+        raise NotFound
+    return offering

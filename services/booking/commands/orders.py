@@ -1,0 +1,76 @@
+"""What becomes of an order after its hold: paid, called off, completed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.booking.commands.holds import take_time
+from services.booking.commands.saving import save_order
+from services.booking.domain.orders import NotYourPart, Order, OrderState
+from services.booking.domain.sessions import CallOff, cancel, complete
+from services.booking.domain.settlement import is_settled, obstacle, settle
+from services.booking.store import orders, people
+from shared.auth import Principal, Role
+from shared.contracts.common import Party
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.ids import OrderId, PersonId
+
+
+async def settle_payment(conn: Connection, order_id: OrderId, *, now: datetime) -> Order | None:
+    """Confirm or lose an order that was paid; nothing for an unknown order.
+
+    An expired one is confirmed only if its time can be sold to it once more.
+    """
+    order = await orders.lock_order(conn, order_id)
+    if order is None or is_settled(order):
+        return order
+    bookable = await people.is_approved(conn, order.mentor_id)
+    lost = obstacle(order, bookable=bookable, now=now)
+    revives = order.state is OrderState.EXPIRED and lost is None
+    if revives and not await take_time(conn, order, now):
+        lost = "time_sold"
+    changed = settle(order, lost, now=now)
+    return await save_order(conn, changed, now=now) if changed else order
+
+
+async def cancel_order(
+    conn: Connection, order_id: OrderId, who: Principal, call_off: CallOff, *, now: datetime
+) -> Order:
+    """Call an order off; raises `NotFound` and what `cancel` raises."""
+    order = await orders.lock_order(conn, order_id)
+    if order is None:
+        raise NotFound
+    return await save_order(conn, cancel(order, side_of(order, who), call_off, now=now), now=now)
+
+
+async def complete_order(
+    conn: Connection, order_id: OrderId, mentee_id: PersonId, *, now: datetime
+) -> Order:
+    """Take the mentee's word that the session took place.
+
+    Raises `NotFound`, `NotYourPart`, `NotConfirmed` or `NotEnded`.
+    """
+    order = await orders.lock_order(conn, order_id)
+    if order is None or order.party(mentee_id) is None:
+        raise NotFound
+    if order.mentee_id != mentee_id:
+        raise NotYourPart
+    return await save_order(conn, complete(order, "mentee", now=now), now=now)
+
+
+async def complete_next_session(conn: Connection, *, now: datetime) -> bool:
+    """Complete the session that is due first; return whether there was one."""
+    order = await orders.lock_next_to_complete(conn, now)
+    if order is None:
+        return False
+    await save_order(conn, complete(order, "system", now=now), now=now)
+    return True
+
+
+def side_of(order: Order, who: Principal) -> Party:
+    """Return what a person is to an order; raises `NotFound` for somebody it is not about."""
+    side = order.party(who.person_id)
+    if side is None and not who.is_a(Role.OPERATOR):
+        raise NotFound
+    return side or "operator"

@@ -1,0 +1,37 @@
+"""Settings of booking, from the environment; read by `app` alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.booking.domain.terms import Terms
+
+
+class BookingSettings(BaseSettings):
+    """Where things are, and the numbers of the business (defaults: the product's)."""
+
+    model_config = SettingsConfigDict(env_prefix="BOOKING_", extra="ignore")
+
+    database_url: str
+    migrate_database_url: str | None = None
+    jwks_url: str = Field(validation_alias="PROFILES_JWKS_URL")
+    hold_minutes: int = Field(default=15, ge=1, le=120)
+    hold_grace_minutes: int = Field(default=2, ge=0, le=60)
+    completion_hours: int = Field(default=24, ge=0, le=24 * 14)
+    join_early_minutes: int = Field(default=15, ge=0, le=120)
+    join_late_minutes: int = Field(default=30, ge=0, le=240)
+    open_holds: int = Field(default=3, ge=1, le=50)
+
+    def terms(self) -> Terms:
+        """Return the numbers of the business as the rules take them."""
+        return Terms(
+            hold=timedelta(minutes=self.hold_minutes),
+            hold_grace=timedelta(minutes=self.hold_grace_minutes),
+            completion_delay=timedelta(hours=self.completion_hours),
+            join_early=timedelta(minutes=self.join_early_minutes),
+            join_late=timedelta(minutes=self.join_late_minutes),
+            open_holds=self.open_holds,
+        )

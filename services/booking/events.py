@@ -1,0 +1,83 @@
+"""The facts of other services that booking obeys."""
+
+from __future__ import annotations
+
+from services.booking.commands.holds import end_hold
+from services.booking.commands.orders import settle_payment
+from services.booking.store.people import note_account, note_person
+from shared.contracts.payments import (
+    AccountChanged,
+    AccountConnected,
+    AccountFact,
+    AccountSnapshot,
+    CheckoutClosed,
+    MoneyFact,
+    PaymentSucceeded,
+)
+from shared.contracts.profiles import (
+    MentorApproved,
+    MentorChangesRequested,
+    MentorProfileSubmitted,
+    MentorSuspended,
+    PersonFact,
+    PersonRegistered,
+    PersonSnapshot,
+    PersonVerified,
+)
+from shared.db import Connection
+from shared.ids import OrderId
+from shared.inbox import Ears, Heard
+from shared.log import logger
+
+PEOPLE: tuple[type[PersonFact], ...] = (
+    PersonRegistered,
+    PersonVerified,
+    MentorProfileSubmitted,
+    MentorChangesRequested,
+    MentorApproved,
+    MentorSuspended,
+    PersonSnapshot,
+)
+ACCOUNTS: tuple[type[AccountFact], ...] = (AccountConnected, AccountChanged, AccountSnapshot)
+
+_log = logger("booking")
+
+
+def ears() -> Ears:
+    """Return what booking listens for."""
+    listening = Ears()
+    for kind in PEOPLE:
+        listening.on(kind)(hear_person)
+    for kind in ACCOUNTS:
+        listening.on(kind)(hear_account)
+    listening.on(PaymentSucceeded)(hear_payment)
+    listening.on(CheckoutClosed)(hear_checkout_closed)
+    return listening
+
+
+async def hear_person(conn: Connection, heard: Heard[PersonFact]) -> None:
+    """Remember who is approved; every such fact tells the whole state."""
+    await note_person(conn, heard.fact)
+
+
+async def hear_account(conn: Connection, heard: Heard[AccountFact]) -> None:
+    """Remember whose account can receive money."""
+    await note_account(conn, heard.fact)
+
+
+async def hear_payment(conn: Connection, heard: Heard[PaymentSucceeded]) -> None:
+    """Confirm or lose the order that was paid."""
+    order = await settle_payment(conn, OrderId(heard.fact.order_id), now=heard.now)
+    _warn_if_unknown(order, heard.fact)
+
+
+async def hear_checkout_closed(conn: Connection, heard: Heard[CheckoutClosed]) -> None:
+    """Give back the time of a hold at once: nobody can pay for it any more."""
+    order = await end_hold(conn, OrderId(heard.fact.order_id), now=heard.now)
+    _warn_if_unknown(order, heard.fact)
+
+
+def _warn_if_unknown(order: object, fact: MoneyFact) -> None:
+    # Orders are made here, so one that is not here never was: waiting would not help.
+    if order is None:
+        _log.warning("order_unknown", order_id=str(fact.order_id))

@@ -1,0 +1,102 @@
+"""The sale of time: participations, which the database lets nobody sell twice.
+
+Both rows of a session are inserted by one statement in the order of person ids, and a conflict
+makes a row not come back instead of an error: so competing inserts wait for one another in one
+order and do not deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.booking.domain.orders import Seat
+from services.booking.slots import Interval
+from shared.db import Connection
+from shared.ids import PersonId, SessionId
+
+INSERT_SEATS = """
+INSERT INTO participations (session_id, person_id, during, active)
+SELECT $1, seat.person_id, tstzrange(seat.starts_at, seat.ends_at, '[)'), true
+FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
+    AS seat (person_id, starts_at, ends_at)
+ORDER BY seat.person_id
+ON CONFLICT DO NOTHING
+RETURNING person_id
+"""
+FREE_SEATS = "UPDATE participations SET active = false WHERE session_id = $1 AND active"
+LOCK_LAPSED_OVERLAPS = """
+SELECT o.order_id
+FROM orders AS o
+WHERE o.state = 'held' AND o.expires_at <= $4 AND o.session_id IN (
+    SELECT p.session_id
+    FROM participations AS p
+    INNER JOIN unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])
+        AS seat (person_id, starts_at, ends_at)
+        ON p.person_id = seat.person_id
+        AND p.during && tstzrange(seat.starts_at, seat.ends_at, '[)')
+    WHERE p.active
+)
+ORDER BY o.order_id
+FOR UPDATE
+"""
+TAKEN_PEOPLE = """
+SELECT DISTINCT p.person_id
+FROM participations AS p
+INNER JOIN unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])
+    AS seat (person_id, starts_at, ends_at)
+    ON p.person_id = seat.person_id
+    AND p.during && tstzrange(seat.starts_at, seat.ends_at, '[)')
+WHERE p.active
+"""
+BUSY = """
+SELECT lower(p.during) AS starts_at, upper(p.during) AS ends_at
+FROM participations AS p
+INNER JOIN orders AS o ON o.session_id = p.session_id
+WHERE p.person_id = $1 AND p.active AND p.during && tstzrange($2, $3, '[)')
+  AND NOT (o.state = 'held' AND o.expires_at <= $4)
+"""
+
+
+async def insert_seats(
+    conn: Connection, session_id: SessionId, seats: Sequence[Seat]
+) -> set[PersonId]:
+    """Sell the time of the seats as far as it is free; return for whom it was."""
+    rows = await conn.fetch(INSERT_SEATS, session_id, *_columns(seats))
+    return {PersonId(row["person_id"]) for row in rows}
+
+
+async def free_seats(conn: Connection, session_id: SessionId) -> None:
+    """Give back the time of a session."""
+    await conn.execute(FREE_SEATS, session_id)
+
+
+async def lock_lapsed_overlaps(
+    conn: Connection, seats: Sequence[Seat], now: datetime
+) -> list[UUID]:
+    """Return the orders whose lapsed holds stand in the way, locked in the order of ids."""
+    rows = await conn.fetch(LOCK_LAPSED_OVERLAPS, *_columns(seats), now)
+    return [row["order_id"] for row in rows]
+
+
+async def taken_people(conn: Connection, seats: Sequence[Seat]) -> set[PersonId]:
+    """Return whose time overlaps something sold."""
+    rows = await conn.fetch(TAKEN_PEOPLE, *_columns(seats))
+    return {PersonId(row["person_id"]) for row in rows}
+
+
+async def busy(
+    conn: Connection, person_id: PersonId, during: Interval, now: datetime
+) -> list[Interval]:
+    """Return what of a person's time is sold, without holds that anybody may free."""
+    rows = await conn.fetch(BUSY, person_id, during.starts_at, during.ends_at, now)
+    return [Interval(row["starts_at"], row["ends_at"]) for row in rows]
+
+
+def _columns(seats: Sequence[Seat]) -> tuple[list[PersonId], list[datetime], list[datetime]]:
+    return (
+        [seat.person_id for seat in seats],
+        [seat.during.starts_at for seat in seats],
+        [seat.during.ends_at for seat in seats],
+    )
