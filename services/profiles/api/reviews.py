@@ -11,8 +11,8 @@ from pydantic import Field
 from services.profiles.api.front import api, desk
 from services.profiles.commands import reviews as commands
 from services.profiles.domain.reviews import (
+    AlreadyReviewed,
     Review,
-    ReviewAlreadyWritten,
     ReviewCase,
     ReviewsClosed,
     SessionNotCompleted,
@@ -68,7 +68,7 @@ class ReviewsView(View):
 @api.post(
     "/v1/sessions/{session_id}/reviews",
     idempotent=True,
-    refusals=(SessionNotCompleted, ReviewAlreadyWritten, ReviewsClosed),
+    refusals=(SessionNotCompleted, AlreadyReviewed, ReviewsClosed),
 )
 async def write_review(
     session_id: UUID, body: ReviewBody, call: Call, conn: Connection

@@ -68,7 +68,7 @@ async def write_review(
 ) -> ReviewCase:
     """Write one side's review; shown at once when it is the second.
 
-    Raises `NotFound`, `SessionNotCompleted`, `ReviewAlreadyWritten`, `ReviewsClosed`.
+    Raises `NotFound`, `SessionNotCompleted`, `AlreadyReviewed`, `ReviewsClosed`.
     """
     case = await store.lock_case(conn, session_id)
     if case is None:

@@ -25,10 +25,10 @@ class SessionNotCompleted(Refusal):
     detail = "Write the review once the session is completed."
 
 
-class ReviewAlreadyWritten(Refusal):
+class AlreadyReviewed(Refusal):
     """One review each."""
 
-    code = "review_already_written"
+    code = "already_reviewed"
     detail = "You reviewed this session already."
 
 
@@ -98,12 +98,12 @@ def write(
 ) -> tuple[ReviewCase, list[ReviewWritten | ReviewsPublished]]:
     """Return the case with one more review, and what is told: published when both are in.
 
-    Raises `SessionNotCompleted`, `ReviewAlreadyWritten`, `ReviewsClosed`.
+    Raises `SessionNotCompleted`, `AlreadyReviewed`, `ReviewsClosed`.
     """
     if case.state == "awaiting":
         raise SessionNotCompleted
     if case.by(review.author):
-        raise ReviewAlreadyWritten
+        raise AlreadyReviewed
     if case.state != "open" or case.is_due(review.written_at):
         raise ReviewsClosed
     written = replace(case, reviews=(*case.reviews, review), version=case.version + 1)

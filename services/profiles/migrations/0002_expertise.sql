@@ -34,7 +34,7 @@ INSERT INTO expertise (slug, name, parent, synonyms) VALUES
     ('user-research', 'User research', 'design', '{interviews,ux research}'),
     ('product-management', 'Product management', 'product', '{roadmap,product owner}'),
     ('product-strategy', 'Product strategy', 'product', '{vision,discovery}'),
-    ('engineering-management', 'Engineering management', 'leadership', '{em,tech lead,team lead}'),
+    ('engineering-leadership', 'Engineering leadership', 'leadership', '{engineering manager,tech lead,team lead}'),
     ('first-time-manager', 'First-time managers', 'leadership', '{new manager,delegation}'),
     ('executive', 'Executive leadership', 'leadership', '{cto,ceo,vp,director}'),
     ('conflict', 'Conflict and feedback', 'leadership', '{difficult conversations,negotiation}'),
