@@ -10,6 +10,7 @@ from aiohttp import web
 
 from services.payments.api.routes import build_api
 from services.payments.api.webhooks import SECRETS, Secrets
+from services.payments.commands.accounts import republish_accounts
 from services.payments.config import Settings
 from services.payments.domain.orders import Terms
 from services.payments.events import listen
@@ -17,6 +18,7 @@ from services.payments.gateway.calls import StripeGateway
 from services.payments.workers.loops import loops
 from shared.auth import Verifier, keys_from
 from shared.config import CommonSettings, load
+from shared.contracts.payments import AccountSnapshot
 from shared.process import Running, Service
 
 VERSION = "1.0.0"
@@ -65,6 +67,7 @@ class _Wiring:
             verifier=self._verifier,
             wire=self._wire,
             cleanup=self._close,
+            tellers={AccountSnapshot.topic: republish_accounts},
         )
 
     def _verifier(self, _running: Running) -> Verifier:

@@ -18,9 +18,13 @@ from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSe
 from services.payments.store import accounts as store
 from services.payments.store import outcomes as outcome_store
 from services.payments.store import webhooks as event_store
+from shared.clock import BusinessInstant
 from shared.contracts.payments import AccountSnapshot
 from shared.db import Connection, ring
 from shared.errors import Missing
+from shared.republish import Told
+
+REPUBLISH_BATCH = 200
 
 
 async def connect_account(
@@ -102,9 +106,10 @@ async def follow_payout(conn: Connection, mentor_id: UUID, seen: PayoutSeen, now
     await announcer.announce(conn, *facts, at=now)
 
 
-async def republish(conn: Connection, after: UUID | None, limit: int, now: datetime) -> UUID | None:
-    """Tell the state of the next accounts again; return where to go on, or None at the end."""
-    mentors = await store.accounts_after(conn, after, limit)
+async def republish_accounts(conn: Connection, cursor: str | None, now: BusinessInstant) -> Told:
+    """Tell the state of the next batch of accounts again."""
+    after = UUID(cursor) if cursor else None
+    mentors = await store.accounts_after(conn, after, REPUBLISH_BATCH)
     for mentor_id in mentors:
         account = await _need_account(conn, mentor_id)
         told = replace(account, version=account.version + 1)
@@ -113,7 +118,8 @@ async def republish(conn: Connection, after: UUID | None, limit: int, now: datet
             mentor_id=mentor_id, can_receive=told.can_receive, version=told.version
         )
         await announcer.announce(conn, fact, at=now)
-    return mentors[-1] if len(mentors) == limit else None
+    more = len(mentors) == REPUBLISH_BATCH
+    return Told(len(mentors), str(mentors[-1]) if more else None)
 
 
 async def _need_account(conn: Connection, mentor_id: UUID) -> ConnectedAccount:
