@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import structlog
 from aiohttp import web
 
 from shared.clock import BusinessClock
@@ -23,7 +23,7 @@ from simulators.stripe.webhooks import Postman
 
 BODY_BYTES_MAX = 1_000_000
 
-_log = structlog.get_logger("simulators.stripe")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ RETRY_DELAYS_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 GIVE_UP_SECONDS = 3 * 24 * 3600.0
 POLL_SECONDS = 0.25
 GATHER_SECONDS = 0.3
-"""In mode `reverse`, events are gathered this long and then sent last first."""
+"""In mode `reverse`, events are gathered until none came for this long; then last goes first."""
 
 
 @dataclass(frozen=True)
@@ -119,17 +119,24 @@ async def _post(
 
 
 def _due(store: Store, flying: dict[int, asyncio.Task[None]]) -> list[Delivery]:
-    mode = store.setting("webhooks").get("mode", "normal")
-    backwards = mode == "reverse"
+    backwards = store.setting("webhooks").get("mode") == "reverse"
+    if backwards and not _gathered(store):
+        return []
     room = (1 if backwards else CONCURRENCY) - len(flying)
-    ready = time.time() - (GATHER_SECONDS if backwards else 0.0)
     order = "seq DESC" if backwards else "next_at, seq"
     rows = store.sql.execute(
         "SELECT seq, event, endpoint, attempts, born_at FROM deliveries "  # noqa: S608 - constants
         f"WHERE state = 'waiting' AND next_at <= ? ORDER BY {order} LIMIT ?",
-        (ready, CONCURRENCY * 2),
+        (time.time(), CONCURRENCY * 2),
     )
     return [Delivery(**dict(row)) for row in rows if row["seq"] not in flying][: max(room, 0)]
+
+
+def _gathered(store: Store) -> bool:
+    newest = store.sql.execute(
+        "SELECT COALESCE(MAX(born_at), 0) AS at FROM deliveries WHERE state = 'waiting'"
+    ).fetchone()
+    return bool(newest["at"] <= time.time() - GATHER_SECONDS)
 
 
 def _record(store: Store, delivery: Delivery, state: str, answer: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,8 +126,6 @@ def line_item(amount: int = 12_000, currency: str = "usd", quantity: int = 1) ->
 
 async def eventually(true: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something is true, at most until the deadline."""
-    import asyncio
-
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await true():
             await asyncio.sleep(0.01)
@@ -148,13 +148,14 @@ def _listener(heard: list[Heard], world: list[World]) -> web.Application:
     return app
 
 
-def open_client(url: str, retries: int = 0) -> stripe.StripeClient:
-    return stripe.StripeClient(
-        API_KEY,
-        http_client=CheckingClient(),
-        base_addresses={"api": url},
-        max_network_retries=retries,
+@asynccontextmanager
+async def open_client(url: str, retries: int = 0) -> AsyncGenerator[stripe.StripeClient]:
+    """Give Stripe's client of the simulator at `url`, and close its connections at the end."""
+    http = CheckingClient()
+    yield stripe.StripeClient(
+        API_KEY, http_client=http, base_addresses={"api": url}, max_network_retries=retries
     )
+    await http.close_async()
 
 
 @pytest.fixture
@@ -172,17 +173,10 @@ async def world(tmp_path: Path) -> AsyncGenerator[World]:
         )
         async with TestServer(create_app(settings, clock)) as server:
             url = str(server.make_url("")).rstrip("/")
-            client = open_client(url)
-            async with aiohttp.ClientSession(url) as http:
+            async with open_client(url) as client, aiohttp.ClientSession(url) as http:
                 worlds.append(World(url, clock, client, http, heard))
                 yield worlds[0]
-            await _close(client)
     for each in heard:
         assert each.event.type in EVENT_NAMES
         check(json.loads(each.raw))
         check(json.loads(each.raw)["data"]["object"])
-
-
-async def _close(client: stripe.StripeClient) -> None:
-    http: Any = client._requestor._client
-    await http.close_async()

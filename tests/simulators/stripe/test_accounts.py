@@ -117,6 +117,7 @@ async def test_an_account_sees_only_its_own_objects(world: World) -> None:
     assert (caught.value.http_status, caught.value.code) == (404, "resource_missing")
     with pytest.raises(stripe.PermissionError) as refused:
         await world.api.balance.retrieve_async({}, {"stripe_account": "acct_nobody"})
+    assert refused.value.error
     assert refused.value.error.code == "account_invalid"
 
 

@@ -142,10 +142,8 @@ async def test_timeouts_come_before_or_after_the_effect(world: World, kind: str,
 async def test_the_sdk_retries_a_broken_connection_to_one_effect(world: World, kind: str) -> None:
     """https://docs.stripe.com/error-low-level#network-failures: retry with the same key."""
     await world.sim("POST", "/faults", {"kind": kind, "method": "POST"})
-    client = open_client(world.url, retries=2)
-    await client.v1.customers.create_async({"name": "A"})
-    http: Any = client._requestor._client
-    await http.close_async()
+    async with open_client(world.url, retries=2) as client:
+        await client.v1.customers.create_async({"name": "A"})
     assert await _customers(world) == 1
 
 

@@ -184,7 +184,7 @@ async def test_reversals_are_partial_and_stop_at_the_balance(world: World) -> No
 
 
 async def test_connected_accounts_are_paid_out_daily(world: World) -> None:
-    """https://docs.stripe.com/payouts#payout-schedule, .../api/payouts/object#payout_object-status."""
+    """https://docs.stripe.com/payouts#payout-schedule and the states of a payout object."""
     charge, mentor = await world.paid(), await world.mentor()
     await _transfer(world, mentor, source_transaction=charge.id)
     await world.advance(hours=62.5)
