@@ -43,7 +43,7 @@ TOPICS: tuple[Topic, ...] = (
         "profiles.people",
         "person_id",
         "profiles",
-        ("booking", "payments", "notifications"),
+        ("booking", "notifications"),
         retold=True,
     ),
     Topic("profiles.reviews", "session_id", "profiles", ("notifications",)),
