@@ -152,7 +152,7 @@ class Marketplace:
 
     def cancelled(self, version: int = 3) -> booking.BookingCancelled:
         """Return the fact that the mentee called it off."""
-        told = {**self._order(version), "calendar_sequence": 1}
+        told: dict[str, Any] = {**self._order(version), "calendar_sequence": 1}
         return booking.BookingCancelled(
             **told, by="mentee", reason="ill & tired", refund_basis_points=5_000
         )

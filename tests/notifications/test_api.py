@@ -89,7 +89,8 @@ async def test_pages_follow_one_another_without_gaps(market: Marketplace, client
     for version in range(1, 8):
         await market.hear(payout(market.mentor, version))
     await market.work()
-    headers, seen, cursor = signed_in(market.mentor), [], None
+    headers, cursor = signed_in(market.mentor), None
+    seen: list[str] = []
     for _ in range(4):
         query = {"limit": "3"} | ({"cursor": cursor} if cursor else {})
         page = await (await client.get("/v1/me/feed", params=query, headers=headers)).json()
