@@ -1,0 +1,56 @@
+"""Start the web client: `python -m web --host 127.0.0.1 --port 8000`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from aiohttp import web
+
+from shared.config import CommonSettings, load
+from shared.log import configure_logs, logger
+from web.app import build
+from web.config import WebSettings
+
+DRAIN_SECONDS = 8.0
+NOTICE_SECONDS = 0.2
+"""How long readiness is off before the server stops taking, so that balancers see it."""
+
+_log = logger("process")
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; finish what has begun, then end with 0."""
+    parser = argparse.ArgumentParser(prog="python -m web")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    asked = parser.parse_args()
+    common, settings = load(CommonSettings), load(WebSettings)
+    configure_logs("web", form=common.log_format, level=common.log_level)
+    asyncio.run(_serve(settings, common, asked.host, asked.port))
+
+
+async def _serve(settings: WebSettings, common: CommonSettings, host: str, port: int) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    runner = web.AppRunner(
+        build(settings, common, stopping),
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=DRAIN_SECONDS,
+    )
+    await runner.setup()
+    await web.TCPSite(runner, host, port, reuse_address=True).start()
+    _log.info("listening", url=f"http://{host}:{runner.addresses[0][1]}")
+    await stopping.wait()
+    _log.info("draining")
+    await asyncio.sleep(NOTICE_SECONDS)
+    await runner.cleanup()
+    _log.info("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

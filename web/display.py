@@ -1,0 +1,140 @@
+"""How amounts, instants and states are written for people: filters of the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from shared.money import WHOLE_BASIS_POINTS, decimals
+
+LOCALE = "en"
+"""The language of the pages, and so of the dates and amounts on them."""
+_DAY = "EEE d MMM yyyy"
+_TIME = "HH:mm"
+_BASIS_POINTS_PER_PERCENT = 100
+_HOUR_SECONDS = 3600
+
+
+def money(minor: int, currency: str) -> str:
+    """Return an amount in minor units as people write it, for example $120.00."""
+    return format_currency(Decimal(minor).scaleb(-decimals(currency)), currency, locale=LOCALE)
+
+
+def plain_amount(minor: int, currency: str) -> str:
+    """Return an amount as a person types it into a field, for example 120.00."""
+    return str(Decimal(minor).scaleb(-decimals(currency)))
+
+
+def percent(basis_points: int) -> str:
+    """Return a share in basis points as a percentage."""
+    whole, rest = divmod(basis_points, _BASIS_POINTS_PER_PERCENT)
+    return f"{whole}.{rest:02d}\N{NO-BREAK SPACE}%" if rest else f"{whole}\N{NO-BREAK SPACE}%"
+
+
+def exact_share(minor: int, basis_points: int) -> int | None:
+    """Return a share of an amount if it is a whole number of minor units, else nothing.
+
+    What is rounded, and to whose good, is for `payments` alone to say.
+    """
+    whole, rest = divmod(minor * basis_points, WHOLE_BASIS_POINTS)
+    return None if rest else whole
+
+
+def offset_words(zone: str, at: datetime) -> str:
+    """Return a zone with its distance from UTC at an instant, for example Europe/Berlin, UTC+1."""
+    offset = at.astimezone(ZoneInfo(zone)).utcoffset()
+    seconds = int(offset.total_seconds()) if offset else 0
+    hours, rest = divmod(abs(seconds), _HOUR_SECONDS)
+    sign = "−" if seconds < 0 else "+"
+    minutes = f":{rest // 60:02d}" if rest else ""
+    place = zone.replace("_", " ")
+    return f"{place} (UTC{sign}{hours}{minutes})" if zone != "UTC" else "UTC"
+
+
+def _time_element(context: Context, instant: datetime, pattern: str) -> Markup:
+    shown = format_datetime(instant, pattern, tzinfo=ZoneInfo(str(context["zone"])), locale=LOCALE)
+    stamp = instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Markup('<time datetime="{}">{}</time>').format(stamp, shown)
+
+
+@pass_context
+def when(context: Context, instant: datetime) -> Markup:
+    """Return day and time in the reader's zone."""
+    return _time_element(context, instant, f"{_DAY}, {_TIME}")
+
+
+@pass_context
+def day_of(context: Context, instant: datetime) -> Markup:
+    """Return the day in the reader's zone."""
+    return _time_element(context, instant, _DAY)
+
+
+@pass_context
+def time_of(context: Context, instant: datetime) -> Markup:
+    """Return the time of day in the reader's zone."""
+    return _time_element(context, instant, _TIME)
+
+
+@pass_context
+def local_day(context: Context, instant: datetime) -> str:
+    """Return the calendar day of an instant in the reader's zone."""
+    return instant.astimezone(ZoneInfo(str(context["zone"]))).date().isoformat()
+
+
+def day_name(day: date) -> str:
+    """Return a calendar day, for example Monday, 23 November."""
+    return format_date(day, "EEEE d MMMM", locale=LOCALE)
+
+
+def language(code: str) -> str:
+    """Return the name of a language by its ISO 639 code."""
+    return cast("Mapping[str, str]", Locale(LOCALE).languages).get(code, code)
+
+
+STATES = {
+    "held": "Waiting for payment",
+    "confirmed": "Confirmed",
+    "completed": "Completed",
+    "expired": "Lapsed",
+    "cancelled": "Cancelled",
+    "lost": "Could not take place",
+    "draft": "Draft",
+    "submitted": "Waiting for approval",
+    "changes_requested": "Changes asked for",
+    "approved": "Approved",
+    "suspended": "Suspended",
+    "published": "Published",
+    "withdrawn": "Withdrawn",
+    "open": "Open",
+    "reached": "Reached",
+    "dropped": "Dropped",
+    "none": "Not begun",
+}
+
+
+def in_words(state: str) -> str:
+    """Return a state as a person would say it."""
+    return STATES.get(state, state.replace("_", " ").capitalize())
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "when": when,
+    "day_of": day_of,
+    "time_of": time_of,
+    "local_day": local_day,
+    "day_name": day_name,
+    "percent": percent,
+    "in_words": in_words,
+    "language": language,
+}
+"""What templates may pipe values through; `money` takes two values and is a function there."""

@@ -1,0 +1,95 @@
+"""Calling a session off, with both sides' amounts shown before anybody confirms."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from web.client import Refused, Service, wrong_fields
+from web.pages.people import names_of
+from web.routes import ID, Row, do, see
+from web.shapes import CancellationPreview, Order, RefundPreview
+from web.visit import Visit
+
+WHOLE_PERCENT = 100
+WHOLE_BASIS_POINTS = 10_000
+BASIS_POINTS_PER_PERCENT = WHOLE_BASIS_POINTS // WHOLE_PERCENT
+REASON_LONGEST = 500
+
+
+async def preview(visit: Visit) -> web.Response:
+    """Show what cancelling now would mean for both sides."""
+    path = f"/v1/orders/{visit.part('order_id')}"
+    order = await visit.read(Service.BOOKING, path, Order)
+    told = await visit.read(Service.BOOKING, f"{path}/cancellation-preview", CancellationPreview)
+    amounts, names = await asyncio.gather(
+        _amounts(visit, order, told.refund_basis_points),
+        names_of(visit, (order.mentor_id, order.mentee_id)),
+    )
+    return visit.page("cancel.html", order=order, told=told, amounts=amounts, names=names)
+
+
+async def _amounts(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
+    return await visit.try_read(
+        Service.PAYMENTS,
+        f"/v1/orders/{order.order_id}/refund-preview",
+        RefundPreview,
+        refund_basis_points=basis_points,
+    )
+
+
+async def cancel(visit: Visit) -> web.Response:
+    """Cancel as mentee or mentor, on the terms that were shown."""
+    form = visit.form
+    body: dict[str, object] = {
+        "shown_refund_basis_points": form.whole(
+            "shown_refund_basis_points", least=0, most=WHOLE_BASIS_POINTS
+        )
+    }
+    return await _cancel(visit, body)
+
+
+async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
+    reason = visit.form.text("reason")
+    if len(reason) > REASON_LONGEST:
+        raise wrong_fields(reason=f"Write at most {REASON_LONGEST} characters.")
+    order_id = visit.part("order_id")
+    said = {"reason": reason} if reason else {}
+    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/cancel", {**body, **said})
+    return visit.go(f"/sessions/{order_id}", "The session is cancelled.")
+
+
+async def operator_preview(visit: Visit) -> web.Response:
+    """Show an operator what a refund of a chosen share would mean."""
+    order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
+    share = _percent(visit.form.text("percent") or visit.query("percent"))
+    names = await names_of(visit, (order.mentor_id, order.mentee_id))
+    try:
+        amounts = await _amounts(visit, order, share * BASIS_POINTS_PER_PERCENT)
+    except Refused:
+        amounts = None  # Nothing was paid, so there is nothing to show.
+    return visit.page(
+        "operator_cancel.html", order=order, share=share, amounts=amounts, names=names
+    )
+
+
+def _percent(text: str) -> int:
+    good = text.isascii() and text.isdigit() and len(text) <= len(str(WHOLE_PERCENT))
+    return min(int(text), WHOLE_PERCENT) if good else WHOLE_PERCENT
+
+
+async def operator_cancel(visit: Visit) -> web.Response:
+    """Cancel as an operator, with a share of the operator's choice."""
+    share = visit.form.whole("percent", least=0, most=WHOLE_PERCENT)
+    return await _cancel(visit, {"refund_basis_points": share * BASIS_POINTS_PER_PERCENT})
+
+
+_ONE = f"/sessions/{{order_id:{ID}}}/cancel"
+_OPERATOR = f"/operator/orders/{{order_id:{ID}}}/cancel"
+ROUTES: tuple[Row, ...] = (
+    see(_ONE, preview),
+    do(_ONE, cancel, preview),
+    see(_OPERATOR, operator_preview),
+    do(_OPERATOR, operator_cancel, operator_preview),
+)

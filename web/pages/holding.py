@@ -1,0 +1,133 @@
+"""From a picked time to a paid session: the summary, the payment page, and coming back from it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from web.client import Away, Refused, Service, wrong_fields
+from web.forms import as_instant
+from web.pages.mentors import instant_text
+from web.pages.progress import Progress, progress
+from web.routes import ID, Row, do, see
+from web.shapes import Checkout, Mentor, Offering, Order
+from web.visit import Visit
+
+NOT_FOUND = 404
+NO_CONTENT = 204
+POLICY_VERSION_MOST = 999_999
+
+
+async def summary(visit: Visit) -> web.Response:
+    """Show what is about to be bought, and the policy to accept."""
+    offering_id = visit.form.text("offering_id") or visit.query("offering")
+    starts_at = as_instant(visit.form.text("starts_at") or visit.query("starts_at"))
+    if starts_at is None or not _looks_like_id(offering_id):
+        raise wrong_fields(starts_at="Pick a time on the mentor's page.")
+    offering = await visit.read(Service.BOOKING, f"/v1/offerings/{offering_id}", Offering)
+    mentor = await visit.try_read(Service.PROFILES, f"/v1/mentors/{offering.mentor_id}", Mentor)
+    return visit.page(
+        "hold.html",
+        offering=offering,
+        mentor=mentor,
+        starts_at=starts_at,
+        starts_text=instant_text(starts_at),
+    )
+
+
+def _looks_like_id(text: str) -> bool:
+    return text.replace("-", "").isalnum() and text.isascii()
+
+
+async def hold(visit: Visit) -> web.Response:
+    """Ask `booking` to keep the time, and go on to paying."""
+    form = visit.form
+    if form.text("accept") != "yes":
+        raise wrong_fields(accept="Accept the cancellation policy to go on.")
+    version = form.whole("policy_version", least=0, most=POLICY_VERSION_MOST)
+    body = {
+        "offering_id": form.text("offering_id"),
+        "starts_at": form.text("starts_at"),
+        "accepted_policy": {"preset": form.text("policy_preset"), "policy_version": version},
+    }
+    answer = await visit.send(Service.BOOKING, "POST", "/v1/orders", body)
+    order = Order.model_validate_json(answer.content)
+    return visit.go(f"/orders/{order.order_id}/pay")
+
+
+async def pay(visit: Visit) -> web.Response:
+    """Wait for the payment page and lead there.
+
+    Not at once: a form's own redirect may not leave the site (form-action of our content policy),
+    so the page is shown first and leads on by itself.
+    """
+    order, now = await _standing(visit, returned=False)
+    if visit.query("look") and now.payment_url:
+        return visit.go(now.payment_url)
+    return visit.page("pay.html", order=order, progress=now, returned=False)
+
+
+async def come_back(visit: Visit) -> web.Response:
+    """Show how the payment went; asks `payments` to look at Stripe now."""
+    path = f"/v1/checkouts/{visit.part('order_id')}/look-up"
+    # If this does not work, the webhook or the reconciler brings the news as well.
+    with suppress(Away, Refused):
+        await visit.send(Service.PAYMENTS, "POST", path)
+    order, now = await _standing(visit, returned=True)
+    return visit.page("pay.html", order=order, progress=now, returned=True)
+
+
+async def status(visit: Visit) -> web.Response:
+    """Answer the page that looks again by itself: the news, or nothing when there is none."""
+    returned = visit.query("returned") == "1"
+    order, now = await _standing(visit, returned=returned)
+    if now.name == visit.query("seen"):
+        return web.Response(status=NO_CONTENT)
+    response = visit.fragment("_progress.html", order=order, progress=now, returned=returned)
+    if now.payment_url and not returned:
+        response.headers["HX-Redirect"] = now.payment_url
+    return response
+
+
+async def _standing(visit: Visit, *, returned: bool) -> tuple[Order, Progress]:
+    order_id = visit.part("order_id")
+    order, checkout = await asyncio.gather(
+        visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order), _checkout(visit, order_id)
+    )
+    return order, progress(order, checkout, returned=returned)
+
+
+async def _checkout(visit: Visit, order_id: str) -> Checkout | None:
+    try:
+        found = await visit.try_read(Service.PAYMENTS, f"/v1/checkouts/{order_id}", Checkout)
+    except Refused as refused:
+        if refused.problem.status != NOT_FOUND:
+            raise
+        return None  # `payments` has not heard of the order yet.
+    return found if found is None or _leads_to_web(found.url) else None
+
+
+def _leads_to_web(url: str | None) -> bool:
+    return url is None or urlsplit(url).scheme in ("https", "http")
+
+
+async def release(visit: Visit) -> web.Response:
+    """Give the time back."""
+    path = f"/v1/orders/{visit.part('order_id')}"
+    await visit.send(Service.BOOKING, "POST", f"{path}/release-hold")
+    order = await visit.read(Service.BOOKING, path, Order)
+    return visit.go(f"/mentors/{order.mentor_id}", "The time is free again. Nothing was charged.")
+
+
+ROUTES: tuple[Row, ...] = (
+    see("/hold", summary),
+    do("/hold", hold, summary),
+    see(f"/orders/{{order_id:{ID}}}", come_back),
+    see(f"/orders/{{order_id:{ID}}}/pay", pay),
+    see(f"/orders/{{order_id:{ID}}}/return", come_back),
+    see(f"/orders/{{order_id:{ID}}}/status", status),
+    do(f"/orders/{{order_id:{ID}}}/release", release, pay),
+)

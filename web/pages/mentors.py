@@ -1,0 +1,117 @@
+"""A mentor's public page: who they are, what they offer, and when they are free."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from web.client import Service
+from web.forms import ZONES, as_day, midnight
+from web.pages.searching import expertise
+from web.routes import ID, Row, open_to_all
+from web.shapes import Mentor, Offering, Page, PublicReview, Slot
+from web.visit import Visit
+
+WEEK_DAYS = 7
+LOOK_AHEAD_DAYS = 55
+"""How far the next free time is looked for; `booking` answers at most 62 days at once."""
+OFFERINGS_SHOWN = 50
+REVIEWS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Week:
+    """Seven days in the reader's zone with the free times of each."""
+
+    first: date
+    days: tuple[tuple[date, tuple[Slot, ...]], ...]
+    earlier: date | None
+    later: date
+    next_free: Slot | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether nothing is free."""
+        return not any(slots for _, slots in self.days)
+
+
+async def mentor(visit: Visit) -> web.Response:
+    """Show a mentor with their offerings and a week of free times."""
+    path = f"/v1/mentors/{visit.part('mentor_id')}"
+    found, offerings, reviews, tree = await asyncio.gather(
+        visit.read(Service.PROFILES, path, Mentor),
+        visit.try_read(Service.BOOKING, f"{path}/offerings", Page[Offering], limit=OFFERINGS_SHOWN),
+        visit.try_read(
+            Service.PROFILES, f"{path}/reviews", Page[PublicReview], limit=REVIEWS_SHOWN
+        ),
+        expertise(visit),
+    )
+    chosen = _chosen(visit, offerings.items if offerings else [])
+    return visit.page(
+        "mentor.html",
+        mentor=found,
+        names={entry.slug: entry.name for entry in tree},
+        offerings=offerings,
+        chosen=chosen,
+        week=await _week(visit, chosen) if chosen else None,
+        reviews=reviews,
+        zones=ZONES,
+    )
+
+
+def _chosen(visit: Visit, offerings: list[Offering]) -> Offering | None:
+    wanted = [each for each in offerings if each.offering_id == visit.query("offering")]
+    return next(iter([*wanted, *offerings]), None)
+
+
+async def _week(visit: Visit, offering: Offering) -> Week | None:
+    today = visit.now.astimezone(ZoneInfo(visit.zone)).date()
+    first = max(as_day(visit.query("week")) or today, today)
+    end = first + timedelta(days=WEEK_DAYS)
+    starts = max(midnight(first, visit.zone), visit.now)
+    slots = await _slots(visit, offering, starts, midnight(end, visit.zone))
+    if slots is None:
+        return None
+    earlier = max(first - timedelta(days=WEEK_DAYS), today) if first > today else None
+    week = Week(first, tuple(by_day(slots, first, visit.zone)), earlier, end)
+    if not week.is_empty:
+        return week
+    ahead = midnight(end + timedelta(days=LOOK_AHEAD_DAYS), visit.zone)
+    later = await _slots(visit, offering, midnight(end, visit.zone), ahead)
+    return Week(first, week.days, earlier, end, later[0] if later else None)
+
+
+async def _slots(
+    visit: Visit, offering: Offering, starts: datetime, ends: datetime
+) -> list[Slot] | None:
+    found = await visit.try_read(
+        Service.BOOKING,
+        f"/v1/offerings/{offering.offering_id}/slots",
+        Page[Slot],
+        **{"from": instant_text(starts), "until": instant_text(ends)},
+    )
+    return found.items if found else None
+
+
+def instant_text(instant: datetime) -> str:
+    """Return a UTC instant as the services write it."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def by_day(
+    slots: Iterable[Slot], first: date, zone: str
+) -> Iterable[tuple[date, tuple[Slot, ...]]]:
+    """Return the seven days from `first` in a zone, each with the slots that begin on it."""
+    place = ZoneInfo(zone)
+    found = [(slot.starts_at.astimezone(place).date(), slot) for slot in slots]
+    for number in range(WEEK_DAYS):
+        day = first + timedelta(days=number)
+        yield day, tuple(slot for begins, slot in found if begins == day)
+
+
+ROUTES: tuple[Row, ...] = (open_to_all(f"/mentors/{{mentor_id:{ID}}}", mentor),)

@@ -1,0 +1,110 @@
+"""The operators' console: mentors to approve, orders, and whether the books balance."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from web.client import Service, wrong_fields
+from web.pages.people import names_of
+from web.pages.searching import expertise
+from web.routes import ID, Row, do, see
+from web.shapes import BalanceLine, Order, Page, Vetted
+from web.visit import Visit
+
+ROWS_SHOWN = 50
+MENTOR_STATES = ("submitted", "approved", "changes_requested", "suspended")
+ORDER_STATES = ("held", "confirmed", "completed", "expired", "cancelled", "lost")
+NEEDS_REASON = frozenset({"request-changes", "suspend"})
+VERBS = {
+    "approve": "The mentor is approved.",
+    "request-changes": "The mentor is asked for changes.",
+    "suspend": "The mentor is suspended: nothing new can be booked.",
+    "reinstate": "The mentor is reinstated.",
+}
+
+
+async def console(visit: Visit) -> web.Response:
+    """Show what waits for an operator."""
+    waiting = await visit.try_read(
+        Service.PROFILES, "/v1/operator/mentors", Page[Vetted], state="submitted", limit=ROWS_SHOWN
+    )
+    return visit.page("operator.html", waiting=waiting)
+
+
+async def mentors(visit: Visit) -> web.Response:
+    """List mentors by state."""
+    asked = visit.query("state")
+    state = asked if asked in MENTOR_STATES else MENTOR_STATES[0]
+    found = await visit.read(
+        Service.PROFILES,
+        "/v1/operator/mentors",
+        Page[Vetted],
+        state=state,
+        limit=ROWS_SHOWN,
+        cursor=visit.query("cursor"),
+    )
+    return visit.page("operator_mentors.html", state=state, states=MENTOR_STATES, found=found)
+
+
+async def mentor(visit: Visit) -> web.Response:
+    """Show a mentor's profile to decide on it."""
+    path = f"/v1/operator/mentors/{visit.part('person_id')}"
+    found = await visit.read(Service.PROFILES, path, Vetted)
+    names = {entry.slug: entry.name for entry in await expertise(visit)}
+    return visit.page("operator_mentor.html", mentor=found, names=names)
+
+
+async def decide(visit: Visit) -> web.Response:
+    """Approve, ask for changes, suspend or reinstate."""
+    person_id, verb = visit.part("person_id"), visit.part("verb")
+    reason = visit.form.text("reason")
+    if verb in NEEDS_REASON and not reason:
+        raise wrong_fields(**{f"reason_{verb}": "Tell the mentor why."})
+    path = f"/v1/operator/mentors/{person_id}/{verb}"
+    await visit.send(Service.PROFILES, "POST", path, {"reason": reason} if reason else {})
+    return visit.go(f"/operator/mentors/{person_id}", VERBS[verb])
+
+
+async def orders(visit: Visit) -> web.Response:
+    """List orders, by state if one is chosen."""
+    asked = visit.query("state")
+    state = asked if asked in ORDER_STATES else ""
+    found = await visit.read(
+        Service.BOOKING,
+        "/v1/operator/orders",
+        Page[Order],
+        state=state,
+        person_id=visit.query("person"),
+        limit=ROWS_SHOWN,
+        cursor=visit.query("cursor"),
+    )
+    people = {each.mentor_id for each in found.items} | {each.mentee_id for each in found.items}
+    return visit.page(
+        "operator_orders.html",
+        state=state,
+        states=ORDER_STATES,
+        found=found,
+        names=await names_of(visit, people),
+    )
+
+
+async def ledger(visit: Visit) -> web.Response:
+    """Show the trial balance: every account, and that each currency sums to zero."""
+    found = await visit.read(
+        Service.PAYMENTS, "/v1/operator/ledger/trial-balance", Page[BalanceLine]
+    )
+    sums: dict[str, int] = {}
+    for line in found.items:
+        sums[line.currency] = sums.get(line.currency, 0) + line.amount_minor
+    return visit.page("operator_ledger.html", lines=found.items, sums=sums)
+
+
+_MENTOR = f"/operator/mentors/{{person_id:{ID}}}"
+ROUTES: tuple[Row, ...] = (
+    see("/operator", console),
+    see("/operator/mentors", mentors),
+    see(_MENTOR, mentor),
+    do(f"{_MENTOR}/{{verb:{'|'.join(VERBS)}}}", decide, mentor),
+    see("/operator/orders", orders),
+    see("/operator/ledger", ledger),
+)

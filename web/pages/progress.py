@@ -1,0 +1,87 @@
+"""Where a purchase stands between a picked time and a confirmed session, in plain words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from web.shapes import Checkout, Order
+
+PAID = "paid"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What to say about a purchase. `waiting`: it will change by itself, so look again."""
+
+    name: str
+    heading: str
+    words: str
+    waiting: bool = False
+    payment_url: str | None = None
+    may_release: bool = False
+    hold_until: datetime | None = None
+
+
+_ENDS = {
+    "confirmed": Progress(
+        "confirmed",
+        "Your session is confirmed",
+        "The payment arrived. Both of you get an invitation by mail.",
+    ),
+    "completed": Progress("completed", "This session is over", "It took place and is paid."),
+    "expired": Progress(
+        "expired",
+        "The time was not paid in time",
+        "It is free again for everybody, and nothing was charged. Should a payment still arrive,"
+        " the session is confirmed if the time is free, and refunded in full if it is not.",
+    ),
+    "lost": Progress(
+        "lost",
+        "The payment came too late",
+        "The time is no longer available. Your money goes back in full, to the card you paid with.",
+    ),
+    "cancelled": Progress(
+        "cancelled", "This session was cancelled", "See the session for what goes back to you."
+    ),
+}
+_PAID = Progress(
+    "paid", "Your payment arrived", "We are confirming the session. This takes a moment.", True
+)
+_PREPARING = Progress(
+    "preparing",
+    "The payment page is being prepared",
+    "The time is kept for you. This takes a moment.",
+    waiting=True,
+    may_release=True,
+)
+_CLOSED = Progress(
+    "closed", "The payment page is closed", "The time is about to be free again.", waiting=True
+)
+
+
+def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Progress:
+    """Return where a purchase stands.
+
+    `checkout` is nothing while `payments` is away or has not heard of the order yet; `returned`
+    says that the mentee came back from the payment page.
+    """
+    if order.state != "held":
+        return _ENDS.get(order.state, _ENDS["cancelled"])
+    if checkout is None or checkout.state == "being_prepared":
+        return _PREPARING
+    if checkout.state == PAID:
+        return _PAID
+    if checkout.state != "open" or not checkout.url:
+        return _CLOSED
+    return Progress(
+        "returned" if returned else "open",
+        "We have not seen your payment yet" if returned else "The payment page is ready",
+        "If you have paid, it shows here in a moment. If not, the time is still kept for you."
+        if returned
+        else "You pay on Stripe’s page; we never see your card.",
+        waiting=True,
+        payment_url=checkout.url,
+        may_release=True,
+        hold_until=order.hold_until,
+    )

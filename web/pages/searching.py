@@ -1,0 +1,49 @@
+"""The front page: finding a mentor by words, expertise and price."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from web.client import Service
+from web.routes import Row, open_to_all
+from web.shapes import Expertise, MentorCard, Page
+from web.visit import Visit
+
+QUERY_LONGEST = 200
+MENTORS_PER_PAGE = 12
+SORTS = {"relevance": "Best match", "rating": "Best rated", "price": "Lowest price"}
+
+
+async def search(visit: Visit) -> web.Response:
+    """Show the search and what it finds."""
+    wanted = {
+        "q": visit.query("q")[:QUERY_LONGEST],
+        "expertise": visit.query("expertise"),
+        "sort": visit.query("sort") if visit.query("sort") in SORTS else "",
+    }
+    tree, found = await asyncio.gather(
+        expertise(visit),
+        visit.try_read(
+            Service.PROFILES,
+            "/v1/mentors",
+            Page[MentorCard],
+            **wanted,
+            limit=MENTORS_PER_PAGE,
+            cursor=visit.query("cursor"),
+        ),
+    )
+    names = {entry.slug: entry.name for entry in tree}
+    return visit.page(
+        "search.html", wanted=wanted, tree=tree, names=names, found=found, sorts=SORTS
+    )
+
+
+async def expertise(visit: Visit) -> list[Expertise]:
+    """Return the curated tree, or nothing while `profiles` is away."""
+    tree = await visit.try_read(Service.PROFILES, "/v1/expertise", Page[Expertise])
+    return tree.items if tree else []
+
+
+ROUTES: tuple[Row, ...] = (open_to_all("/", search),)

@@ -1,0 +1,132 @@
+"""My sessions: the list, one session with its money, joining, completing and reviewing."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from web.client import Refused, Service
+from web.pages.people import names_of
+from web.routes import ID, Row, do, see
+from web.shapes import MoneyLine, Order, Page, Room, SessionReviews
+from web.visit import Model, Visit
+
+SESSIONS_PER_PAGE = 50
+RATING_BEST = 5
+NO_ANSWER_YET = frozenset({403, 404, 409})
+"""Statuses by which a service says that it has nothing (yet) to show of an order."""
+AHEAD = frozenset({"held", "confirmed"})
+
+
+async def sessions(visit: Visit) -> web.Response:
+    """List the sessions one has bought, or those one gives."""
+    as_mentor = visit.query("as") == "mentor" and visit.person.is_a("mentor")
+    found = await visit.read(
+        Service.BOOKING,
+        "/v1/orders",
+        Page[Order],
+        role="mentor" if as_mentor else "mentee",
+        limit=SESSIONS_PER_PAGE,
+        cursor=visit.query("cursor"),
+    )
+    ahead = [each for each in found.items if each.state in AHEAD and each.ends_at > visit.now]
+    past = [each for each in found.items if each not in ahead]
+    return visit.page(
+        "sessions.html",
+        as_mentor=as_mentor,
+        ahead=sorted(ahead, key=lambda each: each.starts_at),
+        past=sorted(past, key=lambda each: each.starts_at, reverse=True),
+        next_cursor=found.next_cursor,
+        names=await names_of(visit, _others(found.items, as_mentor=as_mentor)),
+    )
+
+
+def _others(orders: list[Order], *, as_mentor: bool) -> set[str]:
+    return {each.mentee_id if as_mentor else each.mentor_id for each in orders}
+
+
+async def session(visit: Visit) -> web.Response:
+    """Show one session: what may be done with it, its money and its reviews."""
+    order_id = visit.part("order_id")
+    order = await visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order)
+    money, reviews, names = await asyncio.gather(
+        _if_any(visit, Service.PAYMENTS, f"/v1/orders/{order_id}/money", Page[MoneyLine]),
+        _if_any(
+            visit, Service.PROFILES, f"/v1/sessions/{order.session_id}/reviews", SessionReviews
+        ),
+        names_of(visit, (order.mentor_id, order.mentee_id)),
+    )
+    mine = visit.person.person_id
+    return visit.page(
+        "session.html",
+        order=order,
+        money_lines=money.items if money else None,
+        reviews=reviews,
+        names=names,
+        is_mentee=order.mentee_id == mine,
+        is_party=mine in (order.mentor_id, order.mentee_id),
+        ratings=range(1, RATING_BEST + 1),
+    )
+
+
+async def _if_any(visit: Visit, service: Service, path: str, shape: type[Model]) -> Model | None:
+    try:
+        return await visit.try_read(service, path, shape)
+    except Refused as refused:
+        if refused.problem.status not in NO_ANSWER_YET:
+            raise
+        return None
+
+
+async def _order(visit: Visit) -> Order:
+    return await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
+
+
+async def join(visit: Visit) -> web.Response:
+    """Record that one joins, and show the way into the room."""
+    order = await _order(visit)
+    path = f"/v1/sessions/{order.session_id}/join"
+    room = Room.model_validate_json((await visit.send(Service.BOOKING, "POST", path)).content)
+    # Whoever set the room is a stranger: nothing but an https address becomes a link.
+    url = room.room_url if urlsplit(room.room_url).scheme == "https" else None
+    return visit.page("room.html", order=order, room_url=url)
+
+
+async def leave(visit: Visit) -> web.Response:
+    """Record that one left."""
+    order = await _order(visit)
+    await visit.send(Service.BOOKING, "POST", f"/v1/sessions/{order.session_id}/leave")
+    return visit.go(f"/sessions/{order.order_id}", "It is noted that you left.")
+
+
+async def complete(visit: Visit) -> web.Response:
+    """Mark that the session took place."""
+    order_id = visit.part("order_id")
+    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/complete")
+    return visit.go(f"/sessions/{order_id}", "Thank you. The session is marked as completed.")
+
+
+async def review(visit: Visit) -> web.Response:
+    """Write one's review."""
+    order = await _order(visit)
+    body = {
+        "rating": visit.form.whole("rating", least=1, most=RATING_BEST),
+        "text": visit.form.needed("text", "Write a sentence or two."),
+    }
+    path = f"/v1/sessions/{order.session_id}/reviews"
+    await visit.send(Service.PROFILES, "POST", path, body)
+    notice = "Thank you. Both reviews appear once both are written, or after 14 days."
+    return visit.go(f"/sessions/{order.order_id}", notice)
+
+
+_ONE = f"/sessions/{{order_id:{ID}}}"
+ROUTES: tuple[Row, ...] = (
+    see("/sessions", sessions),
+    see(_ONE, session),
+    do(f"{_ONE}/join", join, session),
+    do(f"{_ONE}/leave", leave, session),
+    do(f"{_ONE}/complete", complete, session),
+    do(f"{_ONE}/review", review, session),
+)
