@@ -1,0 +1,184 @@
+"""Webhooks: forged, replayed, late, doubled, out of order or missing (P12, cases 3 and 17)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from stripe import WebhookSignature
+
+from services.payments.commands.operations import take_operation
+from shared.clock import system_now, to_epoch_seconds
+from shared.contracts import booking
+from shared.contracts import payments as facts
+from shared.db import in_transaction
+from shared.ids import new_id
+from tests.payments.conftest import CONNECT_SECRETS, HOLD, NOON, PLATFORM_SECRETS, World
+
+STORED = "SELECT type, state FROM webhooks ORDER BY event_id"
+
+
+def event(about: dict[str, Any], kind: str = "checkout.session.completed") -> str:
+    return json.dumps(
+        {
+            "id": f"evt_{new_id().hex}",
+            "object": "event",
+            "type": kind,
+            "created": to_epoch_seconds(NOON),
+            "data": {"object": about},
+        }
+    )
+
+
+async def post(
+    world: World,
+    payload: str,
+    *,
+    secret: str = PLATFORM_SECRETS[0],
+    aged: timedelta = timedelta(0),
+    path: str = "/webhooks/stripe",
+) -> int:
+    """Send a webhook as somebody who has a secret would; return the status."""
+    at = to_epoch_seconds(system_now() - aged)
+    header = WebhookSignature.generate_signature_header(payload, secret, at)
+    async with world.client.post(
+        path, data=payload.encode(), headers={"Stripe-Signature": header}
+    ) as answer:
+        body = await answer.json()
+        assert answer.status == 200 or body["code"] == "signature_invalid"
+        return answer.status
+
+
+async def test_either_secret_is_accepted(world: World) -> None:
+    """While secrets are changed, the new and the old one are good; an event is stored once."""
+    payload = event({"id": "cs_other"}, "customer.created")
+    assert await post(world, payload) == 200
+    assert await post(world, payload, secret=PLATFORM_SECRETS[1]) == 200
+    rows = await world.pool.fetch(STORED)
+    assert [(row["type"], row["state"]) for row in rows] == [("customer.created", "ignored")]
+
+
+@pytest.mark.parametrize(
+    ("secret", "aged"),
+    [
+        ("whsec_wrong", timedelta(0)),
+        (CONNECT_SECRETS[0], timedelta(0)),
+        (PLATFORM_SECRETS[0], timedelta(minutes=6)),
+        (PLATFORM_SECRETS[0], -timedelta(minutes=6)),
+    ],
+)
+async def test_forged_stale_and_future_webhooks_are_refused(
+    world: World, secret: str, aged: timedelta
+) -> None:
+    """A wrong secret, an old signature and one from the future are refused and not stored."""
+    assert await post(world, event({"id": "cs_1"}), secret=secret, aged=aged) == 400
+    assert await world.pool.fetch(STORED) == []
+
+
+@pytest.mark.parametrize("header", [None, "", "t=abc,v1=00", "v1=00", "nonsense"])
+async def test_signatures_that_are_none_are_refused(world: World, header: str | None) -> None:
+    """A missing or broken signature is an answer, not a crash; so is a body that is no text."""
+    headers = {"Stripe-Signature": header} if header is not None else {}
+    async with world.client.post("/webhooks/stripe", data=b"\xff\xfe", headers=headers) as answer:
+        assert answer.status == 400
+
+
+async def test_an_altered_body_is_refused(world: World) -> None:
+    """The signature is over the raw body: one more blank breaks it."""
+    payload = event({"id": "cs_1"})
+    at = to_epoch_seconds(system_now())
+    header = WebhookSignature.generate_signature_header(payload, PLATFORM_SECRETS[0], at)
+    async with world.client.post(
+        "/webhooks/stripe", data=f"{payload} ".encode(), headers={"Stripe-Signature": header}
+    ) as answer:
+        assert answer.status == 400
+
+
+@pytest.mark.parametrize("mode", ["duplicate", "reverse"])
+async def test_doubled_and_reversed_webhooks_change_nothing(world: World, mode: str) -> None:
+    """Every notice twice, or last first: one payment, one refund, the same books."""
+    await world.sim("POST", "webhooks", {"mode": mode})
+    order = await world.buy()
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    await world.rest()
+    assert len(await world.told(facts.PaymentSucceeded)) == 1
+    assert len(await world.told(facts.RefundIssued)) == 1
+    await world.check_books()
+
+
+async def test_a_burst_after_an_outage_leads_to_the_same_state(world: World) -> None:
+    """Days of held notices, doubled and backwards: nothing happens twice, nothing is undone."""
+    await world.sim("POST", "webhooks", {"mode": "hold"})
+    order = await world.hold()
+    await world.rest()
+    await world.pay(order)
+    await world.advance(HOLD)
+    await world.say(booking.BookingLost, order, reason="time_sold")
+    await world.advance(timedelta(days=3))
+    before = await world.facts()
+    await world.sim("POST", "webhooks/release", {"copies": 3, "backwards": True})
+    await world.sim("POST", "webhooks", {"mode": "normal"})
+    await world.rest()
+    assert await world.facts() == before
+    await world.check_books()
+
+
+async def test_without_webhooks_everything_is_found(world: World) -> None:
+    """All notices are lost: look-ups and the event lists bring the same news."""
+    await world.sim("POST", "webhooks", {"mode": "drop"})
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await world.hold(mentor_id=mentor)
+    await world.rest()
+    await world.pay(order)
+    await world.advance(timedelta(minutes=5))
+    assert len(await world.told(facts.PaymentSucceeded)) == 1
+    await world.say(booking.BookingConfirmed, order, title="Career talk")
+    await world.say(booking.SessionCompleted, order, by="system", completed_at=NOON)
+    await world.advance(timedelta(days=7))
+    assert [fact.can_receive for fact in await world.told(facts.AccountChanged)] == [True]
+    assert len(await world.told(facts.TransferSent)) == 1
+    assert len(await world.told(facts.PayoutPaid)) == 1
+    await world.check_books()
+
+
+async def test_a_webhook_that_overtakes_our_commit_waits(world: World) -> None:
+    """The page is paid before we recorded that it exists: the notice waits for the row."""
+    order = await world.hold()
+    operation = await in_transaction(
+        world.pool, lambda conn: take_operation(conn, world.clock.now())
+    )
+    assert operation is not None
+    seen = await world.gateway.perform(operation.request, operation.key)
+    await world.sim("POST", f"checkout/{vars(seen)['checkout_id']}/pay", {})
+    await world.turn()
+    assert (await world.order(order)).state == "being_prepared"
+    await world.pool.execute("UPDATE operations SET lease_until = now() - interval '1 second'")
+    await world.rest()
+    assert (await world.order(order)).state == "paid"
+    assert len(await world.told(facts.PaymentSucceeded)) == 1
+
+
+async def test_a_notice_about_another_page_is_put_aside(world: World) -> None:
+    """A genuine notice that names our order but another page does nothing."""
+    order = await world.hold()
+    await world.rest()
+    about = {"id": "cs_test_other", "metadata": {"order_id": str(order.order_id)}}
+    assert await post(world, event(about)) == 200
+    unknown = {"id": "cs_test_x", "metadata": {"order_id": str(new_id())}}
+    assert await post(world, event(unknown)) == 200
+    await world.rest()
+    rows = await world.pool.fetch("SELECT state FROM webhooks WHERE type LIKE 'checkout%'")
+    assert [row["state"] for row in rows] == ["unmatched", "unmatched"]
+    assert (await world.order(order)).state == "open"
+
+
+async def test_no_personal_data_is_kept_of_a_webhook(world: World) -> None:
+    """The payer's address stays with Stripe: no row of ours holds it."""
+    await world.buy()
+    await world.rest()
+    for table in ("webhooks", "operations", "orders", "outbox"):
+        text = await world.pool.fetchval(f"SELECT string_agg(t::text, '') FROM {table} AS t")  # noqa: S608
+        assert "payer@example.com" not in (text or "")
