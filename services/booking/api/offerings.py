@@ -126,10 +126,10 @@ class OfferingView(View):
 
 
 class OwnOfferingView(OfferingView):
-    """An offering as its mentor sees it; `revision` is its ETag."""
+    """An offering as its mentor sees it; `version` is its ETag."""
 
     state: OfferingState
-    revision: int
+    version: int
     buffer_before_minutes: int
     buffer_after_minutes: int
     minimum_notice_minutes: int
@@ -295,7 +295,7 @@ def _shown(offering: Offering) -> dict[str, object]:
         "offering_id": offering.offering_id,
         "mentor_id": offering.mentor_id,
         "state": offering.state,
-        "revision": offering.revision,
+        "version": offering.revision,
         "policy": asdict(offering.policy),
     }
 

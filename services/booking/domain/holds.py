@@ -10,7 +10,7 @@ from services.booking.domain.orders import Change, NotHeld, Order, OrderState, c
 from services.booking.domain.terms import Terms
 from services.booking.slots import Rules, is_offered
 from shared.contracts.booking import BookingExpired, BookingHeld, FrozenPolicy, OrderFact
-from shared.errors import Kind, Refusal
+from shared.errors import Refusal
 from shared.ids import OrderId, PersonId, SessionId
 
 
@@ -53,7 +53,6 @@ class TooManyHolds(Refusal):
     """The person holds as many slots as one may without paying."""
 
     code = "too_many_holds"
-    kind = Kind.TOO_MANY
     detail = "Pay for a slot you hold or give one up, then hold another."
 
 
