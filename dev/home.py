@@ -43,7 +43,8 @@ class Home:
     def create(self) -> None:
         """Make the folder, its secrets and its clock unless they are there."""
         # The database server's own account passes through to its data, and sees nothing else.
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o711)
         self.logs.mkdir(exist_ok=True)
         if not self._secrets.exists():
             write_whole(self._secrets, json.dumps(_new_secrets(), indent=2), mode=0o600)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -23,7 +24,15 @@ import asyncpg
 from dev.children import Command, kill, spawn, stop
 from dev.kafka import Kafka
 from dev.ports import LOOPBACK, free_ports
-from dev.postgres import ROLES, SERVICES, SUPERUSER, Postgres, apply_roles, postgres_url
+from dev.postgres import (
+    ROLES,
+    SERVICES,
+    SUPERUSER,
+    Postgres,
+    apply_roles,
+    postgres_url,
+    reachable_folder,
+)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -218,8 +227,10 @@ async def _migrate(database: Database, service: str) -> None:
 def engine_folder() -> Generator[Path]:
     """Give a temporary folder that the engine's own account can enter."""
     with tempfile.TemporaryDirectory(prefix="mentorium-test-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+        shutil.rmtree(reachable_folder(folder / "postgres"), ignore_errors=True)
 
 
 def new_passwords(superuser: str = SUPERUSER) -> dict[str, str]:
