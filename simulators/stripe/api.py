@@ -295,7 +295,7 @@ def _envelope(
 ) -> web.Response:
     return web.Response(
         status=status,
-        text=json.dumps(body, indent=2),
+        text=json.dumps(body),
         content_type="application/json",
         headers={
             "Request-Id": request_id,

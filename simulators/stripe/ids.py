@@ -31,7 +31,8 @@ KIND_OF_PREFIX = {
 def new_id(prefix: str) -> str:
     """Return a fresh identifier such as `ch_1a2B…`."""
     length = _LENGTHS.get(prefix, _LENGTH_DEFAULT)
-    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(length))}"
+    letters = (_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(length))
+    return f"{prefix}_{''.join(letters)}"
 
 
 def kind_of(identifier: str) -> str | None:

@@ -23,6 +23,21 @@ FUNDS_DELAY_DAYS = 2
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation",
               "requires_action", "processing")  # fmt: skip
 
+_INTENT_UNSET = (
+    "application application_fee_amount automatic_payment_methods canceled_at "
+    "cancellation_reason customer description last_payment_error latest_charge next_action "
+    "on_behalf_of payment_method payment_method_configuration_details processing "
+    "receipt_email review setup_future_usage shipping statement_descriptor "
+    "statement_descriptor_suffix transfer_data transfer_group"
+).split()
+_CHARGE_UNSET = (
+    "application application_fee application_fee_amount balance_transaction "
+    "failure_balance_transaction failure_code failure_message on_behalf_of receipt_number "
+    "review shipping source_transfer statement_descriptor statement_descriptor_suffix "
+    "transfer_data"
+).split()
+"""What is null until something says otherwise."""
+
 
 class ListIntents(ListParams):
     """Filters of the list of payment intents."""
@@ -64,44 +79,23 @@ def create_intent(act: Act, amount: int, currency: str, details: Json) -> Json:
     """File a payment intent that waits for a payment method."""
     identifier = new_id("pi")
     intent: Json = {
+        **dict.fromkeys(_INTENT_UNSET),
         "id": identifier,
         "object": "payment_intent",
         "amount": amount,
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
-        "canceled_at": None,
-        "cancellation_reason": None,
         "capture_method": "automatic_async",
         "client_secret": f"{identifier}_secret_{new_id('s')[2:]}",
         "confirmation_method": "automatic",
         "created": act.moment,
         "currency": currency,
-        "customer": None,
-        "description": None,
-        "last_payment_error": None,
-        "latest_charge": None,
         "livemode": False,
         "metadata": {},
-        "next_action": None,
-        "on_behalf_of": None,
-        "payment_method": None,
-        "payment_method_configuration_details": None,
         "payment_method_options": {},
         "payment_method_types": ["card"],
-        "processing": None,
-        "receipt_email": None,
-        "review": None,
-        "setup_future_usage": None,
-        "shipping": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
         **details,
     }
     act.add("payment_intent", intent)
@@ -238,26 +232,19 @@ def _new_charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -
     identifier = new_id("ch")
     copied = ("amount", "currency", "customer", "description", "metadata", "transfer_group")
     return {
+        **dict.fromkeys(_CHARGE_UNSET),
         "id": identifier,
         "object": "charge",
         **{name: intent[name] for name in copied},
         "amount_captured": intent["amount"],
         "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
         "billing_details": _billing(entry),
         "calculated_statement_descriptor": "MENTORIUM",
         "captured": True,
         "created": act.moment,
         "disputed": False,
-        "failure_balance_transaction": None,
-        "failure_code": None,
-        "failure_message": None,
         "fraud_details": {},
         "livemode": False,
-        "on_behalf_of": None,
         "outcome": _outcome(),
         "paid": True,
         "payment_intent": intent["id"],
@@ -265,16 +252,9 @@ def _new_charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -
         "payment_method_details": payment_method_details(entry, challenged),
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
         "receipt_url": f"{act.base_url}/receipts/{identifier}",
         "refunded": False,
-        "review": None,
-        "shipping": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "succeeded",
-        "transfer_data": None,
     }
 
 

@@ -27,7 +27,7 @@ def perform(act: Act, due: Due) -> None:
     elif due.action == "finish_refund":
         refunds.finish_refund(act, due.ref)
     elif due.action == "fail_refund":
-        refunds.fail_refund(act, due.ref)
+        refunds.fail_refund_when_due(act, due.ref)
     else:
         raise AssertionError(f"nobody knows how to {due.action}")
 

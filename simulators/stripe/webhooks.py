@@ -102,7 +102,7 @@ class Postman:
 async def _post(
     session: aiohttp.ClientSession, url: str, event: Json, secrets: list[str]
 ) -> tuple[str, bool]:
-    payload = json.dumps(event, indent=2)
+    payload = json.dumps(event)
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "Stripe-Signature": signature(payload, secrets, int(time.time())),

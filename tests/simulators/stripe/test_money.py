@@ -98,6 +98,18 @@ async def test_refunds_to_special_cards_pend_or_fail(world: World) -> None:
     await world.books()
 
 
+async def test_a_refund_failed_by_hand_does_not_fail_again_when_due(world: World) -> None:
+    """https://docs.stripe.com/refunds#failed-refunds: failed is final."""
+    charge = await world.paid("4000000000005126")
+    refund = await world.api.refunds.create_async({"charge": charge.id, "amount": 5_000})
+    failed = await world.sim("POST", f"/refunds/{refund.id}/fail", {"reason": "unknown"})
+    assert failed["status"] == "failed"
+    await world.advance(hours=2)
+    assert await _balance(world) == (11_622, 0)
+    assert (await world.heard_names()).count("refund.failed") == 1
+    await world.books()
+
+
 async def _transfer(world: World, mentor: Any, **given: Any) -> Any:
     return await world.api.transfers.create_async(
         {"amount": 10_000, "currency": "usd", "destination": mentor.id, **given}
