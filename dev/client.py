@@ -21,7 +21,7 @@ ANSWER_SECONDS = 30.0
 CARRY_ON_SECONDS = 120.0
 POLL_SECONDS = 0.1
 PAUSE_SECONDS = 0.3
-AWAY = frozenset({429, 500, 502, 503, 504})
+AWAY = frozenset({429, 502, 503, 504})
 _LINK = re.compile(r"https?://\S+?/verify\?token=([\w.\-]+)")
 
 Json = dict[str, Any]
