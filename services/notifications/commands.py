@@ -33,8 +33,9 @@ from shared.outbox import Announcer
 from shared.seal import SealBroken
 
 BELL = "notifications_messages"
-CLAIM_BATCH = 20
-LEASE_SECONDS = 60.0
+CLAIM_BATCH = 10
+"""How many messages one turn takes, and so how many letters are handed over at once."""
+LEASE_SECONDS = 30.0
 """How long a claim lasts (system time); then another worker takes the message over."""
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0

@@ -21,7 +21,7 @@ from services.notifications.domain.letters import Letter, Sender
 from shared.errors import Unfinished
 
 COMMAND_SECONDS = 10.0
-HAND_OVER_SECONDS = 30.0
+HAND_OVER_SECONDS = 20.0
 """The whole conversation about one mail; well below the lease of a claim."""
 PERMANENT = 500
 """SMTP answers from here on say that trying again is useless (RFC 5321 §4.2.1)."""

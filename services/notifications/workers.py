@@ -16,7 +16,6 @@ from shared.log import logger
 from shared.process import Loop
 
 POLL_SECONDS = 0.3
-HAND_OVERS_AT_ONCE = 5
 
 _log = logger("workers")
 
@@ -38,14 +37,13 @@ class Postman:
             return await commands.claim_messages(conn, self.open_secret, now=now)
 
         claimed = await in_transaction(self.pool, claim)
-        turns = asyncio.Semaphore(HAND_OVERS_AT_ONCE)
-        await asyncio.gather(*(self._send(letter, turns) for letter in claimed.letters))
+        # All at once, so that every claim ends well before its lease.
+        await asyncio.gather(*(self._send(letter) for letter in claimed.letters))
         return claimed.messages
 
-    async def _send(self, situation: Situation, turns: asyncio.Semaphore) -> None:
+    async def _send(self, situation: Situation) -> None:
         message = situation.message
-        async with turns:
-            outcome = await self._hand_over(situation)
+        outcome = await self._hand_over(situation)
 
         async def record(conn: Connection) -> None:
             now = self.clock.now()

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from services.notifications import commands
+from services.notifications.commands import LEASE_SECONDS
 from services.notifications.domain.letters import compose
+from services.notifications.gateway import HAND_OVER_SECONDS
 from shared.contracts import payments, profiles
 from shared.db import in_transaction, transaction
 from shared.ids import new_id
@@ -253,6 +255,11 @@ async def test_a_worker_killed_before_it_noted_the_mail_sends_the_same_mail_agai
     async with transaction(market.pool) as conn:
         await commands.record_sent(conn, letter.message, now=market.clock.now())
     assert await market.pool.fetchval(SENT_FACTS) == 1
+
+
+def test_a_hand_over_ends_before_its_lease():
+    """Nobody takes over a letter that is still being handed over."""
+    assert HAND_OVER_SECONDS < LEASE_SECONDS
 
 
 async def test_an_outdated_state_is_not_told(market: Marketplace):
