@@ -39,8 +39,7 @@ class Settings(BaseSettings):
     @field_validator("operator_emails", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        parts = value.split(",") if isinstance(value, str) else ()
-        return tuple(part.strip().lower() for part in parts if part.strip())
+        return value.lower().replace(" ", "").split(",") if isinstance(value, str) else value
 
     @field_validator("key_secret")
     @classmethod

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
@@ -34,11 +35,15 @@ from shared.limits import Limiter
 from shared.process import Loop, Running, Service
 from shared.seal import new_seal_key, public_half, unseal
 from shared.web.server import Surroundings, build
-from tests.engines import Database
+from tests.engines import Database, Databases
 
 NOON = datetime(2030, 5, 6, 12, 0, tzinfo=UTC)
 PASSWORD = "wombat kettle orchid 71"
 OPERATOR = "operator@mentorium.test"
+TABLES = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'profiles' AND tablename <> ALL($1::text[])
+"""
+KEPT = ("migrations", "expertise")
 OUTBOX = "SELECT topic, headers, value FROM outbox ORDER BY id"
 
 
@@ -228,13 +233,30 @@ class Marketplace:
         return session_id
 
 
+@pytest.fixture(scope="session")
+async def house(databases: Databases) -> AsyncGenerator[Database]:
+    """Give the database that these tests share, one after the other."""
+    made = await databases.create("profiles")
+    yield made
+    await databases.drop(made.name)
+
+
 @pytest.fixture
-async def market(
-    database: Callable[..., Awaitable[Database]], monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[Marketplace]:
-    """Give the running service on a fresh database."""
+async def own(house: Database) -> Database:
+    """Give a database where nobody is registered and nothing happened."""
+    conn = await asyncpg.connect(house.owner_url("profiles"))
+    try:
+        rows = await conn.fetch(TABLES, list(KEPT))
+        await conn.execute(f"TRUNCATE {', '.join(row['tablename'] for row in rows)}")
+    finally:
+        await conn.close()
+    return house
+
+
+@pytest.fixture
+async def market(own: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Marketplace]:
+    """Give the running service on an empty database."""
     monkeypatch.setenv("MENTORIUM_ENV", "development")
-    own = await database("profiles")
     seal_key, secret = new_seal_key(), secrets.token_bytes(32)
     settings = Settings(
         database_url=own.app_url("profiles"),

@@ -38,10 +38,11 @@ class TooBusy(Refusal):
 class Passwords:
     """Hashes and checks passwords for one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting_at_most: int = WAITING_AT_MOST) -> None:
         self._hasher = PasswordHasher(PASSES, MEMORY_KIB, LANES)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
+        self._waiting_at_most = waiting_at_most
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str, known_words: tuple[str, ...] = ()) -> str:
@@ -61,7 +62,7 @@ class Passwords:
             return False
 
     async def _in_turn(self, work: Callable[[], Result]) -> Result:
-        if self._waiting >= WAITING_AT_MOST:
+        if self._waiting >= self._waiting_at_most:
             raise TooBusy
         self._waiting += 1
         try:
