@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, TypeVar, get_args
 from uuid import UUID
 
@@ -21,14 +22,19 @@ from ops.config import CannotOperate, OpsSettings
 from ops.dead_letters import service_database
 from ops.lag import Progress, progress
 from ops.republish import request_republish, retold_by
+from ops.rest import Marketplace, NotAtRest, wait_for_rest
 from ops.topics import create_topics, topic_states
+from ops.verify.report import Failure, Report
+from ops.verify.run import Market, verify
 from shared.bus import Broker
+from shared.clock import business_clock
 from shared.config import CommonSettings, load
 from shared.contracts.topics import Service
 from shared.db import Connection
 
 FOUND_WRONG = 1
 CANNOT = 2
+GRACE_SECONDS = 30.0
 SERVICES: tuple[Service, ...] = get_args(Service)
 
 Of = Annotated[Service, typer.Option("--service", help="The service in question.")]
@@ -172,6 +178,52 @@ def republish(service: Of) -> None:
         run(_refuse(f"{service} has no topic that can be told again"))
     for topic in _in_database(service, lambda conn: request_republish(conn, service)):
         typer.echo(f"asked for {topic}")
+
+
+@app.command("verify")
+def verify_everything(
+    as_json: AsJson = False,
+    settled: Annotated[bool, typer.Option("--settled", help="First wait for rest.")] = False,
+    grace: Annotated[
+        float, typer.Option("--grace", help="Seconds for what only comes true in the end.")
+    ] = GRACE_SECONDS,
+) -> None:
+    """Prove the promises on the data; end with 1 and name what is wrong."""
+    report = run(_verify(settled=settled, grace=grace))
+    if as_json:
+        print_json(report.fields())
+    else:
+        _show(report)
+    if not report.ok:
+        raise typer.Exit(FOUND_WRONG)
+
+
+async def _verify(*, settled: bool, grace: float) -> Report:
+    settings, common = load(OpsSettings), load(CommonSettings)
+    url, stripe_url = settings.reading_url(), settings.stripe_base_url
+    restless: list[Failure] = []
+    if settled:
+        watched = Marketplace(
+            url, common.kafka_bootstrap_servers, common.kafka_topic_prefix, stripe_url
+        )
+        try:
+            await wait_for_rest(watched, business_clock(common.mentorium_clock_file))
+        except NotAtRest as error:
+            restless.append(Failure("not at rest", "marketplace", str(error)))
+    report = await verify(Market(url, stripe_url, settings.stripe_secret()), grace)
+    return replace(report, failures=(*restless, *report.failures))
+
+
+def _show(report: Report) -> None:
+    books = Table("book", "account", "currency", "minor units")
+    for balance in report.books:
+        books.add_row(*(str(value) for value in balance.fields().values()))
+    _out.print(books)
+    for each in report.in_flight:
+        typer.echo(f"in flight: {each.service} {each.kind} {each.subject}")
+    for each in report.failures:
+        typer.echo(f"WRONG: {each.check}: {each.subject}: {each.detail}")
+    typer.echo(f"verify: {'ok' if report.ok else f'{len(report.failures)} wrong'}")
 
 
 async def _refuse(text: str) -> None:

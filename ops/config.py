@@ -11,7 +11,8 @@ class OpsSettings(BaseSettings):
     """Addresses and keys; each command asks for those it needs.
 
     `database_url` is the reading role's (`ops_reader`); `<service>_database_url` the runtime role's
-    of that service, needed by the commands that change something.
+    of that service, needed by the commands that change something. `stripe_base_url` is where the
+    simulator is; without it Stripe itself is asked.
     """
 
     model_config = SettingsConfigDict(env_prefix="OPS_", extra="ignore")
@@ -21,7 +22,7 @@ class OpsSettings(BaseSettings):
     booking_database_url: str | None = None
     payments_database_url: str | None = None
     notifications_database_url: str | None = None
-    stripe_base_url: str = "https://api.stripe.com"
+    stripe_base_url: str | None = None
     stripe_key: str | None = None
 
     def reading_url(self) -> str:
