@@ -86,7 +86,9 @@ CREATE TABLE orders (
         confirmed_at IS NOT NULL OR state NOT IN ('confirmed', 'completed')
     ),
     CONSTRAINT orders_lost CHECK ((state = 'lost') = (lost_reason IS NOT NULL)),
-    CONSTRAINT orders_cancelled CHECK ((state = 'cancelled') = (cancelled_by IS NOT NULL)),
+    CONSTRAINT orders_cancelled CHECK (
+        cancelled_by IS NOT NULL OR state <> 'cancelled'
+    ),
     CONSTRAINT orders_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
     CONSTRAINT orders_refund CHECK (
         refund_basis_points IS NULL
