@@ -65,6 +65,7 @@ async def test_a_payment_that_beats_the_closing_counts(world: World) -> None:
     await world.rest()
     world.clock.instant = NOON + HOLD - timedelta(seconds=1)
     await world.pay(order)
+    await world.pool.execute("UPDATE orders SET look_at = NULL")
     await world.advance(timedelta(seconds=1))
     assert len(await world.told(facts.PaymentSucceeded)) == 1
     assert await world.told(facts.CheckoutClosed) == []
