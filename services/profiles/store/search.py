@@ -38,8 +38,9 @@ found AS (
            CASE $6::text
                WHEN 'price' THEN -cheapest.price_minor::float8
                WHEN 'rating' THEN m.rating_mean
-               ELSE ts_rank(m.document, to_tsquery('english', $1::text))::float8 * $7::float8
-                    + m.rating_mean
+               -- Weights of D, C, B, A: expertise and story together outweigh a headline.
+               ELSE ts_rank('{0.1, 0.4, 0.8, 1.0}', m.document, to_tsquery('english', $1::text))
+                    ::float8 * $7::float8 + m.rating_mean
            END AS score
     FROM mentor_profiles AS m
     JOIN people AS p USING (person_id)
