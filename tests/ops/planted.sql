@@ -1,0 +1,96 @@
+-- A small marketplace in which all is well: order 1 completed and paid out to the mentor, order 2
+-- cancelled with half the price back, order 3 lost and refunded in full. Prices are 120.00 USD.
+
+SET search_path = payments, extensions;
+
+INSERT INTO profiles.people (person_id, email, name, locale, zone, wants, password_hash, verified,
+                             mentor_state, version, contact_version, message_version, registered_at)
+VALUES ('00000000-0000-0000-0000-00000000000a', 'a@x.test', 'A', 'en', 'UTC', 'mentor', 'h', true,
+        'approved', 4, 1, 1, '2026-01-01Z'),
+       ('00000000-0000-0000-0000-00000000000b', 'b@x.test', 'B', 'en', 'UTC', 'mentee', 'h', true,
+        'none', 2, 1, 1, '2026-01-01Z');
+INSERT INTO booking.people (person_id, version, verified, mentor_state)
+VALUES ('00000000-0000-0000-0000-00000000000a', 4, true, 'approved'),
+       ('00000000-0000-0000-0000-00000000000b', 2, true, 'none');
+
+INSERT INTO payments.accounts (mentor_id, country, return_url, refresh_url, stripe_account_id,
+                               can_receive, begun_at, version)
+VALUES ('00000000-0000-0000-0000-00000000000a', 'US', 'https://x', 'https://x', 'acct_1', true,
+        '2026-01-01Z', 2);
+INSERT INTO booking.accounts (mentor_id, version, can_receive)
+VALUES ('00000000-0000-0000-0000-00000000000a', 2, true);
+
+INSERT INTO booking.offerings (offering_id, mentor_id, state, revision, version, title, description,
+                               minutes, price_minor, currency, buffer_before_minutes,
+                               buffer_after_minutes, minimum_notice_minutes, horizon_days,
+                               cancellation_preset)
+VALUES ('00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
+        'published', 1, 1, 'T', 'D', 60, 12000, 'USD', 0, 0, 0, 30, 'standard');
+INSERT INTO booking.orders (order_id, session_id, offering_id, mentor_id, mentee_id, title,
+                            starts_at, ends_at, buffer_before_minutes, buffer_after_minutes,
+                            price_minor, currency, policy, state, hold_until, expires_at,
+                            completes_at, version, calendar_sequence, confirmed_at, cancelled_by,
+                            refund_basis_points, lost_reason, completed_by, completed_at)
+SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid,
+       ('00000000-0000-0000-0000-00000000010' || n)::uuid,
+       '00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
+       '00000000-0000-0000-0000-00000000000b', 'T', day, day + interval '1 hour', 0, 0, 12000,
+       'USD', '{}', state, '2026-01-02Z', '2026-01-02Z', day + interval '25 hours', 3, 0,
+       CASE WHEN n < 3 THEN '2026-01-02Z'::timestamptz END,
+       CASE WHEN n = 2 THEN 'mentee' END, CASE WHEN n = 2 THEN 5000 END,
+       CASE WHEN n = 3 THEN 'time_sold' END, CASE WHEN n = 1 THEN 'mentee' END,
+       CASE WHEN n = 1 THEN day + interval '2 hours' END
+FROM (VALUES (1, '2026-02-01Z'::timestamptz, 'completed'), (2, '2026-02-02Z', 'cancelled'),
+             (3, '2026-02-03Z', 'lost')) AS rows (n, day, state);
+INSERT INTO booking.participations (session_id, person_id, during, active)
+SELECT o.session_id, person, tstzrange(o.starts_at, o.ends_at, '[)'), o.state = 'completed'
+FROM booking.orders AS o CROSS JOIN LATERAL unnest(ARRAY[o.mentor_id, o.mentee_id]) AS person;
+
+INSERT INTO payments.orders (order_id, session_id, mentor_id, mentee_id, title, price_minor,
+                             currency, platform_share_basis_points, release_delay_seconds,
+                             hold_until, state, close_at, decision, charge_id, stripe_fee_minor,
+                             paid_at, opened_at)
+SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency, 1500, 172800,
+       hold_until, 'paid', hold_until, state, 'ch_' || right(order_id::text, 1), 378,
+       '2026-01-02Z', '2026-01-02Z'
+FROM booking.orders;
+INSERT INTO payments.earnings (order_id, mentor_id, currency, retained_minor, mentor_minor,
+                               platform_minor, due_at, released_at, transfer_state,
+                               stripe_transfer_id, transferred_at)
+VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000a', 'USD',
+        12000, 10200, 1800, '2026-02-05Z', '2026-02-05Z', 'sent', 'tr_1', '2026-02-05Z'),
+       ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-00000000000a', 'USD',
+        6000, 5100, 900, '2026-02-05Z', '2026-02-05Z', 'waiting', NULL, NULL);
+UPDATE payments.accounts SET can_receive = false;
+UPDATE booking.accounts SET can_receive = false;
+INSERT INTO payments.refunds (refund_id, order_id, amount_minor, currency, reason, state,
+                              stripe_refund_id, planned_at)
+VALUES ('00000000-0000-0000-0000-000000000202', '00000000-0000-0000-0000-000000000002', 6000, 'USD',
+        'cancelled', 'settled', 're_2', '2026-01-03Z'),
+       ('00000000-0000-0000-0000-000000000203', '00000000-0000-0000-0000-000000000003', 12000,
+        'USD', 'booking_lost', 'settled', 're_3', '2026-01-03Z');
+
+CREATE FUNCTION pg_temp.post(kind text, n int, debit text, credit text, minor bigint)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
+    VALUES (md5(kind || n)::uuid, kind || ':' || n, kind, '2026-01-03Z')
+    ON CONFLICT DO NOTHING;
+    INSERT INTO payments.ledger_lines (entry_id, line_number, account, order_id, amount_minor,
+                                       currency)
+    SELECT md5(kind || n)::uuid,
+           line + (SELECT count(*) FROM payments.ledger_lines WHERE entry_id = md5(kind || n)::uuid),
+           account, ('00000000-0000-0000-0000-00000000000' || n)::uuid, amount, 'USD'
+    FROM (VALUES (1, debit, minor), (2, credit, -minor)) AS lines (line, account, amount);
+$$;
+SELECT pg_temp.post('payment', n, 'stripe_balance', 'session_clearing', 12000),
+       pg_temp.post('stripe_fee', n, 'stripe_fees', 'stripe_balance', 378)
+FROM generate_series(1, 3) AS n;
+SELECT pg_temp.post('refund_planned', 2, 'session_clearing', 'refunds_in_transit', 6000),
+       pg_temp.post('refund_settled', 2, 'refunds_in_transit', 'stripe_balance', 6000),
+       pg_temp.post('refund_planned', 3, 'session_clearing', 'refunds_in_transit', 12000),
+       pg_temp.post('refund_settled', 3, 'refunds_in_transit', 'stripe_balance', 12000),
+       pg_temp.post('release', 1, 'session_clearing', 'mentor_payable', 10200),
+       pg_temp.post('release', 1, 'session_clearing', 'platform_revenue', 1800),
+       pg_temp.post('release', 2, 'session_clearing', 'mentor_payable', 5100),
+       pg_temp.post('release', 2, 'session_clearing', 'platform_revenue', 900),
+       pg_temp.post('transfer', 1, 'mentor_payable', 'stripe_balance', 10200);
