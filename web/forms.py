@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -25,6 +25,7 @@ CSRF_FIELD = "csrf"
 KEY_FIELD = "idempotency_key"
 KEY_FORM = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 CLOCK_FORM = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")
+AMOUNT_FORM = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,3})?$")
 PATH_FORM = re.compile(r"^/(?![/\\])[\x21-\x5b\x5d-\x7e]*$")
 """A path on this site: no second slash, no backslash, no control characters, no spaces."""
 _SKIPPED_ZONES = ("Etc/", "SystemV/", "US/", "posix", "right")
@@ -99,11 +100,9 @@ class Form:
     def minor(self, name: str, currency: str) -> int:
         """Return an amount such as `120.50` in minor units; raises `Refused`."""
         digits = decimals(currency)
-        try:
-            amount = Decimal(self.text(name).replace(",", ".")).scaleb(digits)
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite() or amount < 0 or amount != int(amount):
+        text = self.text(name).replace(",", ".")
+        amount = Decimal(text).scaleb(digits) if AMOUNT_FORM.match(text) else None
+        if amount is None or amount != int(amount):
             example = f"120.{'0' * digits}" if digits else "120"
             raise wrong_fields(**{name: f"Write an amount like {example}."})
         return int(amount)

@@ -72,12 +72,13 @@ class Session(BaseModel):
 class CookieSealer:
     """Turns sessions into cookie values and back."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, good_for_seconds: int = COOKIE_SECONDS) -> None:
         self._key = OctKey.import_key(key)
+        self._good_for_seconds = good_for_seconds
 
     def seal(self, session: Session) -> str:
-        """Return the encrypted cookie value, good for `COOKIE_SECONDS` of system time."""
-        ends_at = to_epoch_seconds(system_now()) + COOKIE_SECONDS
+        """Return the encrypted cookie value, good for a limited system time."""
+        ends_at = to_epoch_seconds(system_now()) + self._good_for_seconds
         content = session.model_copy(update={"ends_at": ends_at}).model_dump_json()
         return jwe.encrypt_compact(_HEADER, content, self._key)
 

@@ -43,7 +43,17 @@ async def search(visit: Visit) -> web.Response:
 async def expertise(visit: Visit) -> list[Expertise]:
     """Return the curated tree, or nothing while `profiles` is away."""
     tree = await visit.try_read(Service.PROFILES, "/v1/expertise", Page[Expertise])
-    return tree.items if tree else []
+    return in_order(tree.items) if tree else []
+
+
+def in_order(tags: list[Expertise]) -> list[Expertise]:
+    """Return the tags with every field followed by what belongs to it."""
+    fields = [tag for tag in tags if tag.parent is None]
+    return [
+        tag
+        for field in fields
+        for tag in (field, *(each for each in tags if each.parent == field.slug))
+    ]
 
 
 ROUTES: tuple[Row, ...] = (open_to_all("/", search),)

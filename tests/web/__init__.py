@@ -1,0 +1,1 @@
+"""Tests of the web client against a real server that answers as the services would."""

@@ -1,0 +1,303 @@
+"""Every page: well-formed, labelled, without inline code, and showing what the services say."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from tests.web.conftest import (
+    ME,
+    MENTOR,
+    OFFERING,
+    ORDER,
+    SESSION,
+    STARTS,
+    Browser,
+    Services,
+    offering,
+    order,
+    problem,
+)
+from tests.web.pages import Page
+from web.display import exact_share, money, offset_words, percent
+from web.forms import as_instant, midnight
+from web.pages.mentors import by_day
+from web.pages.progress import progress
+from web.shapes import Checkout, Order, Slot
+
+CARD = {
+    "person_id": MENTOR,
+    "name": "Maya <Mentor>",
+    "headline": "Leading & more",
+    "expertise": ["sql"],
+    "languages": ["en", "de"],
+    "zone": "Europe/Berlin",
+    "rating": {"mean": 4.5, "count": 2},
+    "from_price": {"price_minor": 12000, "currency": "USD"},
+}
+PROFILE = {
+    "headline": "Leading", "story": "Long.", "expertise": ["sql"], "languages": ["en"], "years": 3,
+    "industries": ["Health"], "state": "changes_requested", "reason": "Say more.",
+}  # fmt: skip
+LINE = {"at": STARTS, "kind": "charge", "amount_minor": 12000, "currency": "USD", "words": "Paid"}
+MESSAGE = {
+    "message_id": "1", "kind": "x", "title": "Hello", "text": "Body", "at": STARTS, "read": False,
+    "order_id": ORDER,
+}  # fmt: skip
+PUBLIC = ["/", "/sign-up", "/check-mail", "/verify?token=t", "/sign-in", "/forgot-password",
+          "/reset-password?token=t", f"/mentors/{MENTOR}"]  # fmt: skip
+OWN = ["/settings", f"/hold?offering={OFFERING}&starts_at={STARTS}", f"/orders/{ORDER}/pay",
+       f"/orders/{ORDER}/return", f"/orders/{ORDER}", "/sessions", "/sessions?as=mentor",
+       f"/sessions/{ORDER}", f"/sessions/{ORDER}/cancel", "/goals", f"/goals/{SESSION}", "/inbox",
+       "/mentor", "/mentor/profile", "/mentor/account", "/mentor/offerings",
+       "/mentor/offerings/new", f"/mentor/offerings/{OFFERING}", "/mentor/hours", "/earnings",
+       "/operator", "/operator/mentors", f"/operator/mentors/{MENTOR}", "/operator/orders",
+       f"/operator/orders/{ORDER}/cancel", "/operator/ledger"]  # fmt: skip
+
+
+@pytest.fixture
+def filled(services: Services) -> Services:
+    """Give services that have something for every page."""
+    one, mine = f"/v1/orders/{ORDER}", offering(state="draft", version=3, horizon_days=60)
+    vetted = {"person_id": MENTOR, "name": "Maya", "state": "submitted", **PROFILE}
+    goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
+            "state": "open", "version": 1}  # fmt: skip
+    total = {"currency": "JPY", "held_minor": 1, "released_minor": 2, "transferred_minor": 3,
+             "paid_out_minor": 5000}  # fmt: skip
+    earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
+              "due_at": STARTS}  # fmt: skip
+    payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
+    review = {"author_name": "Ed", "rating": 4, "text": "Good.", "published_at": STARTS}
+    preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
+    amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "platform_minor": 900, "currency": "USD"}
+    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
+             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
+    account = {"state": "restricted", "can_receive": False, "requirements": ["an ID document"],
+               "onboarding_url": "https://stripe.example/x"}  # fmt: skip
+    slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
+    balance = [{"account": "stripe_balance", "currency": "USD", "amount_minor": 5},
+               {"account": "payable", "currency": "USD", "amount_minor": -5}]  # fmt: skip
+    answers: dict[str, object] = {
+        "/v1/mentors": {"items": [CARD], "next_cursor": "abc"},
+        f"/v1/mentors/{MENTOR}": {**CARD, "story": "S", "years": 3, "industries": []},
+        f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
+        f"/v1/mentors/{MENTOR}/reviews": {"items": [review]},
+        f"/v1/offerings/{OFFERING}": offering(),
+        f"/v1/offerings/{OFFERING}/slots": {"items": slots},
+        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
+        one: order("completed"),
+        f"{one}/cancellation-preview": preview,
+        f"{one}/refund-preview": amounts,
+        f"{one}/money": {"items": [LINE]},
+        f"/v1/checkouts/{ORDER}": {"state": "open", "url": "https://stripe.example/pay"},
+        f"/v1/sessions/{SESSION}/reviews": {"state": "open", "mine": None, "theirs": None},
+        "/v1/goals": {"items": [goal]},
+        "/v1/me/feed": {"items": [MESSAGE], "next_cursor": "abc"},
+        "/v1/me/mentor-profile": PROFILE,
+        "/v1/me/account": account,
+        "/v1/me/availability": hours,
+        "/v1/me/offerings": {"items": [mine]},
+        f"/v1/me/offerings/{OFFERING}": mine,
+        "/v1/me/earnings": {"totals": [total]},
+        "/v1/me/earnings/orders": {"items": [earned]},
+        "/v1/me/payouts": {"items": [payout]},
+        "/v1/operator/mentors": {"items": [vetted]},
+        f"/v1/operator/mentors/{MENTOR}": vetted,
+        "/v1/operator/orders": {"items": [order()]},
+        "/v1/operator/ledger/trial-balance": {"items": balance},
+    }
+    for path, content in answers.items():
+        services.tell("GET", path, (200, content))
+    return services
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_public_page_is_sound(browser: Browser, filled: Services, path: str) -> None:
+    """Tags are balanced, every field has a label, ids are unique, no code stands in the page."""
+    page = await browser.page(path)
+    assert page.problems == []
+    assert page.inline_code() == []
+
+
+async def test_own_pages_are_sound(browser: Browser, filled: Services) -> None:
+    """The same for every page of signed-in people, in all their roles."""
+    await browser.sign_in(filled, "mentor", "operator")
+    for path in OWN:
+        page = await browser.page(path)
+        assert (path, page.problems, page.inline_code()) == (path, [], [])
+        for form in page.forms:
+            if form.method == "post":
+                assert {"csrf", "idempotency_key"} <= set(form.fields), path
+
+
+async def test_what_people_wrote_is_text(browser: Browser, filled: Services) -> None:
+    """Names and headlines never become tags."""
+    _, text = await browser.get(f"/mentors/{MENTOR}")
+    assert "Maya &lt;Mentor&gt;" in text
+    assert "<Mentor>" not in text
+
+
+async def test_slots_stand_on_the_days_of_the_viewers_zone(
+    browser: Browser, filled: Services
+) -> None:
+    """A chosen zone rules times and days, is remembered, and is asked for as whole days of it."""
+    page = await browser.page(f"/mentors/{MENTOR}?zone=Asia/Kathmandu&week=2030-03-04")
+    assert "19:45" in page.text
+    asked = filled.of("GET", f"/v1/offerings/{OFFERING}/slots")[-1].query
+    assert dict(asked) == {"from": "2030-03-03T18:15:00Z", "until": "2030-03-10T18:15:00Z"}
+    later = await browser.page(f"/mentors/{MENTOR}?week=2030-03-04")
+    assert "19:45" in later.text
+
+
+async def test_profile_zone_is_used_when_signed_in(browser: Browser, filled: Services) -> None:
+    """A signed-in person reads times in the zone of the account."""
+    await browser.sign_in(filled)
+    page = await browser.page(f"/sessions/{ORDER}")
+    assert "19:45" in page.text
+    assert "Asia/Kathmandu (UTC+5:45)" in page.text
+
+
+async def test_holding_a_slot_leads_to_paying(browser: Browser, filled: Services) -> None:
+    """The form sends what was shown and accepted, and leads to the waiting page."""
+    filled.tell("POST", "/v1/orders", (201, order("held")))
+    await browser.sign_in(filled)
+    path = f"/hold?offering={OFFERING}&starts_at={STARTS}"
+    refused, text = await browser.submit(path, "/hold")
+    assert refused.status == 422
+    assert "Accept the cancellation policy" in text
+    answer, _ = await browser.submit(path, "/hold", accept="yes")
+    assert answer.headers["Location"] == f"/orders/{ORDER}/pay"
+    assert [each.body for each in filled.of("POST", "/v1/orders")] == [
+        {
+            "offering_id": OFFERING,
+            "starts_at": STARTS,
+            "accepted_policy": {"preset": "standard", "policy_version": 1},
+        }
+    ]
+
+
+async def test_payment_page_is_waited_for(browser: Browser, filled: Services) -> None:
+    """While payments prepares, nothing new is said; then script and no-script both lead on."""
+    filled.tell("GET", f"/v1/orders/{ORDER}", (200, order("held")))
+    filled.tell("GET", f"/v1/checkouts/{ORDER}", (404, problem(404, "not_found")))
+    await browser.sign_in(filled)
+    page = await browser.page(f"/orders/{ORDER}/pay")
+    assert "being prepared" in page.text
+    status = f"/orders/{ORDER}/status?returned=0&seen=preparing"
+    answer, _ = await browser.get(status)
+    assert answer.status == 204
+    opened = {"state": "open", "url": "https://stripe.example/pay"}
+    filled.tell("GET", f"/v1/checkouts/{ORDER}", (200, opened))
+    answer, _ = await browser.get(status)
+    assert answer.headers["HX-Redirect"] == opened["url"]
+    answer, _ = await browser.get(f"/orders/{ORDER}/pay?look=1")
+    assert answer.headers["Location"] == opened["url"]
+
+
+async def test_payment_page_is_never_a_script(browser: Browser, filled: Services) -> None:
+    """Only a web address is led to."""
+    filled.tell("GET", f"/v1/orders/{ORDER}", (200, order("held")))
+    bad = {"state": "open", "url": "javascript:alert(1)"}
+    filled.tell("GET", f"/v1/checkouts/{ORDER}", (200, bad))
+    await browser.sign_in(filled)
+    answer, text = await browser.get(f"/orders/{ORDER}/pay?look=1")
+    assert answer.status == 200
+    assert "javascript:" not in text
+
+
+async def test_coming_back_asks_payments_to_look(browser: Browser, filled: Services) -> None:
+    """The return page asks for a look at Stripe, and says when the session is confirmed."""
+    filled.tell("GET", f"/v1/orders/{ORDER}", (200, order("held")), (200, order("confirmed")))
+    filled.tell("POST", f"/v1/checkouts/{ORDER}/look-up", (202, {}))
+    await browser.sign_in(filled)
+    await browser.page(f"/orders/{ORDER}/return")
+    assert len(filled.of("POST", f"/v1/checkouts/{ORDER}/look-up")) == 1
+    _, text = await browser.get(f"/orders/{ORDER}/status?returned=1&seen=returned")
+    assert "Your session is confirmed" in text
+    assert "hx-get" not in text
+
+
+async def test_cancelling_confirms_what_was_shown(browser: Browser, filled: Services) -> None:
+    """The share that was shown is sent; if it no longer holds, the fresh one is shown."""
+    path = f"/v1/orders/{ORDER}"
+    filled.tell("POST", f"{path}/cancel", (409, problem(409, "preview_outdated", "It changed.")))
+    await browser.sign_in(filled)
+    shown = f"/sessions/{ORDER}/cancel"
+    page = await browser.page(shown)
+    assert "$60.00" in page.text
+    assert "$51.00" in page.text
+    fresh = {"by": "mentee", "refund_basis_points": 0}
+    filled.tell("GET", f"{path}/cancellation-preview", (200, fresh))
+    answer, text = await browser.post(shown, {**page.form(shown).fields, "reason": "Ill"})
+    assert answer.status == 409
+    assert "It changed." in text
+    assert Page(text).form(shown).fields["shown_refund_basis_points"] == "0"
+    sent = filled.of("POST", f"{path}/cancel")[0].body
+    assert sent == {"shown_refund_basis_points": 5000, "reason": "Ill"}
+
+
+async def test_room_opens_only_over_https(browser: Browser, filled: Services) -> None:
+    """A room whose address is no https link is not linked to."""
+    filled.tell("GET", f"/v1/orders/{ORDER}", (200, order()))
+    join = f"/v1/sessions/{SESSION}/join"
+    filled.tell("POST", join, (200, {"room_url": "https://meet.example/x"}))
+    await browser.sign_in(filled)
+    path = f"/sessions/{ORDER}"
+    _, text = await browser.submit(path, f"{path}/join")
+    assert 'href="https://meet.example/x"' in text
+    filled.tell("POST", join, (200, {"room_url": "javascript:alert(1)"}))
+    _, text = await browser.submit(path, f"{path}/join")
+    assert "javascript:" not in text
+
+
+async def test_first_profile_brings_the_role(browser: Browser, filled: Services) -> None:
+    """After the first profile the tokens are renewed, so that the mentor's pages open."""
+    filled.tell("PUT", "/v1/me/mentor-profile", (200, PROFILE))
+    await browser.sign_in(filled)
+    renewed = {"access_token": "a2", "refresh_token": "r2", "expires_in": 600, "person_id": ME,
+               "roles": ["mentee", "mentor"]}  # fmt: skip
+    filled.tell("POST", "/v1/sign-ins/refresh", (200, renewed))
+    page = await browser.page("/mentor/profile")
+    assert "Become a mentor" in page.text
+    await browser.post("/mentor/profile", page.form("/mentor/profile").fields)
+    assert filled.of("PUT", "/v1/me/mentor-profile")[0].headers["If-Match"] == '"7"'
+    assert "Earnings" in (await browser.page("/")).text
+
+
+def test_instants_fall_on_local_days() -> None:
+    """A slot just after local midnight belongs to the new day, whatever the day is in UTC."""
+    begins = as_instant("2030-03-04T18:20:00Z")
+    assert begins is not None
+    slot = Slot(starts_at=begins, ends_at=begins)
+    days = dict(by_day([slot], date(2030, 3, 4), "Asia/Kathmandu"))
+    assert days[date(2030, 3, 4)] == ()
+    assert days[date(2030, 3, 5)] == (slot,)
+    assert midnight(date(2030, 3, 31), "Europe/Berlin").hour == 23
+    assert midnight(date(2030, 4, 1), "Europe/Berlin").hour == 22
+
+
+def test_amounts_are_written_in_their_currency() -> None:
+    """Digits follow the currency; a share is shown only when it is exact."""
+    assert [money(12000, "USD"), money(5000, "JPY")] == ["$120.00", "¥5,000"]
+    assert money(1250, "KWD").endswith("1.250")
+    assert (exact_share(12000, 5000), exact_share(12001, 5000)) == (6000, None)
+    assert percent(5000).startswith("50")
+    instant = as_instant(STARTS)
+    assert instant is not None
+    assert offset_words("America/St_Johns", instant) == "America/St Johns (UTC−3:30)"
+
+
+@pytest.mark.parametrize(
+    ("state", "checkout", "name", "waiting"),
+    [("held", None, "preparing", True), ("held", "being_prepared", "preparing", True),
+     ("held", "open", "returned", True), ("held", "paid", "paid", True),
+     ("held", "closing", "closed", True), ("confirmed", "paid", "confirmed", False),
+     ("expired", "closed", "expired", False), ("lost", "refunding", "lost", False),
+     ("cancelled", "refunded", "cancelled", False), ("completed", None, "completed", False)],
+)  # fmt: skip
+def test_progress(state: str, checkout: str | None, name: str, waiting: bool) -> None:
+    """Every pair of states has words, and only what changes by itself is waited for."""
+    page = Checkout(state=checkout, url="https://stripe.example") if checkout else None
+    found = progress(Order.model_validate(order(state)), page, returned=True)
+    assert (found.name, found.waiting) == (name, waiting)
