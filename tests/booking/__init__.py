@@ -1,0 +1,1 @@
+"""Booking: pure rules in milliseconds, then commands, events and HTTP on real PostgreSQL."""

@@ -1,0 +1,257 @@
+"""Offerings, weekly hours and slots over HTTP, with what is refused and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from shared.auth import Role
+from shared.contracts.booking import OfferingPublished, OfferingWithdrawn
+from shared.contracts.payments import AccountChanged
+from shared.web.openapi import document
+from tests.booking.conftest import NOW, OFFERING, SLOT, WEEK, Marketplace
+
+MINE = "/v1/me/offerings"
+HOURS = "/v1/me/availability"
+
+
+def slots_path(offering_id: object, since: datetime, until: datetime) -> str:
+    window = f"from={since:%Y-%m-%dT%H:%M:%SZ}&until={until:%Y-%m-%dT%H:%M:%SZ}"
+    return f"/v1/offerings/{offering_id}/slots?{window}"
+
+
+async def test_the_document_describes_the_api(market: Marketplace):
+    """It is OpenAPI 3.1 and names what is refused."""
+    described = document(market.service.api, version="1")
+    validate(described)
+    refused = described["paths"]["/v1/orders"]["post"]["responses"]["409"]["description"]
+    assert "slot_taken" in refused
+    assert "policy_changed" in refused
+
+
+async def test_an_offering_is_published_when_mentor_and_account_are_ready(market: Marketplace):
+    """First not approved, then without an account that can receive, then for sale and told."""
+    mentor = market.person(Role.MENTEE, Role.MENTOR)
+    status, draft = await market.call("POST", MINE, mentor, json=OFFERING)
+    assert (status, draft["state"]) == (201, "draft")
+    path = f"{MINE}/{draft['offering_id']}/publish"
+    status, problem = await market.call("POST", path, mentor)
+    assert (status, problem["code"]) == (409, "mentor_not_approved")
+    await market.approve(mentor)
+    status, problem = await market.call("POST", path, mentor)
+    assert (status, problem["code"]) == (409, "account_cannot_receive")
+    await market.hear(AccountChanged(version=1, mentor_id=mentor.person_id, can_receive=True))
+    status, answer = await market.call("POST", path, mentor)
+    assert (status, answer["state"]) == (200, "published")
+    status, again = await market.call("POST", path, mentor)
+    assert (status, again) == (200, answer)
+    (told,) = await market.facts(OfferingPublished)
+    assert (told.version, told.price_minor, told.published) == (1, 12_000, True)
+
+
+async def test_what_is_for_sale_is_public_with_its_policy(market: Marketplace):
+    """A draft and a withdrawn offering are nobody's but the mentor's."""
+    mentor = await market.mentor()
+    offering_id = await market.offer(mentor)
+    _, draft = await market.call("POST", MINE, mentor, json=OFFERING)
+    status, shown = await market.call("GET", f"/v1/offerings/{offering_id}")
+    assert status == 200
+    assert shown["policy"] == {
+        "preset": "standard",
+        "policy_version": 1,
+        "steps": [
+            {"hours_before": 24, "refund_basis_points": 10_000},
+            {"hours_before": 2, "refund_basis_points": 5_000},
+            {"hours_before": 0, "refund_basis_points": 0},
+        ],
+    }
+    assert "minimum_notice_minutes" not in shown
+    status, _ = await market.call("GET", f"/v1/offerings/{draft['offering_id']}")
+    assert status == 404
+    path = f"/v1/mentors/{mentor.person_id}/offerings"
+    _, listed = await market.call("GET", path)
+    assert [each["offering_id"] for each in listed["items"]] == [str(offering_id)]
+    status, _ = await market.call("POST", f"{MINE}/{offering_id}/withdraw", mentor)
+    assert status == 200
+    assert (await market.call("GET", path))[1]["items"] == []
+    (fact,) = await market.facts(OfferingWithdrawn)
+    assert (fact.version, fact.published) == (2, False)
+
+
+async def test_a_suspended_mentor_sells_nothing(market: Marketplace):
+    """The list is empty and so are the slots."""
+    mentor = await market.mentor()
+    offering_id = await market.offer(mentor)
+    await market.suspend(mentor)
+    _, listed = await market.call("GET", f"/v1/mentors/{mentor.person_id}/offerings")
+    _, slots = await market.call("GET", slots_path(offering_id, NOW, NOW + timedelta(days=2)))
+    assert (listed["items"], slots["items"]) == ([], [])
+
+
+async def test_a_change_needs_the_version_that_was_seen(market: Marketplace):
+    """Without If-Match 428, with an old one 412; what is for sale is told anew."""
+    mentor = await market.mentor()
+    offering_id = await market.offer(mentor)
+    path, cheaper = f"{MINE}/{offering_id}", OFFERING | {"price_minor": 9_000}
+    status, problem = await market.call("PUT", path, mentor, json=cheaper)
+    assert (status, problem["code"]) == (428, "version_missing")
+    status, problem = await market.call("PUT", path, mentor, version=1, json=cheaper)
+    assert (status, problem["code"]) == (412, "version_outdated")
+    status, changed = await market.call("PUT", path, mentor, version=2, json=cheaper)
+    assert (status, changed["version"], changed["price_minor"]) == (200, 3, 9_000)
+    assert [fact.price_minor for fact in await market.facts(OfferingPublished)] == [12_000, 9_000]
+    async with market.client.get(path, headers={"Authorization": f"Bearer {mentor.token}"}) as got:
+        assert got.headers["ETag"] == '"3"'
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"price_minor": 0}, 409, "price_too_small"),
+        ({"price_minor": 49}, 409, "price_too_small"),
+        ({"price_minor": 1_001, "currency": "KWD"}, 409, "price_not_chargeable"),
+        ({"price_minor": -1}, 422, "shape_invalid"),
+        ({"price_minor": "12000"}, 422, "shape_invalid"),
+        ({"price_minor": 10**12}, 422, "shape_invalid"),
+        ({"price_minor": 120.5}, 422, "shape_invalid"),
+        ({"currency": "XXX"}, 422, "shape_invalid"),
+        ({"currency": "usd"}, 422, "shape_invalid"),
+        ({"minutes": 0}, 422, "shape_invalid"),
+        ({"minutes": 481}, 422, "shape_invalid"),
+        ({"horizon_days": 0}, 422, "shape_invalid"),
+        ({"buffer_before_minutes": 241}, 422, "shape_invalid"),
+        ({"minimum_notice_minutes": 10**9}, 422, "shape_invalid"),
+        ({"title": "   "}, 422, "shape_invalid"),
+        ({"title": "x" * 121}, 422, "shape_invalid"),
+        ({"title": "a\x00b"}, 422, "text_unusable"),
+        ({"cancellation_preset": "generous"}, 422, "shape_invalid"),
+        ({"mentor_id": "mine"}, 422, "shape_invalid"),
+    ],
+)
+async def test_a_wrong_offering_is_refused_and_nothing_is_kept(
+    market: Marketplace, change: dict[str, Any], status: int, code: str
+):
+    """Each with its stable code."""
+    mentor = await market.mentor()
+    answer = await market.call("POST", MINE, mentor, json=OFFERING | change)
+    assert (answer[0], answer[1]["code"]) == (status, code)
+    assert await market.pool.fetchval("SELECT count(*) FROM offerings") == 0
+
+
+async def test_the_smallest_price_can_be_asked(market: Marketplace):
+    """Fifty minor units, and in a three-decimal currency what ends in 0."""
+    mentor = await market.mentor()
+    for change in ({"price_minor": 50}, {"price_minor": 1_000, "currency": "KWD"}):
+        status, answer = await market.call("POST", MINE, mentor, json=OFFERING | change)
+        assert (status, answer["price_minor"]) == (201, change["price_minor"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"zone": "Mars/Olympus"}, "shape_invalid"),
+        ({"zone": "../../etc/passwd"}, "shape_invalid"),
+        ({"room_url": "http://meet.example.test/room"}, "shape_invalid"),
+        ({"room_url": "https://"}, "shape_invalid"),
+        ({"room_url": "https://[broken"}, "shape_invalid"),
+        ({"room_url": "javascript:alert(1)"}, "shape_invalid"),
+        ({"room_url": "https://meet.example.test/a b"}, "shape_invalid"),
+        ({"weekly": [{"weekday": 7, "starts": "09:00", "ends": "17:00"}]}, "shape_invalid"),
+        ({"weekly": [{"weekday": 0, "starts": "9:00", "ends": "17:00"}]}, "shape_invalid"),
+        ({"weekly": [{"weekday": 0, "starts": "24:00", "ends": "24:00"}]}, "shape_invalid"),
+        ({"weekly": [{"weekday": 0, "starts": "17:00", "ends": "09:00"}]}, "hours_overlap"),
+        ({"weekly": [{"weekday": 0, "starts": "09:00", "ends": "09:00"}]}, "hours_overlap"),
+        ({"weekly": WEEK["weekly"] * 2}, "hours_overlap"),
+    ],
+)
+async def test_wrong_hours_are_refused(market: Marketplace, change: dict[str, Any], code: str):
+    """And the ones before stay."""
+    mentor = await market.mentor()
+    status, problem = await market.call("PUT", HOURS, mentor, version=1, json=WEEK | change)
+    assert (status, problem["code"]) == (409 if code == "hours_overlap" else 422, code)
+    status, kept = await market.call("GET", HOURS, mentor)
+    assert (kept["version"], kept["weekly"], kept["zone"]) == (1, WEEK["weekly"], "UTC")
+
+
+async def test_hours_begin_at_version_zero_and_rise(market: Marketplace):
+    """Nobody overwrites what they have not seen, the first time included."""
+    mentor = market.person(Role.MENTOR)
+    status, nothing = await market.call("GET", HOURS, mentor)
+    assert (status, nothing) == (200, {"zone": "UTC", "weekly": [], "room_url": None, "version": 0})
+    assert (await market.call("PUT", HOURS, mentor, version=1, json=WEEK))[0] == 412
+    assert (await market.call("PUT", HOURS, mentor, version=0, json=WEEK))[0] == 200
+    assert (await market.call("PUT", HOURS, mentor, version=0, json=WEEK))[0] == 412
+    status, second = await market.call("PUT", HOURS, mentor, version=1, json=WEEK)
+    assert (status, second["version"]) == (200, 2)
+
+
+async def test_slots_are_shown_in_utc_and_without_what_is_sold(market: Marketplace):
+    """A held slot and those that overlap it are gone; a lapsed hold gives them back."""
+    mentor = await market.mentor()
+    hours = {
+        "zone": "Asia/Kathmandu",
+        "weekly": [{"weekday": 4, "starts": "18:00", "ends": "21:00"}],
+    }
+    await market.call("PUT", HOURS, mentor, version=1, json=WEEK | hours)
+    offering_id = await market.offer(mentor)
+    path = slots_path(offering_id, SLOT - timedelta(days=1), SLOT + timedelta(days=1))
+    starts = [
+        datetime(2026, 3, 6, 12, 15, tzinfo=UTC) + n * timedelta(minutes=30) for n in range(5)
+    ]
+
+    async def shown() -> list[str]:
+        status, answer = await market.call("GET", path)
+        assert status == 200
+        return [slot["starts_at"] for slot in answer["items"]]
+
+    in_utc = [f"{start:%Y-%m-%dT%H:%M:%SZ}" for start in starts]
+    assert await shown() == in_utc
+    await market.hold(market.person().person_id, offering_id, starts[0])
+    assert await shown() == in_utc[2:]
+    market.advance(timedelta(minutes=17))
+    assert await shown() == in_utc
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "shape_invalid"),
+        ("?from=2026-03-02T00:00:00Z", "shape_invalid"),
+        ("?from=2026-03-02T00:00:00&until=2026-03-03T00:00:00Z", "shape_invalid"),
+        ("?from=2026-03-02T00:00:00Z&until=2026-05-04T00:00:00Z", "window_too_long"),
+        ("?from=2026-03-02T00:00:00Z&until=2026-03-02T00:00:00Z", "window_too_long"),
+        ("?from=0001-01-01T00:00:00Z&until=0001-01-02T00:00:00Z", "shape_invalid"),
+        ("?from=9999-12-31T00:00:00Z&until=9999-12-31T01:00:00Z", "shape_invalid"),
+        ("?from=2026-03-02T00:00:00Z&until=2026-03-03T00:00:00Z&zone=UTC", "shape_invalid"),
+        ("?from=now&until=later", "shape_invalid"),
+    ],
+)
+async def test_a_wrong_window_is_refused(market: Marketplace, query: str, code: str):
+    """At most 62 days, instants with an offset, nothing unknown."""
+    offering_id = await market.offer(await market.mentor())
+    status, problem = await market.call("GET", f"/v1/offerings/{offering_id}/slots{query}")
+    assert (status, problem["code"]) == (422, code)
+
+
+async def test_offerings_come_in_pages(market: Marketplace):
+    """Each exactly once, in order."""
+    mentor = await market.mentor()
+    made = [str(await market.offer(mentor)) for _ in range(5)]
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        path = f"{MINE}?limit=2" + (f"&cursor={cursor}" if cursor else "")
+        _, page = await market.call("GET", path, mentor)
+        seen += [each["offering_id"] for each in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == made
+
+
+@pytest.mark.parametrize("cursor", ["x", "WyJhIl0=", "WyIxIiwiMiJd"])
+async def test_a_cursor_that_no_page_gave_is_refused(market: Marketplace, cursor: str):
+    """Nothing is guessed from it."""
+    status, problem = await market.call("GET", f"{MINE}?cursor={cursor}", await market.mentor())
+    assert (status, problem["code"]) == (422, "cursor_invalid")
