@@ -120,7 +120,7 @@ async def seed(
 async def _journey_seed(
     marketplace: Marketplace, mentors: int, mentees: int, sessions: int, seed: int
 ) -> None:
-    from dev.journey import seed_marketplace
+    from dev.seeding import seed_marketplace
 
     await seed_marketplace(
         marketplace, typer.echo, mentors=mentors, mentees=mentees, sessions=sessions, seed=seed

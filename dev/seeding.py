@@ -1,0 +1,348 @@
+"""People, offerings and finished sessions for a marketplace that would otherwise be empty.
+
+People and offerings go through each service's own commands, in batches, with their facts in the
+outbox; connected accounts are made by `payments` at Stripe's simulator. Every session is a whole
+journey on the public API, carried on through faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from dev.client import Caller, Json, Person, Refused, until
+from dev.journey import PASSWORD, Purchase, buy, calling, free_slots, in_state
+from dev.marketplace import Marketplace, Say
+from services.booking.commands import offerings as booking
+from services.booking.domain.offerings import Offering, OfferingContent
+from services.booking.slots import Rules, WeeklyHours
+from services.payments.commands import accounts as payments
+from services.payments.domain.accounts import ConnectedAccount
+from services.profiles.commands import accounts as profiles
+from services.profiles.commands import mentors as vetting
+from services.profiles.commands.office import Office
+from services.profiles.commands.passwords import Passwords
+from services.profiles.domain.keys import Rotation
+from services.profiles.domain.mentors import MentorWords, Step
+from services.profiles.store import accounts as people
+from shared.db import Connection, Pool, in_transaction, open_pool
+from shared.errors import Refusal
+from shared.ids import PersonId, new_id
+from shared.outbox import Announcer
+
+BATCH = 25
+AT_ONCE = 10
+SLOT_TRIES = 20
+UNTIL_PAID_OUT = timedelta(days=6)
+ACCOUNTS_SECONDS = 300.0
+
+FIRST_NAMES = (
+    "Amara Bram Chidi Dalia Emre Freya Goran Hana Ines Jonas Kavya Luca Mina Noor Otto Priya Quinn"
+    " Rosa Sami Tove Uma Viktor Wren Xavier Yara Zeno"
+).split()
+LAST_NAMES = (
+    "Adler Bianchi Costa Dube Eriksen Fofanah Garcia Haddad Ito Jansen Kowalski Lindgren Mbeki"
+    " Novak Okafor Petrov Rossi Silva Tanaka Umarov Vargas Weber Yilmaz Zhang"
+).split()
+ZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Asia/Kolkata", "Australia/Sydney")
+FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("engineering-leadership", "software", "Lead a team without losing yourself"),
+    ("backend", "software", "Build services that stay up"),
+    ("data-engineering", "data", "Pipelines people can trust"),
+    ("ux-design", "design", "Design with the people who use it"),
+    ("product-management", "product", "Decide what to build, and what not to"),
+    ("system-design", "software", "Draw the system before it draws you"),
+    ("first-time-manager", "leadership", "Your first year as a manager"),
+)
+PRICES_MINOR = (4_500, 6_000, 9_000, 12_000, 15_000)
+LENGTHS_MINUTES = (30, 45, 60)
+OPENS_MINUTE, CLOSES_MINUTE = 9 * 60, 18 * 60
+NEVER_ROTATES = Rotation(*(timedelta.max for _ in range(3)))
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pools:
+    """A pool of each service's own role."""
+
+    profiles: Pool
+    booking: Pool
+    payments: Pool
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Somebody the seed made up; the same number makes the same people."""
+
+    name: str
+    email: str
+    zone: str
+    person_id: PersonId
+
+
+async def seed_marketplace(
+    market: Marketplace, say: Say, *, mentors: int, mentees: int, sessions: int, seed: int
+) -> None:
+    """Add people and offerings, then take every session from slot to payout.
+
+    Returns when all sessions have ended; raises `JourneyFailed` when one does not.
+    """
+    dice = random.Random(seed)  # noqa: S311  Made-up people, repeatable on purpose.
+    async with _pools(market) as pools:
+        office = _office(market)
+        made = await _add_people(market, pools, office, dice, mentors, "mentor", say)
+        offerings = await _open_for_business(market, pools, office, made, dice, say)
+        guests = await _add_people(market, pools, office, dice, mentees, "mentee", say)
+    if sessions and offerings and guests:
+        async with calling(market) as caller:
+            await _hold_sessions(caller, offerings, guests, sessions, say)
+
+
+@asynccontextmanager
+async def _pools(market: Marketplace) -> AsyncGenerator[Pools]:
+    opened = [
+        await open_pool(
+            market.site.environment(service)[f"{service.upper()}_DATABASE_URL"],
+            process="seed",
+            largest=4,
+        )
+        for service in ("profiles", "booking", "payments")
+    ]
+    try:
+        yield Pools(*opened)
+    finally:
+        for pool in opened:
+            await pool.close()
+
+
+def _office(market: Marketplace) -> Office:
+    given = market.site.environment("profiles")
+    return Office(
+        announcer=Announcer("profiles"),
+        seal_public_key=given["SEAL_PUBLIC_KEY"],
+        web_url=given["PROFILES_WEB_URL"],
+        secret=b"",
+        operator_emails=frozenset(),
+        rotation=NEVER_ROTATES,
+    )
+
+
+def _batches(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+async def _add_people(
+    market: Marketplace,
+    pools: Pools,
+    office: Office,
+    dice: random.Random,
+    count: int,
+    wants: str,
+    say: Say,
+) -> list[Newcomer]:
+    hashed = await Passwords().hash(PASSWORD)
+    wanted = [_made_up(dice, number) for number in range(count)]
+    added: list[Newcomer] = []
+    for batch in _batches(wanted):
+
+        async def add(conn: Connection, batch: Sequence[Newcomer] = batch) -> list[Newcomer]:
+            return [await _register(conn, market, office, each, wants, hashed) for each in batch]
+
+        added += await in_transaction(pools.profiles, add)
+        say(f"  {len(added)} of {count} people ({wants}s)")
+    return added
+
+
+def _made_up(dice: random.Random, number: int) -> Newcomer:
+    first, last = dice.choice(FIRST_NAMES), dice.choice(LAST_NAMES)
+    email = f"{first}.{last}.{number}.{new_id().hex[-6:]}@example.com".lower()
+    return Newcomer(f"{first} {last}", email, dice.choice(ZONES), PersonId(new_id()))
+
+
+async def _register(
+    conn: Connection, market: Marketplace, office: Office, wanted: Newcomer, wants: str, hashed: str
+) -> Newcomer:
+    now = market.clock.now()
+    sign_up = profiles.SignUp(wanted.email, wanted.name, "en", wanted.zone, wants, hashed)
+    person_id = await profiles.sign_up(conn, office, sign_up, now=now)
+    await profiles.prove_address(conn, office, await people.lock_person(conn, person_id), now=now)
+    return replace(wanted, person_id=person_id)
+
+
+async def _open_for_business(
+    market: Marketplace,
+    pools: Pools,
+    office: Office,
+    mentors: Sequence[Newcomer],
+    dice: random.Random,
+    say: Say,
+) -> list[Offering]:
+    fields = [dice.choice(FIELDS) for _ in mentors]
+    for batch in _batches(list(zip(mentors, fields, strict=True))):
+
+        async def vet(
+            conn: Connection, batch: Sequence[tuple[Newcomer, tuple[str, str, str]]] = batch
+        ) -> None:
+            for mentor, subject in batch:
+                await _vet(conn, market, office, mentor, subject)
+
+        async def connect(
+            conn: Connection, batch: Sequence[tuple[Newcomer, tuple[str, str, str]]] = batch
+        ) -> None:
+            for mentor, _ in batch:
+                await _connect(conn, market, mentor)
+
+        await in_transaction(pools.profiles, vet)
+        await in_transaction(pools.payments, connect)
+    offerings = [
+        await _offer(market, pools, mentor, subject, dice)
+        for mentor, subject in zip(mentors, fields, strict=True)
+    ]
+    await _onboard(market, {str(mentor.person_id) for mentor in mentors}, say)
+    for number, offering in enumerate(offerings, 1):
+        await until(lambda each=offering: _published(market, pools, each), "publishing")
+        if number % BATCH == 0 or number == len(offerings):
+            say(f"  {number} of {len(offerings)} offerings published")
+    return offerings
+
+
+async def _vet(
+    conn: Connection,
+    market: Marketplace,
+    office: Office,
+    mentor: Newcomer,
+    subject: tuple[str, str, str],
+) -> None:
+    slug, industry, headline = subject
+    words = MentorWords(
+        headline=headline,
+        story=f"{mentor.name} has done this for years and likes to pass it on, one hour at a time.",
+        expertise=(slug,),
+        languages=("en",),
+        industries=(industry,),
+        years=10,
+    )
+    now = market.clock.now()
+    await vetting.rewrite_mentor_profile(conn, mentor.person_id, words, seen_version=0)
+    for step in (Step.SUBMIT, Step.APPROVE):
+        await vetting.move_mentor(conn, office, mentor.person_id, step, now=now)
+
+
+async def _connect(conn: Connection, market: Marketplace, mentor: Newcomer) -> None:
+    now, page = market.clock.now(), f"{market.url('web')}/mentor"
+    await payments.connect_account(
+        conn, ConnectedAccount(mentor.person_id, "US", page, page, now), now
+    )
+
+
+async def _offer(
+    market: Marketplace,
+    pools: Pools,
+    mentor: Newcomer,
+    subject: tuple[str, str, str],
+    dice: random.Random,
+) -> Offering:
+    content = OfferingContent(
+        title=subject[2],
+        description="Bring one question that matters to you; we leave with a next step.",
+        minutes=dice.choice(LENGTHS_MINUTES),
+        price_minor=dice.choice(PRICES_MINOR),
+        currency="USD",
+        buffer_before_minutes=0,
+        buffer_after_minutes=15,
+        minimum_notice_minutes=120,
+        horizon_days=30,
+        cancellation_preset="standard",
+    )
+    days = tuple(WeeklyHours(day, OPENS_MINUTE, CLOSES_MINUTE) for day in range(5))
+    room = f"https://meet.example.com/{mentor.person_id}"
+
+    async def prepare(conn: Connection) -> Offering:
+        rules = Rules(mentor.zone, days)
+        await booking.set_availability(conn, mentor.person_id, rules, room, version=0)
+        return await booking.create_offering(conn, mentor.person_id, content)
+
+    return await in_transaction(pools.booking, prepare)
+
+
+async def _published(market: Marketplace, pools: Pools, offering: Offering) -> bool | None:
+    async def publish(conn: Connection) -> None:
+        now = market.clock.now()
+        await booking.publish(conn, offering.offering_id, offering.mentor_id, now=now)
+
+    try:
+        await in_transaction(pools.booking, publish)
+    except Refusal:
+        return None  # The facts about approval or account are still on their way.
+    return True
+
+
+async def _onboard(market: Marketplace, mentors: set[str], say: Say) -> None:
+    """Go through Stripe's onboarding for every account that payments has made by then."""
+    done: set[str] = set()
+    told = 0
+    async with calling(market) as caller:
+
+        async def all_done() -> bool | None:
+            nonlocal told
+            history = await caller.send("GET", "stripe", "/_sim/history")
+            for account in history["objects"]["account"]:
+                if account["metadata"].get("person_id") in mentors and account["id"] not in done:
+                    path = f"/_sim/accounts/{account['id']}/complete"
+                    await caller.send("POST", "stripe", path, body={})
+                    done.add(account["id"])
+            if len(done) > told:
+                told = len(done)
+                say(f"  {told} of {len(mentors)} accounts connected")
+            return True if len(done) == len(mentors) else None
+
+        await until(all_done, "connecting the accounts", ACCOUNTS_SECONDS)
+
+
+async def _hold_sessions(
+    caller: Caller,
+    offerings: Sequence[Offering],
+    guests: Sequence[Newcomer],
+    sessions: int,
+    say: Say,
+) -> None:
+    turns, ended = asyncio.Semaphore(AT_ONCE), 0
+    mentees = [Person(caller, each.name, each.email, PASSWORD) for each in guests]
+    for mentee in mentees:
+        await mentee.sign_in()
+
+    async def one(number: int) -> tuple[Person, Purchase]:
+        nonlocal ended
+        mentee = mentees[number % len(mentees)]
+        offering = offerings[number % len(offerings)]
+        async with turns:
+            purchase = await _buy_some_slot(mentee, str(offering.offering_id), number)
+        ended += 1
+        say(f"  {ended} of {sessions} sessions paid and confirmed")
+        return mentee, purchase
+
+    bought = await asyncio.gather(*(one(number) for number in range(sessions)))
+    last = max(purchase.ends_at for _, purchase in bought)
+    say("  Time passes: the sessions take place, are completed, and are paid out.")
+    await caller.market.advance_to(last + UNTIL_PAID_OUT)
+    for mentee, purchase in bought:
+        await in_state(mentee, purchase, "completed")
+    say(f"  {sessions} sessions ended")
+
+
+async def _buy_some_slot(mentee: Person, offering_id: str, number: int) -> Purchase:
+    """Buy one of the free times; somebody else may always be faster."""
+    for attempt in range(SLOT_TRIES):
+        slots: list[Json] = await free_slots(mentee, offering_id)
+        try:
+            return await buy(mentee, offering_id, slots[(number * 3 + attempt) % len(slots)])
+        except Refused as refused:
+            if refused.code not in ("slot_taken", "slot_not_offered", "too_many_holds"):
+                raise
+    raise Refused("buying a session", 409, {"code": "slot_taken"})
