@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from joserfc.jwk import ECKey, KeySet
 
@@ -92,8 +94,6 @@ class World:
     loops: list[Loop]
     inbox: Inbox
     key: ECKey
-    database: Database
-    _keys: dict[str, str] = field(default_factory=dict[str, str])
 
     def headers(self, person_id: UUID, *roles: Role) -> dict[str, str]:
         principal = Principal(PersonId(person_id), frozenset(roles), new_id())
@@ -280,40 +280,35 @@ async def world(payments_database: Database) -> AsyncGenerator[World]:
     clock = FixedClock(NOON)
     pool = await open_pool(payments_database.app_url("payments"), process="test", largest=8)
     key = ECKey.generate_key("P-256", {"kid": "test"})
+    async with AsyncExitStack() as ends:
+        served = TestClient(TestServer(_application(pool, clock, key)))
+        client = await ends.enter_async_context(served)
+        simulated = TestClient(TestServer(_simulator(client, clock)))
+        stripe = await ends.enter_async_context(simulated)
+        address = str(stripe.make_url(""))
+        gateway = StripeGateway("sk_test_payments", address, CALL_TIMEOUT_SECONDS)
+        ends.push_async_callback(gateway.close)
+        inbox = Inbox(pool, listen(Terms("https://web.test", SHARE, DELAY)), clock)
+        turned = loops(pool, gateway, clock)
+        yield World(pool, clock, client, stripe, gateway, turned, inbox, key)
+    await pool.close()
 
+
+def _application(pool: Pool, clock: FixedClock, key: ECKey) -> web.Application:
     async def keys() -> KeySet:
         return KeySet([key])
 
     limiter = Limiter(pool)
     app = build(build_api(), Surroundings(lambda: pool, clock, Verifier(keys), lambda: limiter))
     app[SECRETS] = Secrets(PLATFORM_SECRETS, CONNECT_SECRETS)
-    async with TestClient(TestServer(app)) as client:
-        simulator = create_app(
-            SimulatorSettings(
-                platform_webhook=str(client.make_url("/webhooks/stripe")),
-                platform_secrets=[PLATFORM_SECRETS[0]],
-                connect_webhook=str(client.make_url("/webhooks/stripe-connect")),
-                connect_secrets=list(CONNECT_SECRETS),
-            ),
-            clock,
-        )
-        async with TestClient(TestServer(simulator)) as stripe:
-            gateway = StripeGateway(
-                "sk_test_payments", str(stripe.make_url("")), CALL_TIMEOUT_SECONDS
-            )
-            terms = Terms("https://web.test", SHARE, DELAY)
-            inbox = Inbox(pool, listen(terms), clock)
-            made = World(
-                pool,
-                clock,
-                client,
-                stripe,
-                gateway,
-                loops(pool, gateway, clock),
-                inbox,
-                key,
-                payments_database,
-            )
-            yield made
-            await gateway.close()
-    await pool.close()
+    return app
+
+
+def _simulator(client: TestClient[Any, Any], clock: FixedClock) -> web.Application:
+    settings = SimulatorSettings(
+        platform_webhook=str(client.make_url("/webhooks/stripe")),
+        platform_secrets=[PLATFORM_SECRETS[0]],
+        connect_webhook=str(client.make_url("/webhooks/stripe-connect")),
+        connect_secrets=list(CONNECT_SECRETS),
+    )
+    return create_app(settings, clock)

@@ -10,10 +10,13 @@ import pytest
 from stripe import WebhookSignature
 
 from services.payments.commands.operations import take_operation
+from services.payments.commands.webhooks import keep_events
+from services.payments.domain.requests import ReadEvents
+from services.payments.domain.seen import EventsSeen
 from shared.clock import system_now, to_epoch_seconds
 from shared.contracts import booking
 from shared.contracts import payments as facts
-from shared.db import in_transaction
+from shared.db import in_transaction, transaction
 from shared.ids import new_id
 from tests.payments.conftest import CONNECT_SECRETS, HOLD, NOON, PLATFORM_SECRETS, World
 
@@ -142,6 +145,27 @@ async def test_without_webhooks_everything_is_found(world: World) -> None:
     assert len(await world.told(facts.TransferSent)) == 1
     assert len(await world.told(facts.PayoutPaid)) == 1
     await world.check_books()
+
+
+async def test_a_long_event_list_is_read_in_stretches(world: World) -> None:
+    """What did not fit into one reading is read next, and the list then counts as read."""
+    await world.sim("POST", "webhooks", {"mode": "drop"})
+    await world.buy()
+    await world.turn()
+    source = "SELECT read_until FROM event_reads WHERE source = 'platform'"
+    request = ReadEvents(account_id=None, since=NOON)
+    seen = await world.gateway.perform(request, "none")
+    assert isinstance(seen, EventsSeen)
+    assert len(seen.events) > 2
+    await world.pool.execute("DELETE FROM webhooks")
+    first = EventsSeen(events=seen.events[:1], complete=False)
+    world.clock.instant += timedelta(minutes=1)
+    async with transaction(world.pool) as conn:
+        await keep_events(conn, request, first, world.clock.now())
+    assert await world.pool.fetchval("SELECT count(*) FROM webhooks") == 1
+    await world.rest()
+    assert await world.pool.fetchval("SELECT count(*) FROM webhooks") == len(seen.events)
+    assert await world.pool.fetchval(source) >= seen.events[0].created_at
 
 
 async def test_a_webhook_that_overtakes_our_commit_waits(world: World) -> None:

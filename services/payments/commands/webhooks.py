@@ -68,7 +68,7 @@ async def plan_next_event_read(conn: Connection, now: datetime) -> bool:
     request = await store.next_event_source(conn, now)
     if request is None:
         return False
-    await store.plan_next_read(conn, request.subject, now + READ_EVENTS_EVERY)
+    await store.plan_next_read(conn, request.source, now + READ_EVENTS_EVERY)
     await plan(conn, request, now)
     return True
 
@@ -79,10 +79,14 @@ async def keep_events(
     """Store the events of a list that no webhook brought; remember how far it was read."""
     missed = [event for event in seen.events if await store_webhook(conn, event)]
     if missed:
-        _log.info("events_found", source=request.subject, events=len(missed))
+        _log.info("events_found", source=request.source, events=len(missed))
+    here = max((event.created_at for event in seen.events), default=request.since)
+    newest = max(here, request.newest or here)
     if seen.complete:
-        newest = max((event.created_at for event in seen.events), default=request.since)
-        await store.note_read(conn, request.subject, newest)
+        await store.note_read(conn, request.source, newest)
+    else:
+        older = {"before": seen.events[-1].event_id, "newest": newest}
+        await plan(conn, request.model_copy(update=older), now)
 
 
 async def _planned(conn: Connection, request: Request, now: datetime) -> bool:

@@ -189,17 +189,28 @@ class LookAtPayout(Request):
 
 
 class ReadEvents(Request):
-    """Read the event list of the platform, or of a connected account, from an instant on."""
+    """Read the event list of the platform, or of a connected account, from an instant on.
+
+    Stripe lists the newest first; a long list is read in stretches, `before` the event that the
+    last stretch ended with, and `newest` is how far the list is known once all are read.
+    """
 
     kind: ClassVar[str] = "events.list"
 
     account_id: str | None
     since: AwareDatetime
+    before: str | None = None
+    newest: AwareDatetime | None = None
+
+    @property
+    def source(self) -> str:
+        """Return whose events they are."""
+        return self.account_id or PLATFORM
 
     @property
     def subject(self) -> str:
-        """Return whose events they are."""
-        return self.account_id or PLATFORM
+        """Return whose events they are, and which stretch."""
+        return f"{self.source}:{self.before}" if self.before else self.source
 
 
 _KINDS: tuple[type[Request], ...] = (

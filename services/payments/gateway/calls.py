@@ -196,8 +196,10 @@ class StripeGateway:
 
     async def _read_events(self, request: ReadEvents) -> Seen:
         options: Any = {"stripe_account": request.account_id} if request.account_id else {}
-        created = {"gte": to_epoch_seconds(request.since - LOOK_BACK)}
-        rows = _pages(self._v1.events.list_async, {"created": created}, options)
+        params: Json = {"created": {"gte": to_epoch_seconds(request.since - LOOK_BACK)}}
+        if request.before:
+            params["starting_after"] = request.before
+        rows = _pages(self._v1.events.list_async, params, options)
         events: list[EventSeen] = []
         try:
             async for row in rows:
