@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-_STRIPE_OBJECT = "one literal: every field that Stripe's object has, in its order"
-
 LONG_FUNCTIONS: dict[str, str] = {
     "shared/web/api.py::Api.add": "the one declaration of a route: each option once, explained",
-    "simulators/stripe/payments.py::create_intent": _STRIPE_OBJECT,
-    "simulators/stripe/payments.py::_new_charge": _STRIPE_OBJECT,
 }
 """`path::dotted.name` → why its lines belong together; up to 70 lines."""
 

@@ -18,8 +18,8 @@ SKIPS = re.compile(
     # What an operating system does not have cannot be tested on it; nothing else is left out.
     r"pytest\.(mark\.)?(skip|skipif(?!\(sys\.platform)|xfail|importorskip)\b|unittest\.mock"
 )
-CHECKERS = {"connect", "prepare", "validate"}
-"""Calls of libraries that raise when what they are given is wrong."""
+CHECKERS = {"check_schema", "connect", "prepare", "validate", "wait_for_rest"}
+"""Calls that raise when what they are given or wait for is wrong."""
 SLEEP = re.compile(r"(asyncio|time)\.sleep\((?!0\)).*")
 PATCHED_PATH = re.compile(r"\.setattr\(\s*['\"]|\bpatch\(\s*['\"]")
 
