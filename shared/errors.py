@@ -73,6 +73,8 @@ _TRANSIENT: tuple[type[BaseException], ...] = (
     ConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # A server that is killed leaves the protocol of a connection in the middle of a message.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.TooManyConnectionsError,

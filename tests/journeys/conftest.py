@@ -8,8 +8,6 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,8 +15,10 @@ from dev.client import Caller, Json, Person
 from dev.home import REPOSITORY, Home
 from dev.journey import OFFERING, calling, free_slots, new_mentor, new_person, publish_offering
 from dev.marketplace import Marketplace, started
+from tests.engines import engine_folder
 
 VERIFY_SECONDS = 150.0
+MISTAKES = ("request_failed", "[error", "deadlock detected", "never awaited", "never retrieved")
 ZONE = "America/New_York"
 UNTIL_ALL_IS_PAID_OUT = timedelta(days=20)
 
@@ -37,11 +37,22 @@ def _silent(_text: str) -> None:
 
 @pytest.fixture(scope="session")
 async def market() -> AsyncGenerator[Marketplace]:
-    """Give a running marketplace; its logs are printed where they lie when it ends badly."""
-    with TemporaryDirectory(prefix="mentorium-journeys-") as folder:
-        Path(folder).chmod(0o711)
-        async with started(Home(Path(folder) / "home"), quiet=True, say=_silent) as made:
+    """Give a running marketplace; what its processes got wrong is printed at the end."""
+    with engine_folder() as folder:
+        home = Home(folder / "home")
+        async with started(home, quiet=True, say=_silent) as made:
             yield made
+        print("\n".join(mistakes(home)))
+
+
+def mistakes(home: Home) -> list[str]:
+    """Return the log lines in which a process speaks of a mistake of its own."""
+    return [
+        f"{log.stem}: {line}"
+        for log in sorted(home.logs.glob("*.log"))
+        for line in log.read_text(errors="replace").splitlines()
+        if any(word in line for word in MISTAKES)
+    ]
 
 
 @pytest.fixture(scope="session")
