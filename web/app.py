@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache, partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 import aiohttp_jinja2
@@ -21,7 +22,7 @@ from shared.telemetry import current_trace_id, traced
 from shared.web.problems import TITLES, Problem
 from web.client import Away, Refused, Service, Services, not_here
 from web.config import HTMX_FILE, WebSettings
-from web.display import FILTERS, exact_share, money, offset_words, plain_amount
+from web.display import FILTERS, FUNCTIONS
 from web.forms import Form, FormForged, safe_path
 from web.pages import ALL_ROUTES
 from web.routes import Page, Row
@@ -99,9 +100,8 @@ def build(
 
 
 def _add_templates(app: web.Application) -> None:
-    aiohttp_jinja2.setup(
+    environment = aiohttp_jinja2.setup(
         app,
-        context_processors=[_helpers],
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
@@ -109,16 +109,7 @@ def _add_templates(app: web.Application) -> None:
         lstrip_blocks=True,
         filters=FILTERS,
     )
-
-
-async def _helpers(_request: web.Request) -> dict[str, object]:
-    return {
-        "money": money,
-        "plain_amount": plain_amount,
-        "exact_share": exact_share,
-        "offset_words": offset_words,
-        "static": _versioned,
-    }
+    cast("dict[str, object]", environment.globals).update(FUNCTIONS, static=_versioned)
 
 
 @cache

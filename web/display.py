@@ -137,4 +137,12 @@ FILTERS: dict[str, Callable[..., str]] = {
     "in_words": in_words,
     "language": language,
 }
-"""What templates may pipe values through; `money` takes two values and is a function there."""
+"""What templates may pipe one value through."""
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "money": money,
+    "plain_amount": plain_amount,
+    "exact_share": exact_share,
+    "offset_words": offset_words,
+}
+"""What templates may call with two values."""
