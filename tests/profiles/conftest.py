@@ -9,7 +9,7 @@ import asyncio
 import base64
 import secrets
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -72,7 +72,6 @@ class Marketplace:
     clock: FixedClock
     seal_key: str
     secret: bytes
-    people: dict[str, Person] = field(default_factory=dict[str, Person])
 
     @property
     def pool(self) -> Pool:

@@ -78,15 +78,9 @@ async def answers(client: aiohttp.ClientSession) -> None:
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def test_a_sign_up_becomes_facts_on_kafka(
-    database: Callable[..., Awaitable[Database]],
-    kafka: KafkaServer,
-    topic_prefix: str,
-    tmp_path: Path,
-) -> None:
-    """The process migrates, serves, announces in order, drains, and logs nothing personal."""
-    own, log = await database("profiles", migrated=False), tmp_path / "log"
-    settings = os.environ | {
+def environment(own: Database, kafka: KafkaServer, prefix: str) -> dict[str, str]:
+    """Return what the launcher would tell the process."""
+    return os.environ | {
         "MENTORIUM_ENV": "development",
         "PROFILES_DATABASE_URL": own.app_url("profiles"),
         "PROFILES_MIGRATE_DATABASE_URL": own.owner_url("profiles"),
@@ -95,8 +89,19 @@ async def test_a_sign_up_becomes_facts_on_kafka(
         "PROFILES_WEB_URL": "https://mentorium.test",
         "SEAL_PUBLIC_KEY": public_half(new_seal_key()),
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-        "KAFKA_TOPIC_PREFIX": topic_prefix,
+        "KAFKA_TOPIC_PREFIX": prefix,
     }
+
+
+async def test_a_sign_up_becomes_facts_on_kafka(
+    database: Callable[..., Awaitable[Database]],
+    kafka: KafkaServer,
+    topic_prefix: str,
+    tmp_path: Path,
+) -> None:
+    """The process migrates, serves, announces in order, drains, and logs nothing personal."""
+    own, log = await database("profiles", migrated=False), tmp_path / "log"
+    settings = environment(own, kafka, topic_prefix)
     await make_topics(kafka, topic_prefix)
     async with process(settings, "migrate", log=log) as migrating, asyncio.timeout(READY_SECONDS):
         assert await migrating.wait() == 0, log.read_text()

@@ -144,9 +144,9 @@ async def test_rotation_keeps_tokens_valid(market: Marketplace) -> None:
     async with transaction(market.pool) as conn:
         # Published, but not yet used: everybody has the time to see it.
         assert (await Keyring(market.secret, ROTATION).signer(conn)).kid == first.kid
-    assert await rotate(timedelta(days=30, minutes=59)) == 0
+    assert await rotate(timedelta(days=30, hours=1, minutes=59)) == 0
     assert (await Verifier(published).principal(token)) == person
-    assert await rotate(timedelta(days=30, hours=2)) == 0
+    assert await rotate(timedelta(days=30, hours=2, minutes=1)) == 0
     assert [key.kid for key in (await published()).keys] == [seen.keys[1].kid]
 
 

@@ -83,9 +83,9 @@ async def create_account(call: Call, body: SignUpBody) -> MailView:
     office, passwords = desk(call).office, desk(call).passwords
     email = normal_email(body.email, allow_test=office.allow_test_addresses)
     check_zone(body.zone)
+    hashed = await passwords.hash(body.password, (email, body.name))
+    wanted = SignUp(email, body.name, body.locale, body.zone, body.wants, hashed)
     async with even_timing():
-        hashed = await passwords.hash(body.password, (email, body.name))
-        wanted = SignUp(email, body.name, body.locale, body.zone, body.wants, hashed)
         await in_transaction(
             call.pool, lambda conn: commands.sign_up(conn, office, wanted, now=call.now)
         )

@@ -17,8 +17,8 @@ from services.profiles.commands.passwords import Passwords
 from shared.clock import monotonic_seconds
 from shared.web import Api, Call, View
 
-EVEN_SECONDS = 0.25
-"""Answers that must not tell whether an address exists come no sooner than this."""
+EVEN_SECONDS = 0.2
+"""Work that must not tell whether an address exists takes at least this."""
 NAME_LONGEST = 80
 EMAIL_LONGEST = 254
 
@@ -60,7 +60,7 @@ def desk(call: Call) -> Desk:
 
 @asynccontextmanager
 async def even_timing() -> AsyncGenerator[None]:
-    """Let an answer take the same time whatever was found, refusals included."""
+    """Let work in the database take the same time whatever it finds."""
     began = monotonic_seconds()
     try:
         yield

@@ -26,6 +26,7 @@ from shared.errors import Kind, Refusal
 from shared.ids import PersonId, new_id
 from shared.seal import seal
 
+ZONES = frozenset(available_timezones())
 PASSWORD_SCORE = 3
 """The least score of zxcvbn: "safely unguessable", more than 10^8 guesses."""
 PASSWORD_JUDGED = 72
@@ -208,7 +209,7 @@ def check_password(password: str, known_words: tuple[str, ...]) -> None:
 
 def check_zone(zone: str) -> None:
     """Raise `ZoneUnknown` unless it is a zone of the IANA database."""
-    if zone not in available_timezones():
+    if zone not in ZONES:
         raise ZoneUnknown
 
 
