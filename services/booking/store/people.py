@@ -26,7 +26,9 @@ IS_APPROVED = """
 SELECT EXISTS (SELECT 1 FROM people WHERE person_id = $1 AND mentor_state = 'approved')
 """
 CAN_RECEIVE = "SELECT EXISTS (SELECT 1 FROM accounts WHERE mentor_id = $1 AND can_receive)"
-TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('booking:holds:' || ($1::uuid)::text, 0))"
+TAKE_TURN = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('booking:holds:' || ($1::uuid)::text, 0))"
+)
 
 
 async def note_person(conn: Connection, fact: PersonFact) -> None:
