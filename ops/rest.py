@@ -12,16 +12,18 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast, get_args
+from typing import get_args
 
 import aiohttp
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from ops.lag import progress_of
+from shared.bus import Broker
 from shared.clock import BusinessClock
-from shared.contracts.topics import Service, read_by
+from shared.contracts.topics import Service
 
 ALL_SERVICES: tuple[Service, ...] = get_args(Service)
 REST_SECONDS = 120.0
@@ -35,7 +37,8 @@ _IN_FLIGHT = "SELECT kind FROM {schema}.in_flight"
 _OVERDUE = "SELECT kind FROM {schema}.due WHERE due_at <= $1"
 _NEXT_DUE = "SELECT min(due_at) FROM {schema}.due WHERE due_at > $1"
 
-Ends = dict[TopicPartition, int]
+Ends = dict[tuple[str, int], int]
+"""Where each partition that somebody reads ends, by topic and number."""
 
 
 @dataclass(frozen=True)
@@ -145,26 +148,13 @@ async def _behind(market: Marketplace) -> tuple[list[str], Ends]:
 async def _lags(
     market: Marketplace, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
 ) -> tuple[list[str], Ends]:
-    partitions = {service: _partitions(market, service) for service in market.services}
-    every = sorted({each for some in partitions.values() for each in some})
-    ends = cast("Ends", await consumer.end_offsets(every))
-    beginnings = cast("Ends", await consumer.beginning_offsets(every))
-    found: list[str] = []
-    for service, some in partitions.items():
-        committed = await admin.list_consumer_group_offsets(f"{market.topic_prefix}{service}")
-        # A reader without a committed offset begins with the oldest record.
-        taken = {each: committed[each].offset for each in some if each in committed}
-        lag = sum(max(0, ends[each] - taken.get(each, beginnings[each])) for each in some)
-        found += [f"{service} has {lag} facts before it"] if lag else []
-    return found, ends
-
-
-def _partitions(market: Marketplace, service: Service) -> list[TopicPartition]:
-    return [
-        TopicPartition(f"{market.topic_prefix}{topic.name}", number)
-        for topic in read_by(service)
-        for number in range(topic.partitions)
-    ]
+    broker = Broker(market.kafka_servers, market.topic_prefix)
+    rows = await progress_of(admin, consumer, broker, market.services)
+    lags: Counter[str] = Counter()
+    for row in rows:
+        lags[row.reader] += row.lag
+    found = [f"{reader} has {lag} facts before it" for reader, lag in lags.items() if lag]
+    return found, {(row.topic, row.partition): row.end for row in rows}
 
 
 async def _ask(url: str) -> dict[str, object]:
