@@ -135,16 +135,21 @@ def session(market: Marketplace, mentor: Person, mentee: Person) -> dict[str, An
     }  # fmt: skip
 
 
-async def test_a_completion_that_came_first_waits_for_the_confirmation(
+async def test_facts_told_again_or_late_change_nothing(
     market: Marketplace, operator: Person
 ) -> None:
-    """It is kept aside under the order, and taken up when the confirmation arrives."""
+    """A completion opens the case by itself; a confirmation that comes later leaves it open."""
     mentee = await market.person("ada@mentorium.test")
     times = session(market, operator, mentee)
     completed = SessionCompleted(version=3, by="system", completed_at=market.clock.now(), **times)
-    assert await market.hear(completed) == "deferred"
-    waits = await market.pool.fetchval("SELECT waits_for FROM kept_events")
-    assert waits == f"order:{times['order_id']}"
+    await market.hear(completed)
+    assert (await review(market, mentee, times["session_id"]))[0] == 201
+    market.clock.instant += timedelta(days=1)
+    late = completed.model_copy(update={"completed_at": market.clock.now()})
+    for fact in (late, BookingConfirmed(version=2, title="An hour", **times)):
+        assert await market.hear(fact) == "handled"
+    shown = await see(market, mentee, times["session_id"])
+    assert (shown["state"], shown["publish_at"]) == ("open", "2030-05-20T12:00:00Z")
 
 
 async def test_bad_reviews_are_refused(market: Marketplace, operator: Person) -> None:

@@ -12,12 +12,11 @@ from services.profiles.domain.reviews import Review, ReviewCase
 from services.profiles.store import mentors
 from services.profiles.store import reviews as store
 from shared.clock import BusinessInstant
-from shared.contracts.booking import BookingCancelled, BookingConfirmed, SessionCompleted
+from shared.contracts.booking import BookingCancelled, OrderFact, SessionCompleted
 from shared.contracts.profiles import ReviewsPublished
 from shared.db import Connection
-from shared.errors import Missing, NotFound
+from shared.errors import NotFound
 from shared.ids import OrderId, PersonId, SessionId
-from shared.inbox import arrived
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,11 @@ class Words:
     sub_scores: dict[str, int]
 
 
-async def expect_reviews(conn: Connection, told: BookingConfirmed) -> None:
-    """Begin the case of a confirmed session."""
+async def expect_reviews(conn: Connection, told: OrderFact) -> ReviewCase:
+    """Begin the case of a session, unless it is there; return it with its row locked.
+
+    Every fact about a purchase says who meets, so whichever is heard first will do.
+    """
     case = ReviewCase(
         session_id=SessionId(told.session_id),
         order_id=OrderId(told.order_id),
@@ -38,23 +40,18 @@ async def expect_reviews(conn: Connection, told: BookingConfirmed) -> None:
         mentee_id=PersonId(told.mentee_id),
     )
     await store.add_case(conn, case)
-    await arrived(conn, f"order:{told.order_id}")
+    return await store.lock_case(conn, case.session_id) or case
 
 
 async def open_reviews(conn: Connection, told: SessionCompleted) -> None:
-    """Let both sides write; raises `Missing` when the confirmation has not arrived."""
-    case = await store.lock_case(conn, told.session_id)
-    if case is None:
-        raise Missing(f"order:{told.order_id}")
+    """Let both sides write."""
+    case = await expect_reviews(conn, told)
     await store.save_case(conn, domain.open_for_reviews(case, BusinessInstant(told.completed_at)))
 
 
 async def close_reviews(conn: Connection, told: BookingCancelled) -> None:
-    """Expect no reviews of a session that was called off; raises `Missing`."""
-    case = await store.lock_case(conn, told.session_id)
-    if case is None:
-        raise Missing(f"order:{told.order_id}")
-    await store.save_case(conn, domain.call_off(case))
+    """Expect no reviews of a session that was called off."""
+    await store.save_case(conn, domain.call_off(await expect_reviews(conn, told)))
 
 
 async def write_review(
