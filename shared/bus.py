@@ -9,10 +9,10 @@ are, so what is read twice finds itself in the inbox.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -41,6 +41,35 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 RawRecord = ConsumerRecord[bytes | None, bytes | None]
 _log = logger("bus")
+
+
+Result = TypeVar("Result")
+_abandoned: set[asyncio.Future[Any]] = set()
+
+
+async def bounded(call: Coroutine[object, object, Result], seconds: float) -> Result:
+    """Return what a client's call returns; raises `TimeoutError` at the deadline, come what may.
+
+    A call that does not even end when it is cancelled is left to itself: waiting for that end is
+    how a client that hangs would hang us.
+    """
+    task = asyncio.ensure_future(call)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if done:
+            return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            _abandoned.add(task)
+            task.add_done_callback(_forget)
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _abandoned.discard(task)
+    if not task.cancelled():
+        task.exception()  # Nobody else will look at it.
 
 
 class Stuck(Exception):
@@ -75,22 +104,24 @@ class Producer:
     async def send_all(self, records: Sequence[Record]) -> None:
         """Send in order; raises `Unfinished` when Kafka is away, after dropping the client."""
         try:
-            async with asyncio.timeout(self._send_seconds):
-                client = await self._connected()
-                waits: list[Awaitable[object]] = [
-                    await client.send(
-                        self._broker.full_name(record.topic),
-                        value=record.value,
-                        key=record.key,
-                        headers=list(record.headers),
-                    )
-                    for record in records
-                ]
-                await asyncio.gather(*waits)
+            await bounded(self._send(records), self._send_seconds)
         except (KafkaError, TimeoutError, OSError) as error:
             CLIENT_REBUILDS.labels("producer").inc()
             await self.close()
             raise Unfinished(f"kafka: {type(error).__name__}") from error
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        client = await self._connected()
+        waits: list[Awaitable[object]] = [
+            await client.send(
+                self._broker.full_name(record.topic),
+                value=record.value,
+                key=record.key,
+                headers=list(record.headers),
+            )
+            for record in records
+        ]
+        await asyncio.gather(*waits)
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._client is None:
@@ -112,7 +143,7 @@ class Producer:
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):
-                await asyncio.wait_for(client.stop(), STOP_SECONDS)
+                await bounded(client.stop(), STOP_SECONDS)
 
 
 class Receiver(Protocol):
@@ -151,8 +182,7 @@ class Consumer:
         self._progress_at = monotonic_seconds()
         watchdog: asyncio.Task[None] | None = None
         try:
-            async with asyncio.timeout(START_SECONDS):
-                await client.start()
+            await bounded(client.start(), START_SECONDS)
             watchdog = asyncio.create_task(self._watch(client))
             while not stopping.is_set():
                 if watchdog.done():
@@ -165,7 +195,7 @@ class Consumer:
             if watchdog:
                 watchdog.cancel()
             with suppress(Exception):
-                await asyncio.wait_for(client.stop(), STOP_SECONDS)
+                await bounded(client.stop(), STOP_SECONDS)
 
     def _new_client(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -183,11 +213,11 @@ class Consumer:
 
     async def _turn(self, client: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
         self._resume_due(client)
-        async with asyncio.timeout(STANDSTILL_SECONDS):
-            batches = cast(
-                "dict[TopicPartition, list[RawRecord]]",
-                await client.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL),
-            )
+        fetch = cast(
+            "Coroutine[object, object, dict[TopicPartition, list[RawRecord]]]",
+            client.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL),
+        )
+        batches = await bounded(fetch, STANDSTILL_SECONDS)
         done = await asyncio.gather(
             *(
                 self._work_off(client, partition, records, stopping)
@@ -267,8 +297,7 @@ class Consumer:
     async def _commit(self, client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
         mine = {tp: offset for tp, offset in offsets.items() if tp in client.assignment()}
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await client.commit(mine)
+            await bounded(client.commit(mine), COMMIT_SECONDS)
         except CommitFailedError:
             # A rebalance came between; the new owner reads again and the inbox knows the events.
             _log.info("commit_after_rebalance", group=self.group)
@@ -292,12 +321,16 @@ class Consumer:
         """
         mine = client.assignment()
         running = [tp for tp in mine or self._all_partitions(client) if tp not in client.paused()]
-        async with asyncio.timeout(COMMIT_SECONDS):
-            ends = cast("dict[TopicPartition, int]", await client.end_offsets(running))
-            for partition in running:
-                reached = cast("int | None", await client.committed(partition)) or 0
-                if reached < ends[partition]:
-                    return True
+        return await bounded(self._any_behind(client, running), COMMIT_SECONDS)
+
+    async def _any_behind(
+        self, client: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+    ) -> bool:
+        ends = cast("dict[TopicPartition, int]", await client.end_offsets(partitions))
+        for partition in partitions:
+            reached = cast("int | None", await client.committed(partition)) or 0
+            if reached < ends[partition]:
+                return True
         return False
 
     def _all_partitions(self, client: AIOKafkaConsumer) -> list[TopicPartition]:

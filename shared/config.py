@@ -6,6 +6,7 @@ variable is missing and does not start.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -50,11 +51,16 @@ def load(kind: type[AnySettings]) -> AnySettings:
     try:
         return kind()
     except ValidationError as error:
-        prefix = str(kind.model_config.get("env_prefix", ""))
         lines = [
-            f"  {prefix.upper()}{'.'.join(str(part) for part in problem['loc']).upper()}:"
-            f" {problem['msg']}"
+            f"  {_variable(kind, str(problem['loc'][0]))}: {problem['msg']}"
             for problem in error.errors(include_input=False)
         ]
         text = "These settings are missing or wrong:\n" + "\n".join(lines)
+        print(text, file=sys.stderr)  # noqa: T201  Logs are not set up without settings.
         raise SettingsMissing(text) from None
+
+
+def _variable(kind: type[BaseSettings], field: str) -> str:
+    """Return the environment variable of a field: its alias, else the prefix and its name."""
+    prefix = str(kind.model_config.get("env_prefix", "")) if field in kind.model_fields else ""
+    return f"{prefix}{field}".upper()
