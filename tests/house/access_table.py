@@ -5,6 +5,7 @@ A route that is missing here fails the tests: whoever adds one says here who may
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -33,7 +34,19 @@ class Access:
 
     may: May
     owner: Owner
+    body: Mapping[str, object] | None = None
+    """A body of the right shape, for routes that are tried with somebody else's things."""
 
+
+GOAL = {"title": "G", "measure": None, "target_on": None, "state": "open"}
+OFFERING = {
+    "title": "T",
+    "description": "D",
+    "minutes": 60,
+    "price_minor": 12_000,
+    "currency": "USD",
+}
+REVIEW = {"rating": 5, "text": "Good."}
 
 ACCESS: dict[str, dict[str, Access]] = {
     "profiles": {
@@ -54,7 +67,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/mentors": Access(ANYONE, PUBLIC),
         "GET /v1/mentors/{person_id}": Access(ANYONE, PUBLIC),
         "GET /v1/mentors/{person_id}/reviews": Access(ANYONE, PUBLIC),
-        "POST /v1/sessions/{session_id}/reviews": Access(SIGNED_IN, PARTIES),
+        "POST /v1/sessions/{session_id}/reviews": Access(SIGNED_IN, PARTIES, REVIEW),
         "GET /v1/sessions/{session_id}/reviews": Access(SIGNED_IN, PARTIES),
         "POST /v1/sign-ins": Access(ANYONE, PUBLIC),
         "POST /v1/sign-ins/refresh": Access(ANYONE, PUBLIC),
@@ -69,11 +82,11 @@ ACCESS: dict[str, dict[str, Access]] = {
     "booking": {
         "GET /v1/goals": Access(SIGNED_IN, OWN),
         "POST /v1/goals": Access(SIGNED_IN, OWN),
-        "PUT /v1/goals/{goal_id}": Access(SIGNED_IN, PARTIES),
+        "PUT /v1/goals/{goal_id}": Access(SIGNED_IN, PARTIES, GOAL),
         "GET /v1/me/offerings": Access(MENTOR, OWN),
         "POST /v1/me/offerings": Access(MENTOR, OWN),
         "GET /v1/me/offerings/{offering_id}": Access(MENTOR, PARTIES),
-        "PUT /v1/me/offerings/{offering_id}": Access(MENTOR, PARTIES),
+        "PUT /v1/me/offerings/{offering_id}": Access(MENTOR, PARTIES, OFFERING),
         "POST /v1/me/offerings/{offering_id}/publish": Access(MENTOR, PARTIES),
         "POST /v1/me/offerings/{offering_id}/withdraw": Access(MENTOR, PARTIES),
         "GET /v1/me/availability": Access(MENTOR, OWN),
@@ -85,7 +98,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/operator/orders": Access(OPERATOR, OPERATORS),
         "GET /v1/orders/{order_id}": Access(SIGNED_IN, PARTIES),
         "GET /v1/orders/{order_id}/cancellation-preview": Access(SIGNED_IN, PARTIES),
-        "POST /v1/orders/{order_id}/cancel": Access(SIGNED_IN, PARTIES),
+        "POST /v1/orders/{order_id}/cancel": Access(SIGNED_IN, PARTIES, {}),
         "POST /v1/orders/{order_id}/release-hold": Access(SIGNED_IN, PARTIES),
         "POST /v1/orders/{order_id}/complete": Access(SIGNED_IN, PARTIES),
         "POST /v1/sessions/{session_id}/join": Access(SIGNED_IN, PARTIES),

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 import pytest
@@ -78,7 +79,10 @@ class Served:
         return {"Authorization": f"Bearer {sign_access_token(self.key, person)}"}
 
 
-Serve = Callable[[str], Awaitable[Served]]
+class Serve(Protocol):
+    """Serves the API of a service in this process, on a fresh database or a given one."""
+
+    async def __call__(self, name: str, own: Database | None = None) -> Served: ...
 
 
 @pytest.fixture
@@ -86,8 +90,8 @@ async def serve(database: MakeDatabase, describe: Describe) -> AsyncGenerator[Se
     """Give a function that serves the API of a service in this process."""
     async with AsyncExitStack() as ends:
 
-        async def served(name: str) -> Served:
-            own = await database(name)
+        async def served(name: str, own: Database | None = None) -> Served:
+            own = own or await database(name)
             pool = await ends.enter_async_context(
                 await open_pool(own.app_url(name), process="test")
             )

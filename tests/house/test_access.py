@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from shared.auth import Role
 from shared.contracts.topics import Service as ServiceName
 from shared.ids import new_id
 from shared.web.api import May, Route
+from tests.engines import Database
 from tests.house.access_table import ACCESS, Access, Owner
-from tests.house.conftest import Describe, Serve, Served
-from tests.house.sources import broken, present_services
+from tests.house.conftest import Describe, MakeDatabase, Serve, Served
+from tests.house.sources import REPOSITORY, SERVICE_NAMES, broken, present_services
 
 EVERY_ROLE = tuple(Role)
+MENTOR_ID, MENTEE_ID = (UUID(int=number) for number in (0xA, 0xB))
+PLANTED = {
+    "order_id": UUID(int=0x1),
+    "session_id": UUID(int=0x101),
+    "offering_id": UUID(int=0xFF),
+    "goal_id": UUID(int=0xEE),
+}
+"""Of tests/ops/planted.sql, by the name of the path parameter."""
+REFUSED_AT_THE_DOOR = (401, 403, 404, 422)
 
 
 @pytest.mark.parametrize("service", present_services())
@@ -99,12 +112,51 @@ async def test_what_does_not_exist_looks_like_what_is_somebody_elses(
     assert not found, broken(f"services/{service}: others' objects are 404", found)
 
 
-async def _ask(served: Served, route: Route, headers: dict[str, str]) -> int:
-    """Call a route with ids of nobody; return the status."""
-    path = re.sub(r"\{\w+\}", lambda _: str(new_id()), route.path)
+@pytest.mark.parametrize("service", present_services())
+async def test_others_things_are_shown_to_their_parties_alone(
+    serve: Serve, database: MakeDatabase, service: ServiceName
+):
+    """With things that exist: a stranger with every role of a person gets 404, a party does not."""
+    own = await database(*SERVICE_NAMES)
+    await _plant(own)
+    served = await serve(service, own)
+    found: list[str] = []
+    for route in served.service.api.routes:
+        row = ACCESS[service][route.name]
+        if row.owner is not Owner.PARTIES:
+            continue
+        answers = [
+            await _ask(served, route, served.token(*_roles(row), person_id=person), PLANTED, row)
+            for person in (new_id(), MENTOR_ID, MENTEE_ID)
+        ]
+        if answers[0] != 404:
+            found.append(f"{route.name} answers {answers[0]} to a stranger")
+        if max(answers) >= 500:
+            found.append(f"{route.name} breaks: {answers}")
+        if all(answer in REFUSED_AT_THE_DOOR for answer in answers[1:]):
+            found.append(f"{route.name} answers {answers[1:]} to mentor and mentee")
+    assert not found, broken(f"services/{service}: whose is it?", found)
+
+
+async def _plant(own: Database) -> None:
+    conn = await asyncpg.connect(own.superuser_url)
+    await conn.execute((REPOSITORY / "tests" / "ops" / "planted.sql").read_text())
+    await conn.close()
+
+
+async def _ask(
+    served: Served,
+    route: Route,
+    headers: dict[str, str],
+    ids: Mapping[str, UUID] | None = None,
+    row: Access | None = None,
+) -> int:
+    """Call a route with these ids, or with ids of nobody; return the status."""
+    path = re.sub(r"\{(\w+)\}", lambda m: str((ids or {}).get(m[1]) or new_id()), route.path)
     sent = {"Idempotency-Key": str(new_id()), "If-Match": '"1"', **headers}
     query = {"refund_basis_points": "0"} if path.endswith("/refund-preview") else None
-    data = json.dumps({}) if route.body is not None else None
+    body = row.body if row and row.body is not None else {}
+    data = json.dumps(body) if route.body is not None else None
     if data:
         sent["Content-Type"] = "application/json"
     async with served.client.request(

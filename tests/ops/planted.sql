@@ -13,6 +13,15 @@ INSERT INTO booking.people (person_id, version, verified, mentor_state)
 VALUES ('00000000-0000-0000-0000-00000000000a', 4, true, 'approved'),
        ('00000000-0000-0000-0000-00000000000b', 2, true, 'none');
 
+INSERT INTO profiles.review_cases (session_id, order_id, mentor_id, mentee_id, state, publish_at,
+                                   version)
+VALUES ('00000000-0000-0000-0000-000000000101', '00000000-0000-0000-0000-000000000001',
+        '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b', 'open',
+        '2026-02-15Z', 1);
+INSERT INTO booking.goals (goal_id, mentee_id, version, title, state)
+VALUES ('00000000-0000-0000-0000-0000000000ee', '00000000-0000-0000-0000-00000000000b', 1, 'G',
+        'open');
+
 INSERT INTO payments.accounts (mentor_id, country, return_url, refresh_url, stripe_account_id,
                                can_receive, begun_at, version)
 VALUES ('00000000-0000-0000-0000-00000000000a', 'US', 'https://x', 'https://x', 'acct_1', true,
@@ -35,7 +44,8 @@ SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid,
        ('00000000-0000-0000-0000-00000000010' || n)::uuid,
        '00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
        '00000000-0000-0000-0000-00000000000b', 'T', day, day + interval '1 hour', 0, 0, 12000,
-       'USD', '{}', state, '2026-01-02Z', '2026-01-02Z', day + interval '25 hours', 3, 0,
+       'USD', '{"preset": "standard", "policy_version": 1, "steps": [[24, 10000]]}', state,
+       '2026-01-02Z', '2026-01-02Z', day + interval '25 hours', 3, 0,
        CASE WHEN n < 3 THEN '2026-01-02Z'::timestamptz END,
        CASE WHEN n = 2 THEN 'mentee' END, CASE WHEN n = 2 THEN 5000 END,
        CASE WHEN n = 3 THEN 'time_sold' END, CASE WHEN n = 1 THEN 'mentee' END,
