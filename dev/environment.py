@@ -82,6 +82,8 @@ class Site:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
             "LOG_FORMAT": self.given.get("LOG_FORMAT", "console"),
             "PYTHONUNBUFFERED": "1",
+            # The web client and journeys say for whom they ask, so that limits see people.
+            "TRUSTED_PROXIES": f"{LOOPBACK}/32",
         }
 
     def _of(self, owner: str) -> dict[str, str]:

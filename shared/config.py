@@ -7,13 +7,23 @@ variable is missing and does not start.
 from __future__ import annotations
 
 import sys
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+def _split(value: object) -> object:
+    """Part a variable's words at commas; anything but text is left as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Several words in one variable, parted by commas."""
 
 
 class CommonSettings(BaseSettings):
@@ -28,7 +38,9 @@ class CommonSettings(BaseSettings):
     kafka_replication: int = 1
     log_format: Literal["json", "console"] = "json"
     log_level: str = "INFO"
-    trusted_proxies: CommaSeparated = ()
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)
+    ] = ()
     allow_plain_cookies: bool = False
 
 

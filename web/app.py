@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cache, partial
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote, urlsplit
@@ -19,6 +18,7 @@ from shared.clock import business_clock
 from shared.config import CommonSettings
 from shared.log import logger
 from shared.telemetry import current_trace_id, traced
+from shared.web.caller import address_of
 from shared.web.problems import TITLES, Problem
 from web.client import Away, Refused, Service, Services, not_here
 from web.config import HTMX_FILE, WebSettings
@@ -189,7 +189,7 @@ def _open(request: web.Request) -> Visit:
     site = request.app[SITE]
     name = SECURE_COOKIE if site.secure_cookies else COOKIE
     session = site.sealer.open(request.cookies.get(name)) or Session()
-    return Visit(request, site, session, _address(request, site.trusted_proxies))
+    return Visit(request, site, session, address_of(request, site.trusted_proxies))
 
 
 def _cookie(visit: Visit) -> str:
@@ -202,17 +202,6 @@ def _remember_zone(visit: Visit, response: web.Response) -> None:
             ZONE_COOKIE, visit.zone, max_age=ZONE_COOKIE_SECONDS, path="/", samesite="Lax",
             secure=visit.site.secure_cookies,
         )  # fmt: skip
-
-
-def _address(request: web.Request, trusted: tuple[str, ...]) -> str | None:
-    """Return who connected; a forwarded address counts only from a trusted proxy."""
-    direct = request.remote
-    forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
-    try:
-        known = any(ip_address(direct or "") in ip_network(network) for network in trusted)
-        return str(ip_address(forwarded)) if known and forwarded else direct
-    except ValueError:
-        return direct
 
 
 async def _guarded(row: Row, visit: Visit) -> web.Response:

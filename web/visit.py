@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from shared.clock import BusinessClock, BusinessInstant, system_now, to_epoch_seconds
 from shared.ids import new_id
+from shared.web.caller import Networks
 from shared.web.problems import Problem
 from web.client import Answer, Ask, Away, Refused, Service, Services
 from web.forms import Form, is_zone
@@ -44,7 +45,7 @@ class Site:
     clock: BusinessClock
     public_url: str
     secure_cookies: bool = True
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Networks = ()
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config import CommaSeparated
@@ -21,22 +21,12 @@ class Settings(BaseSettings):
     migrate_database_url: str | None = None
     stripe_key: Annotated[str, Field(min_length=1, repr=False)]
     stripe_base_url: str | None = None
-    stripe_webhook_secrets: Annotated[CommaSeparated, Field(repr=False)]
-    stripe_connect_webhook_secrets: Annotated[CommaSeparated, Field(repr=False)]
+    stripe_webhook_secrets: Annotated[CommaSeparated, Field(repr=False, min_length=1)]
+    stripe_connect_webhook_secrets: Annotated[CommaSeparated, Field(repr=False, min_length=1)]
     web_url: str
     platform_share_basis_points: Annotated[int, Field(ge=0, le=10_000)] = 1_500
     release_delay_hours: Annotated[int, Field(ge=0)] = 48
     jwks_url: Annotated[str, Field(validation_alias="PROFILES_JWKS_URL")]
-
-    @field_validator("stripe_webhook_secrets", "stripe_connect_webhook_secrets", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        secrets = tuple(part.strip() for part in value.split(",") if part.strip())
-        if not secrets:
-            raise ValueError("name at least one secret (whsec_…)")
-        return secrets
 
     @property
     def is_live(self) -> bool:

@@ -36,10 +36,10 @@ class Settings(BaseSettings):
     key_ahead: Annotated[timedelta, Field(ge=AHEAD_AT_LEAST)] = timedelta(days=1)
     key_kept: Annotated[timedelta, Field(ge=KEPT_AT_LEAST)] = timedelta(hours=1)
 
-    @field_validator("operator_emails", mode="before")
+    @field_validator("operator_emails")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return value.lower().replace(" ", "").split(",") if isinstance(value, str) else value
+    def _in_small_letters(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(email.lower() for email in value)
 
     @field_validator("key_secret")
     @classmethod

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Any, cast
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from shared.log import logger
 from shared.telemetry import REQUEST_SECONDS, REQUESTS, current_trace_id, traced
 from shared.web import problems
 from shared.web.api import Api, Call, Reply, Route, VersionMissing
+from shared.web.caller import Networks, address_of
 
 MAX_BODY_BYTES = 256 * 1024
 REQUEST_DEADLINE_SECONDS = 20.0
@@ -49,7 +49,7 @@ class Surroundings:
     clock: BusinessClock
     verifier: Verifier
     limiter: Callable[[], Limiter]
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Networks = ()
 
 
 def build(api: Api, around: Surroundings) -> web.Application:
@@ -146,20 +146,9 @@ async def _principal(request: web.Request, route: Route, verifier: Verifier) -> 
 
 async def _spend(call: Call, route: Route, around: Surroundings) -> None:
     if route.limit:
-        await around.limiter().spend(route.limit, _address(call.request, around.trusted_proxies))
+        await around.limiter().spend(route.limit, address_of(call.request, around.trusted_proxies))
     elif call.principal:
         await around.limiter().spend(PER_PERSON, str(call.principal.person_id))
-
-
-def _address(request: web.Request, trusted: tuple[str, ...]) -> str:
-    """Return who connected; a forwarded address counts only from a trusted proxy."""
-    direct = request.remote or "unknown"
-    forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
-    try:
-        known = any(ip_address(direct) in ip_network(network) for network in trusted)
-        return str(ip_address(forwarded)) if known and forwarded else direct
-    except ValueError:
-        return direct
 
 
 class _Shape(Exception):
