@@ -23,8 +23,9 @@ _WORD = re.compile(r"[^\W_]+")
 
 def fold(text: str) -> str:
     """Return text in lower case and without accents, as it is searched."""
-    parts = unicodedata.normalize("NFKD", text.lower())
-    return "".join(part for part in parts if not unicodedata.combining(part))
+    # In this order, because taking a letter apart may bring forth a capital one.
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(part for part in parts if not unicodedata.combining(part)).lower()
 
 
 def words_of(text: str) -> list[str]:
