@@ -87,6 +87,7 @@ def broken(rule: str, found: Iterable[str]) -> str:
     return "\n  ".join([rule, *found])
 
 
+@cache
 def _read(path: Path) -> Source:
     text = path.read_text()
     return Source(str(path.relative_to(REPOSITORY)), text, ast.parse(text, str(path)))
@@ -99,7 +100,7 @@ def _functions(node: ast.AST, prefix: str) -> Generator[tuple[str, Function]]:
             yield from _functions(child, f"{prefix}{child.name}.")
         elif isinstance(child, ast.ClassDef):
             yield from _functions(child, f"{prefix}{child.name}.")
-        else:
+        elif not isinstance(child, ast.expr):  # No function is defined inside an expression.
             yield from _functions(child, prefix)
 
 

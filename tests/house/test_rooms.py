@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -236,10 +238,16 @@ def _libraries(extra: str | None) -> set[str]:
     names = _with_what_they_need({_name(each) for each in wanted})
     installed = {
         module
-        for module, owners in packages_distributions().items()
+        for module, owners in _installed().items()
         if names & {_name(owner) for owner in owners}
     }
     return installed | set(sys.stdlib_module_names)
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    """Return which distributions each importable name comes from."""
+    return packages_distributions()
 
 
 def _with_what_they_need(names: set[str]) -> set[str]:

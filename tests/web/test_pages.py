@@ -59,57 +59,73 @@ OWN = ["/settings", f"/hold?offering={OFFERING}&starts_at={STARTS}", f"/orders/{
 @pytest.fixture
 def filled(services: Services) -> Services:
     """Give services that have something for every page."""
-    one, mine = f"/v1/orders/{ORDER}", offering(state="draft", version=3, horizon_days=60)
+    for path, content in (_profiles() | _booking() | _payments() | _notifications()).items():
+        services.tell("GET", path, (200, content))
+    return services
+
+
+def _profiles() -> dict[str, object]:
     vetted = {"person_id": MENTOR, "name": "Maya", "state": "submitted", **PROFILE}
+    review = {"author_name": "Ed", "rating": 4, "text": "Good.", "published_at": STARTS}
+    return {
+        "/v1/mentors": {"items": [CARD], "next_cursor": "abc"},
+        f"/v1/mentors/{MENTOR}": {**CARD, "story": "S", "years": 3, "industries": []},
+        f"/v1/mentors/{MENTOR}/reviews": {"items": [review]},
+        f"/v1/sessions/{SESSION}/reviews": {"state": "open", "mine": None, "theirs": None},
+        "/v1/me/mentor-profile": PROFILE,
+        "/v1/operator/mentors": {"items": [vetted]},
+        f"/v1/operator/mentors/{MENTOR}": vetted,
+    }
+
+
+def _booking() -> dict[str, object]:
+    mine = offering(state="draft", version=3, horizon_days=60)
     goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
             "state": "open", "version": 1}  # fmt: skip
+    preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
+    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
+             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
+    slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
+    return {
+        f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
+        f"/v1/offerings/{OFFERING}": offering(),
+        f"/v1/offerings/{OFFERING}/slots": {"items": slots},
+        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
+        f"/v1/orders/{ORDER}": order("completed"),
+        f"/v1/orders/{ORDER}/cancellation-preview": preview,
+        "/v1/goals": {"items": [goal]},
+        "/v1/me/availability": hours,
+        "/v1/me/offerings": {"items": [mine]},
+        f"/v1/me/offerings/{OFFERING}": mine,
+        "/v1/operator/orders": {"items": [order()]},
+    }
+
+
+def _payments() -> dict[str, object]:
     total = {"currency": "JPY", "held_minor": 1, "released_minor": 2, "transferred_minor": 3,
              "paid_out_minor": 5000}  # fmt: skip
     earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
               "due_at": STARTS}  # fmt: skip
     payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
-    review = {"author_name": "Ed", "rating": 4, "text": "Good.", "published_at": STARTS}
-    preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
     amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "platform_minor": 900, "currency": "USD"}
-    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
-             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
     account = {"state": "restricted", "can_receive": False, "requirements": ["an ID document"],
                "onboarding_url": "https://stripe.example/x"}  # fmt: skip
-    slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
     balance = [{"account": "stripe_balance", "currency": "USD", "amount_minor": 5},
                {"account": "payable", "currency": "USD", "amount_minor": -5}]  # fmt: skip
-    answers: dict[str, object] = {
-        "/v1/mentors": {"items": [CARD], "next_cursor": "abc"},
-        f"/v1/mentors/{MENTOR}": {**CARD, "story": "S", "years": 3, "industries": []},
-        f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
-        f"/v1/mentors/{MENTOR}/reviews": {"items": [review]},
-        f"/v1/offerings/{OFFERING}": offering(),
-        f"/v1/offerings/{OFFERING}/slots": {"items": slots},
-        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
-        one: order("completed"),
-        f"{one}/cancellation-preview": preview,
-        f"{one}/refund-preview": amounts,
-        f"{one}/money": {"items": [LINE]},
+    return {
+        f"/v1/orders/{ORDER}/refund-preview": amounts,
+        f"/v1/orders/{ORDER}/money": {"items": [LINE]},
         f"/v1/checkouts/{ORDER}": {"state": "open", "url": "https://stripe.example/pay"},
-        f"/v1/sessions/{SESSION}/reviews": {"state": "open", "mine": None, "theirs": None},
-        "/v1/goals": {"items": [goal]},
-        "/v1/me/feed": {"items": [MESSAGE], "next_cursor": "abc"},
-        "/v1/me/mentor-profile": PROFILE,
         "/v1/me/account": account,
-        "/v1/me/availability": hours,
-        "/v1/me/offerings": {"items": [mine]},
-        f"/v1/me/offerings/{OFFERING}": mine,
         "/v1/me/earnings": {"totals": [total]},
         "/v1/me/earnings/orders": {"items": [earned]},
         "/v1/me/payouts": {"items": [payout]},
-        "/v1/operator/mentors": {"items": [vetted]},
-        f"/v1/operator/mentors/{MENTOR}": vetted,
-        "/v1/operator/orders": {"items": [order()]},
         "/v1/operator/ledger/trial-balance": {"items": balance},
     }
-    for path, content in answers.items():
-        services.tell("GET", path, (200, content))
-    return services
+
+
+def _notifications() -> dict[str, object]:
+    return {"/v1/me/feed": {"items": [MESSAGE], "next_cursor": "abc"}}
 
 
 @pytest.mark.parametrize("path", PUBLIC)
