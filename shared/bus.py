@@ -34,13 +34,17 @@ RECORDS_PER_POLL = 200
 SESSION_TIMEOUT_MS = 10_000
 HEARTBEAT_MS = 2_000
 POLL_INTERVAL_MS = 120_000
-STANDSTILL_SECONDS = 45.0
+STANDSTILL_SECONDS = 20.0
 WATCH_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 
 RawRecord = ConsumerRecord[bytes | None, bytes | None]
 _log = logger("bus")
+
+
+class Stuck(Unfinished):
+    """A Kafka client made no progress although there was work; it is replaced."""
 
 
 Result = TypeVar("Result")
@@ -51,14 +55,17 @@ async def bounded(call: Coroutine[object, object, Result], seconds: float) -> Re
     """Return what a client's call returns; raises `TimeoutError` at the deadline, come what may.
 
     A call that does not even end when it is cancelled is left to itself: waiting for that end is
-    how a client that hangs would hang us.
+    how a client that hangs would hang us. A call that the client cancels by itself raises `Stuck`;
+    let through, that cancellation would end whoever called, without a word.
     """
     task = asyncio.ensure_future(call)
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
-        if done:
-            return task.result()
-        raise TimeoutError
+        if not done:
+            raise TimeoutError
+        if task.cancelled():
+            raise Stuck("the client gave up its own call")
+        return task.result()
     finally:
         if not task.done():
             task.cancel()
@@ -70,10 +77,6 @@ def _forget(task: asyncio.Future[Any]) -> None:
     _abandoned.discard(task)
     if not task.cancelled():
         task.exception()  # Nobody else will look at it.
-
-
-class Stuck(Exception):
-    """A Kafka client made no progress although there was work; it is replaced."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Producer:
         """Send in order; raises `Unfinished` when Kafka is away, after dropping the client."""
         try:
             await bounded(self._send(records), self._send_seconds)
-        except (KafkaError, TimeoutError, OSError) as error:
+        except (KafkaError, Stuck, TimeoutError, OSError) as error:
             CLIENT_REBUILDS.labels("producer").inc()
             await self.close()
             raise Unfinished(f"kafka: {type(error).__name__}") from error

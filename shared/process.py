@@ -116,7 +116,9 @@ class Supervisor:
             try:
                 await run(self.stopping)
                 continue
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_being_cancelled():
+                    raise
                 TASK_RESTARTS.labels(name).inc()
                 report = _log.warning if is_transient(error) else _log.exception
                 report("task_failed", task=name, error=type(error).__name__)
@@ -136,6 +138,12 @@ class Supervisor:
             _log.warning("task_cancelled", task=task.get_name())
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _is_being_cancelled() -> bool:
+    """Return whether somebody cancels this task, and not a library something inside of it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def turn(loop: Loop, bells: Bells, stopping: asyncio.Event) -> None:

@@ -37,6 +37,28 @@ async def test_a_task_that_fails_begins_anew() -> None:
     await asyncio.wait_for(supervisor.stop(), 5)
 
 
+async def test_a_task_that_a_library_cancels_begins_anew() -> None:
+    """A client that cancels its own call from within must not end the task without a word."""
+    supervisor, runs = Supervisor(), 0
+
+    async def cancelled_from_within(stopping: asyncio.Event) -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 3:
+            inner = asyncio.get_running_loop().create_future()
+            inner.cancel()
+            await inner
+        await stopping.wait()
+
+    supervisor.start("cancelled", cancelled_from_within)
+
+    async def ran_three_times() -> bool:
+        return runs == 3
+
+    await eventually(ran_three_times)
+    await asyncio.wait_for(supervisor.stop(), 5)
+
+
 async def test_a_worker_turns_at_once_while_there_is_work_and_at_the_bell() -> None:
     """A full batch is followed at once; then the loop sleeps until the bell rings."""
     left, turns = 3, 0
