@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,6 +23,7 @@ from services.booking.domain.offerings import Offering, OfferingContent
 from services.booking.slots import Rules, WeeklyHours
 from services.payments.commands import accounts as payments
 from services.payments.domain.accounts import ConnectedAccount
+from services.payments.store.accounts import load_account
 from services.profiles.commands import accounts as profiles
 from services.profiles.commands import mentors as vetting
 from services.profiles.commands.office import Office
@@ -204,12 +205,25 @@ async def _open_for_business(
         await _offer(market, pools, mentor, subject, dice)
         for mentor, subject in zip(mentors, fields, strict=True)
     ]
-    await _onboard(market, {str(mentor.person_id) for mentor in mentors}, say)
-    for number, offering in enumerate(offerings, 1):
-        await until(lambda each=offering: _published(market, pools, each), "publishing")
-        if number % BATCH == 0 or number == len(offerings):
-            say(f"  {number} of {len(offerings)} offerings published")
+    await _onboard(market, pools, mentors, say)
+    await _publish(market, pools, offerings, say)
     return offerings
+
+
+async def _publish(
+    market: Marketplace, pools: Pools, offerings: Sequence[Offering], say: Say
+) -> None:
+    """Publish every offering, as soon as booking has heard that its mentor can be paid."""
+    published = 0
+
+    async def publish(offering: Offering) -> None:
+        nonlocal published
+        await until(lambda: _published(market, pools, offering), "publishing")
+        published += 1
+        if published % BATCH == 0 or published == len(offerings):
+            say(f"  {published} of {len(offerings)} offerings published")
+
+    await _some_at_once(publish, offerings)
 
 
 async def _vet(
@@ -283,26 +297,42 @@ async def _published(market: Marketplace, pools: Pools, offering: Offering) -> b
     return True
 
 
-async def _onboard(market: Marketplace, mentors: set[str], say: Say) -> None:
-    """Go through Stripe's onboarding for every account that payments has made by then."""
-    done: set[str] = set()
-    told = 0
+async def _onboard(
+    market: Marketplace, pools: Pools, mentors: Sequence[Newcomer], say: Say
+) -> None:
+    """Go through Stripe's onboarding for every mentor, as soon as payments has the account."""
+    connected = 0
     async with calling(market) as caller:
 
-        async def all_done() -> bool | None:
-            nonlocal told
-            history = await caller.send("GET", "stripe", "/_sim/history")
-            for account in history["objects"]["account"]:
-                if account["metadata"].get("person_id") in mentors and account["id"] not in done:
-                    path = f"/_sim/accounts/{account['id']}/complete"
-                    await caller.send("POST", "stripe", path, body={})
-                    done.add(account["id"])
-            if len(done) > told:
-                told = len(done)
-                say(f"  {told} of {len(mentors)} accounts connected")
-            return True if len(done) == len(mentors) else None
+        async def onboard(mentor: Newcomer) -> None:
+            nonlocal connected
+            account_id = await until(
+                lambda: _account_of(pools, mentor), "making an account", ACCOUNTS_SECONDS
+            )
+            path = f"/_sim/accounts/{account_id}/complete"
+            await caller.send("POST", "stripe", path, body={})
+            connected += 1
+            if connected % BATCH == 0 or connected == len(mentors):
+                say(f"  {connected} of {len(mentors)} accounts connected")
 
-        await until(all_done, "connecting the accounts", ACCOUNTS_SECONDS)
+        await _some_at_once(onboard, mentors)
+
+
+async def _account_of(pools: Pools, mentor: Newcomer) -> str | None:
+    async with pools.payments.acquire() as conn:
+        account = await load_account(conn, mentor.person_id)
+    return account.stripe_account_id if account else None
+
+
+async def _some_at_once(do: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+    """Do something for every item in their order, `AT_ONCE` at a time."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: T) -> None:
+        async with turns:
+            await do(item)
+
+    await asyncio.gather(*(one(item) for item in items))
 
 
 async def _hold_sessions(

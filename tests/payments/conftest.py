@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -109,12 +109,12 @@ class World:
         async with self.client.request(method, path, headers=headers, json=body) as answer:
             return answer.status, await answer.json() if await answer.read() else None
 
-    async def hear(self, fact: Fact) -> str:
-        """Let the service hear a fact as it comes from Kafka; return what became of it."""
+    async def hear(self, fact: Fact, *, times: int = 1) -> str:
+        """Let the service hear a fact as it comes from Kafka; return what became of the last."""
         event = enclose(fact, event_id=new_id(), source="/services/booking", time=self.clock.now())
-        return await self.inbox.receive(
-            Arrival(fact.topic, event.subject, event.headers(), event.value())
-        )
+        arrival = Arrival(fact.topic, event.subject, event.headers(), event.value())
+        outcomes = [await self.inbox.receive(arrival) for _ in range(times)]
+        return outcomes[-1]
 
     async def say(self, kind: type[booking.OrderFact], order: Bought, **details: Any) -> str:
         """Let booking say something about an order."""
@@ -156,6 +156,16 @@ class World:
 
     async def connect(self, mentor_id: UUID, *, complete: bool = True) -> str:
         """Take a mentor through Stripe's onboarding; return the account."""
+        await self.begin_to_connect(mentor_id)
+        await self.rest()
+        _, account = await self.call("GET", "/v1/me/account", mentor_id, Role.MENTOR)
+        if complete:
+            await self.sim("POST", f"accounts/{account['account_id']}/complete", {})
+            await self.rest()
+        return str(account["account_id"])
+
+    async def begin_to_connect(self, mentor_id: UUID) -> None:
+        """Let a mentor ask for a connected account."""
         body = {
             "country": "US",
             "return_url": "https://web.test/back",
@@ -165,12 +175,6 @@ class World:
             "POST", "/v1/me/account", mentor_id, Role.MENTOR, body=body
         )
         assert status == 202, answer
-        await self.rest()
-        _, account = await self.call("GET", "/v1/me/account", mentor_id, Role.MENTOR)
-        if complete:
-            await self.sim("POST", f"accounts/{account['account_id']}/complete", {})
-            await self.rest()
-        return str(account["account_id"])
 
     async def sim(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Direct the simulator, or look at its books."""
@@ -193,10 +197,10 @@ class World:
         async with asyncio.timeout(REST_SECONDS):
             while True:
                 await self.turn()
-                if await self._undone():
+                if await self.undone():
                     await asyncio.sleep(TURN_PAUSE_SECONDS)
                     continue
-                if (await self.sim("GET", "rest"))[1]["resting"] and not await self._undone():
+                if (await self.sim("GET", "rest"))[1]["resting"] and not await self.undone():
                     return
 
     async def turn(self) -> None:
@@ -205,7 +209,8 @@ class World:
             while await loop.step():
                 pass
 
-    async def _undone(self) -> bool:
+    async def undone(self) -> bool:
+        """Return whether work is in flight or due."""
         due = "SELECT 1 FROM due WHERE due_at <= $1"
         return bool(await self.pool.fetch(UNDONE) or await self.pool.fetch(due, self.clock.now()))
 
@@ -274,24 +279,36 @@ async def payments_database(
     return await database("payments")
 
 
-@pytest.fixture
-async def world(payments_database: Database) -> AsyncGenerator[World]:
-    """Give the service with the simulator, both at rest at noon."""
+@asynccontextmanager
+async def open_world(
+    database: Database, open_gateway: Callable[[str], StripeGateway]
+) -> AsyncGenerator[World]:
+    """Give the service with the simulator on a migrated database, both at rest at noon."""
     clock = FixedClock(NOON)
-    pool = await open_pool(payments_database.app_url("payments"), process="test", largest=8)
+    pool = await open_pool(database.app_url("payments"), process="test", largest=8)
     key = ECKey.generate_key("P-256", {"kid": "test"})
     async with AsyncExitStack() as ends:
+        ends.push_async_callback(pool.close)
         served = TestClient(TestServer(_application(pool, clock, key)))
         client = await ends.enter_async_context(served)
         simulated = TestClient(TestServer(_simulator(client, clock)))
         stripe = await ends.enter_async_context(simulated)
-        address = str(stripe.make_url(""))
-        gateway = StripeGateway("sk_test_payments", address, CALL_TIMEOUT_SECONDS)
+        gateway = open_gateway(str(stripe.make_url("")))
         ends.push_async_callback(gateway.close)
         inbox = Inbox(pool, listen(Terms("https://web.test", SHARE, DELAY)), clock)
-        turned = loops(pool, gateway, clock)
+        turned = [*loops(pool, gateway, clock), Loop("kept_events", inbox.take_up, 0.0)]
         yield World(pool, clock, client, stripe, gateway, turned, inbox, key)
-    await pool.close()
+
+
+@pytest.fixture
+async def world(payments_database: Database) -> AsyncGenerator[World]:
+    """Give the service with the simulator, both at rest at noon."""
+
+    def gateway(address: str) -> StripeGateway:
+        return StripeGateway("sk_test_payments", address, CALL_TIMEOUT_SECONDS)
+
+    async with open_world(payments_database, gateway) as opened:
+        yield opened
 
 
 def _application(pool: Pool, clock: FixedClock, key: ECKey) -> web.Application:

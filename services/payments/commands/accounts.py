@@ -13,6 +13,7 @@ from services.payments.domain.accounts import (
     AccountNotPrepared,
     ConnectedAccount,
 )
+from services.payments.domain.outcomes import CANNOT_RECEIVE
 from services.payments.domain.requests import CreateAccount, CreateAccountLink
 from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSeen
 from services.payments.store import accounts as store
@@ -90,9 +91,11 @@ async def follow_account(
     await store.save_account(conn, account)
     if fact is not None:
         await announcer.announce(conn, fact, at=now)
-        if account.can_receive:
-            await outcome_store.retry_refused_transfers(conn, mentor_id)
-            await ring(conn, TRANSFERS_BELL)
+    if account.can_receive:
+        # An ability that was lost and came back between two looks shows no change.
+        again = CANNOT_RECEIVE if fact is None else None
+        await outcome_store.retry_refused_transfers(conn, mentor_id, again)
+        await ring(conn, TRANSFERS_BELL)
 
 
 async def follow_payout(conn: Connection, mentor_id: UUID, seen: PayoutSeen, now: datetime) -> None:

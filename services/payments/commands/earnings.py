@@ -25,8 +25,8 @@ async def release_next_earnings(conn: Connection, now: datetime) -> bool:
         return False
     order = await need_order(conn, order_id)
     earnings = await store.load_earnings(conn, order_id)
-    if earnings is None or earnings.released_at is not None:
-        return True  # Somebody else released it between our look and our lock.
+    if earnings is None or not outcomes.is_due(earnings, now):
+        return True  # Somebody else released or put it off between our look and our lock.
     order, released, fact = outcomes.release(order, earnings, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, released)

@@ -46,6 +46,18 @@ async def need_order(conn: Connection, order_id: UUID) -> Order:
     return order
 
 
+async def need_paid_order(conn: Connection, order_id: UUID) -> Order:
+    """Return a paid order, locked; raises `Missing` when the payment is not recorded yet.
+
+    What booking decides about money follows from a payment we told; should it overtake our record
+    of the payment all the same, it waits for that: no decision may meet an order without money.
+    """
+    order = await need_order(conn, order_id)
+    if order.state != "paid":
+        raise Missing(f"payment:{order_id}")
+    return order
+
+
 async def close_order(conn: Connection, order: Order, because: str, now: datetime) -> None:
     """Note that no payment can come through the page; a paid or closed order stays as it is."""
     if order.state in ("paid", "closed"):
@@ -83,6 +95,7 @@ async def record_payment(
         await books.post(conn, ledger.payment(order.order_id, order.price, payment.paid_at))
         await outcome_store.add_earnings(conn, outcomes.expect(order))
         await announcer.announce(conn, fact, at=now)
+        await arrived(conn, f"payment:{order.order_id}")
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
         await store.save_order(conn, replace(order, stripe_fee_minor=fee.minor, look_at=None))
@@ -97,12 +110,12 @@ async def end_hold(conn: Connection, order_id: UUID, now: datetime) -> None:
 
 async def confirm_order(conn: Connection, order_id: UUID) -> None:
     """Note that booking confirmed the session."""
-    await _decide(conn, await need_order(conn, order_id), "confirmed")
+    await _decide(conn, await need_paid_order(conn, order_id), "confirmed")
 
 
 async def refund_lost(conn: Connection, order_id: UUID, ended_at: datetime, now: datetime) -> None:
     """Give everything back: the session cannot take place."""
-    order = await need_order(conn, order_id)
+    order = await need_paid_order(conn, order_id)
     lost = replace(order, decision="lost")
     await _take_back(conn, lost, WHOLE_BASIS_POINTS, "booking_lost", ended_at, now)
 
@@ -110,8 +123,8 @@ async def refund_lost(conn: Connection, order_id: UUID, ended_at: datetime, now:
 async def refund_cancelled(
     conn: Connection, cancelled: BookingCancelled, ended_at: datetime, now: datetime
 ) -> None:
-    """Give a fraction back; what is retained is released after the delay. Never paid: close."""
-    order = await need_order(conn, cancelled.order_id)
+    """Give a fraction back; what is retained is released after the delay."""
+    order = await need_paid_order(conn, cancelled.order_id)
     reason: RefundReason = "operator" if cancelled.by == "operator" else "cancelled"
     decided = replace(order, decision="cancelled")
     await _take_back(conn, decided, cancelled.refund_basis_points, reason, ended_at, now)
@@ -119,7 +132,7 @@ async def refund_cancelled(
 
 async def complete_order(conn: Connection, order_id: UUID, completed_at: datetime) -> None:
     """Begin the release delay: the session took place."""
-    order = await _decide(conn, await need_order(conn, order_id), "completed")
+    order = await _decide(conn, await need_paid_order(conn, order_id), "completed")
     earnings = await outcome_store.load_earnings(conn, order_id)
     if earnings is not None and earnings.due_at is None:
         due = completed_at + order.release_delay
@@ -180,10 +193,6 @@ async def _take_back(
     ended_at: datetime,
     now: datetime,
 ) -> None:
-    if order.state != "paid":
-        # Money that still comes is refunded in full: booking will say that it is lost.
-        await store.save_order(conn, replace(order, close_at=now))
-        return
     await store.save_order(conn, order)
     earnings = await outcome_store.load_earnings(conn, order.order_id)
     if earnings is None:

@@ -93,6 +93,14 @@ def pause_seconds(attempts: int) -> float:
     return min(doubled, LONGEST_PAUSE_SECONDS)
 
 
+def pause_before(request: Request, generation: int) -> float:
+    """Return how long a new call waits before its first try (system time).
+
+    One that must take effect once is made anew only after a refusal: ever slower, for ever.
+    """
+    return pause_seconds(generation - 1) if request.effect_once and generation > 1 else 0.0
+
+
 def key_of(kind: str, subject: str, generation: int) -> str:
     """Return the idempotency key: the same for every try of one generation."""
     return f"{kind}:{subject}:{generation}"

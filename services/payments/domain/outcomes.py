@@ -13,6 +13,9 @@ from shared.contracts.payments import EarningsReleased, RefundFailed, RefundIssu
 from shared.money import Money
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
+CANNOT_RECEIVE = "insufficient_capabilities_for_transfer"
+"""Stripe's refusal of a transfer to an account that it does not let receive money now."""
+
 RefundState = Literal["planned", "issued", "settled", "failed"]
 TransferState = Literal["waiting", "planned", "refused", "sent", "nothing"]
 
@@ -136,6 +139,11 @@ def fail(
             currency=refund.amount.currency,
         ),
     )
+
+
+def is_due(earnings: Earnings, now: datetime) -> bool:
+    """Return whether the earnings are to be released now."""
+    return earnings.released_at is None and earnings.due_at is not None and earnings.due_at <= now
 
 
 def release(

@@ -80,7 +80,11 @@ class StripeGateway:
     """Makes calls; close it at the end."""
 
     def __init__(
-        self, key: str, base_url: str | None, timeout_seconds: float = CALL_TIMEOUT_SECONDS
+        self,
+        key: str,
+        base_url: str | None,
+        timeout_seconds: float = CALL_TIMEOUT_SECONDS,
+        network_retries: int = NETWORK_RETRIES,
     ) -> None:
         """Speak with `key` to Stripe, or to whoever stands at `base_url`."""
         self._http = stripe.AIOHTTPClient(timeout=timeout_seconds)
@@ -88,7 +92,7 @@ class StripeGateway:
             key,
             http_client=self._http,
             base_addresses={"api": base_url} if base_url else None,
-            max_network_retries=NETWORK_RETRIES,
+            max_network_retries=network_retries,
             stripe_version=API_VERSION,
         )
         self._v1 = self._client.v1

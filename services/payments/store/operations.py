@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.payments.domain.operations import Operation, key_of
+from services.payments.domain.operations import Operation, key_of, pause_before
 from services.payments.domain.requests import REQUESTS, Request
 from shared.clock import system_now
 from shared.db import Connection
@@ -20,8 +20,8 @@ LEASE = timedelta(seconds=30)
 
 INSERT_OPERATION = """
 INSERT INTO operations (operation_id, kind, subject, generation, idempotency_key, parameters,
-    state, planned_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'planned', $7)
+    state, planned_at, next_try_at)
+VALUES ($1, $2, $3, $4, $5, $6, 'planned', $7, $8)
 ON CONFLICT DO NOTHING RETURNING operation_id
 """
 TAKE = """
@@ -52,7 +52,8 @@ WHERE operation_id = $1
 IS_AHEAD = """
 SELECT EXISTS (
     SELECT 1 FROM operations
-    WHERE kind = $1 AND subject = $2 AND state = 'planned' AND attempts = 0
+    WHERE kind = $1 AND subject = $2
+      AND (state = 'undetermined' OR (state = 'planned' AND attempts = 0))
 )
 """
 HIGHEST_GENERATION = "SELECT max(generation) FROM operations WHERE kind = $1 AND subject = $2"
@@ -90,6 +91,7 @@ class ListedOperation:
 async def add_operation(conn: Connection, request: Request, now: datetime) -> bool:
     """Write a call down, unless one of its kind is open for the subject; return whether new."""
     generation = 1 + await _count(conn, request)
+    pause = timedelta(seconds=pause_before(request, generation))
     added = await conn.fetchval(
         INSERT_OPERATION,
         new_id(),
@@ -99,6 +101,7 @@ async def add_operation(conn: Connection, request: Request, now: datetime) -> bo
         key_of(request.kind, request.subject, generation),
         request.model_dump(mode="json"),
         now,
+        system_now() + pause,
     )
     return added is not None
 
@@ -109,7 +112,10 @@ async def _count(conn: Connection, request: Request) -> int:
 
 
 async def is_ahead(conn: Connection, request: Request) -> bool:
-    """Return whether such a call is written down and certainly not made yet."""
+    """Return whether such a call is certain to be made from now on.
+
+    It is written down and not made yet, or waits for an operator who has it made again.
+    """
     return bool(await conn.fetchval(IS_AHEAD, request.kind, request.subject))
 
 

@@ -62,6 +62,7 @@ ORDER BY e.released_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 RETRY_REFUSED_TRANSFERS = """
 UPDATE earnings SET transfer_state = 'waiting', transfer_refusal = NULL
 WHERE mentor_id = $1 AND transfer_state = 'refused'
+  AND ($2::text IS NULL OR transfer_refusal = $2)
 """
 NOTE_TRANSFER_REFUSAL = """
 UPDATE earnings SET transfer_state = 'refused', transfer_refusal = $2 WHERE order_id = $1
@@ -141,9 +142,11 @@ async def next_to_transfer(conn: Connection) -> tuple[UUID, str] | None:
     return (row["order_id"], row["stripe_account_id"]) if row else None
 
 
-async def retry_refused_transfers(conn: Connection, mentor_id: UUID) -> None:
-    """Let transfers that Stripe refused be tried again: the account changed."""
-    await conn.execute(RETRY_REFUSED_TRANSFERS, mentor_id)
+async def retry_refused_transfers(
+    conn: Connection, mentor_id: UUID, code: str | None = None
+) -> None:
+    """Let transfers be tried again that Stripe refused, with `code` or for whatever reason."""
+    await conn.execute(RETRY_REFUSED_TRANSFERS, mentor_id, code)
 
 
 async def note_transfer_refusal(conn: Connection, order_id: UUID, code: str) -> None:

@@ -1,0 +1,230 @@
+"""Whether both books tell one story: ours, Stripe's, and what booking decided, to the cent.
+
+Nothing here uses the rules of the service: amounts are worked out again, and everything that moved
+is compared as a whole, so that something too much shows as well as something missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts import payments as facts
+from shared.contracts.payments import MoneyFact
+from tests.payments.conftest import SHARE, World
+from tests.payments.histories import Purchase
+
+WHOLE = 10_000
+REFUND_STEP = {"KWD": 10}
+MENTOR_STEP = {"KWD": 10, "HUF": 100}
+EMPTY = ("ledger_imbalances", "clearing_leftovers", "paid_without_outcome")
+TOTALS = "SELECT currency, sum(amount_minor)::bigint AS minor FROM ledger_lines GROUP BY currency"
+CLEARING = """
+SELECT order_id, account, sum(amount_minor)::bigint AS minor FROM ledger_lines
+WHERE account IN ('session_clearing', 'refunds_in_transit')
+GROUP BY order_id, account HAVING sum(amount_minor) <> 0
+"""
+MOVED = """
+SELECT e.kind, l.order_id, l.amount_minor, l.currency
+FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE l.account = 'stripe_balance'
+"""
+BALANCES = "SELECT account, currency, amount_minor FROM ledger_balances WHERE amount_minor <> 0"
+REFUNDS = "SELECT order_id, amount_minor, currency, state, stripe_refund_id FROM refunds"
+PAYOUTS = "SELECT stripe_payout_id, amount_minor, currency, state FROM payouts"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each side should get of a purchase."""
+
+    mentee: int
+    mentor: int
+    platform: int
+
+
+def share_of(purchase: Purchase) -> Share:
+    """Work out who gets what: everything but the platform's part is rounded down."""
+    price, currency = purchase.bought.price_minor, purchase.bought.currency
+    back = purchase.refunded or 0
+    mentee = price if back == WHOLE else _down(price * back // WHOLE, REFUND_STEP.get(currency, 1))
+    kept = price - mentee
+    mentor = _down(kept * (WHOLE - SHARE) // WHOLE, MENTOR_STEP.get(currency, 1))
+    return Share(mentee, mentor, kept - mentor)
+
+
+async def complaints(world: World, purchases: Sequence[Purchase]) -> list[str]:
+    """Return everything that is wrong with the money of a world at rest."""
+    history = (await world.sim("GET", "history"))[1]["objects"]
+    return [
+        *await _ledger_complaints(world),
+        *await _movement_complaints(world, history),
+        *await _balance_complaints(world),
+        *_decision_complaints(purchases, await world.facts(), history),
+        *await _refund_complaints(world, history),
+        *await _payout_complaints(world, history),
+        *await _operation_complaints(world),
+    ]
+
+
+async def _ledger_complaints(world: World) -> list[str]:
+    found = [f"{row['currency']} is out of balance" for row in await world.pool.fetch(TOTALS)
+             if row["minor"]]  # fmt: skip
+    found += [f"{row['account']} holds {row['minor']} of {row['order_id']}"
+              for row in await world.pool.fetch(CLEARING)]  # fmt: skip
+    for view in EMPTY:
+        rows = await world.pool.fetch(f"SELECT * FROM {view}")  # noqa: S608  Constants.
+        found += [f"{view}: {dict(row)}" for row in rows]
+    return found
+
+
+async def _movement_complaints(world: World, history: Json) -> list[str]:
+    """Compare every movement of Stripe's balance, one by one."""
+    ours = Counter(
+        (row["kind"], str(row["order_id"]), row["amount_minor"], row["currency"])
+        for row in await world.pool.fetch(MOVED)
+    )
+    theirs = Counter(_stripe_movements(history))
+    return [
+        *(f"only in the ledger: {line}" for line in (ours - theirs).elements()),
+        *(f"only at Stripe: {line}" for line in (theirs - ours).elements()),
+    ]
+
+
+def _stripe_movements(history: Json) -> Iterable[tuple[str, str, int, str]]:
+    kinds = {
+        "charge": "payment",
+        "refund": "refund_settled",
+        "refund_failure": "refund_failed",
+        "transfer": "transfer",
+    }
+    orders = _orders_by_object(history)
+    for row in history["balance_transaction"]:
+        if row["owner"] != "platform":
+            continue
+        order, currency = orders.get(row["source"], "?"), row["currency"].upper()
+        yield kinds.get(row["type"], row["type"]), order, row["amount"], currency
+        if row["fee"]:
+            yield "stripe_fee", order, -row["fee"], currency
+
+
+def _orders_by_object(history: Json) -> dict[str, str]:
+    """Return which order each charge, refund and transfer is about, as Stripe knows it."""
+    intents = {row["id"]: row["metadata"].get("order_id", "?") for row in history["payment_intent"]}
+    found = {row["id"]: row["metadata"].get("order_id", "?") for row in history["transfer"]}
+    for kind in ("charge", "refund"):
+        for row in history[kind]:
+            found[row["id"]] = intents.get(row["payment_intent"], "?")
+    return found
+
+
+async def _balance_complaints(world: World) -> list[str]:
+    """Compare what Stripe holds for the platform with our asset account."""
+    books = (await world.sim("GET", "books"))[1]
+    theirs: Counter[str] = Counter()
+    for bucket in books["accounts"]["platform"].values():
+        theirs.update({currency.upper(): amount for currency, amount in bucket.items()})
+    rows = await world.pool.fetch(BALANCES)
+    ours = {row["currency"]: row["amount_minor"] for row in rows
+            if row["account"] == "stripe_balance"}  # fmt: skip
+    held = {currency: amount for currency, amount in theirs.items() if amount}
+    found = [] if held == ours else [f"Stripe holds {held}, the ledger says {ours}"]
+    found += [f"not paid out: {dict(row)}" for row in rows if row["account"] == "mentor_payable"]
+    return found if books["balanced"] else [*found, "the simulator's books are out of balance"]
+
+
+def _decision_complaints(
+    purchases: Sequence[Purchase], told: Sequence[object], history: Json
+) -> list[str]:
+    """Compare each purchase with what was told of it and what was made at Stripe."""
+    orders = _orders_by_object(history)
+    charged = Counter(orders[row["id"]] for row in history["charge"]
+                      if row["owner"] == "platform" and row["status"] == "succeeded")  # fmt: skip
+    moved = Counter(
+        (orders[row["id"]], kind, row["amount"])
+        for kind in ("refund", "transfer")
+        for row in history[kind]
+        if row["owner"] == "platform"
+    )
+    pages = Counter(row["metadata"]["order_id"] for row in history["checkout.session"])
+    found: list[str] = []
+    for purchase in purchases:
+        order_id = str(purchase.bought.order_id)
+        paid = purchase.state in ("lost", "cancelled", "completed")
+        if charged.pop(order_id, 0) != int(paid) or pages.pop(order_id, 0) > 1:
+            found.append(f"{order_id} ({purchase.state}) is charged more or less than once")
+        share = share_of(purchase) if paid else Share(0, 0, 0)
+        for kind, amount in (("refund", share.mentee), ("transfer", share.mentor)):
+            if moved.pop((order_id, kind, amount), 0) != int(amount > 0):
+                found.append(f"{order_id}: not one {kind} of {amount}")
+        mine = [fact for fact in told if isinstance(fact, MoneyFact)
+                and fact.order_id == purchase.bought.order_id]  # fmt: skip
+        found += _told_complaints(purchase, share, paid, mine)
+    found += [f"nobody bought {rest}" for rest in (*charged, *pages)]
+    return [*found, *(f"nobody decided {rest}" for rest in moved)]
+
+
+def _told_complaints(
+    purchase: Purchase, share: Share, paid: bool, told: Sequence[MoneyFact]
+) -> list[str]:
+    """Compare the facts of one purchase with what should have been told, each once."""
+    wanted = Counter({facts.PaymentSucceeded: int(paid), facts.RefundIssued: int(share.mentee > 0),
+                      facts.EarningsReleased: int(share.mentor + share.platform > 0),
+                      facts.TransferSent: int(share.mentor > 0)})  # fmt: skip
+    seen = Counter(type(fact) for fact in told)
+    once = (facts.CheckoutOpened, facts.CheckoutClosed, facts.RefundFailed)
+    found = [f"{purchase.bought.order_id}: {kind.__name__} told {seen[kind]} times"
+             for kind in wanted if seen[kind] != wanted[kind]]  # fmt: skip
+    found += [f"{kind.__name__} told twice" for kind in once if seen[kind] > 1]
+    if seen[facts.CheckoutClosed] == int(paid):
+        found.append(f"{purchase.bought.order_id}: neither or both of paid and closed were told")
+    if [fact.version for fact in told] != list(range(1, len(told) + 1)):
+        found.append(f"{purchase.bought.order_id}: versions have gaps")
+    for fact in told:
+        parts = getattr(fact, "mentor_minor", None), getattr(fact, "platform_minor", None)
+        if parts != (None, None) and parts != (share.mentor, share.platform):
+            found.append(f"{purchase.bought.order_id}: released {parts} instead of {share}")
+    return found
+
+
+async def _refund_complaints(world: World, history: Json) -> list[str]:
+    """Compare the refunds: each of ours is one of Stripe's, with the same end."""
+    theirs = {row["id"]: row for row in history["refund"] if row["owner"] == "platform"}
+    found: list[str] = []
+    for row in await world.pool.fetch(REFUNDS):
+        refund = theirs.pop(row["stripe_refund_id"], None)
+        state = (
+            {"succeeded": "settled", "failed": "failed"}.get(refund["status"]) if refund else "?"
+        )
+        if state != row["state"]:
+            found.append(f"refund of {row['order_id']} is {row['state']} here, {state} there")
+    return [*found, *(f"unknown refund {identifier}" for identifier in theirs)]
+
+
+async def _payout_complaints(world: World, history: Json) -> list[str]:
+    """Compare payouts, and what mentors got in total with what is theirs at Stripe."""
+    theirs = Counter((row["id"], row["amount"], row["currency"].upper(), row["status"])
+                     for row in history["payout"])  # fmt: skip
+    ours = Counter((row["stripe_payout_id"], row["amount_minor"], row["currency"], row["state"])
+                   for row in await world.pool.fetch(PAYOUTS))  # fmt: skip
+    found = [f"payouts differ: {line}" for line in ((theirs - ours) + (ours - theirs)).elements()]
+    people = Counter(row["metadata"]["person_id"] for row in history["account"])
+    return [*found, *(f"{person} has {n} accounts" for person, n in people.items() if n > 1)]
+
+
+async def _operation_complaints(world: World) -> list[str]:
+    """Nothing may wait for an operator or for ever once all trouble is over."""
+    open_calls = await world.pool.fetch(
+        "SELECT kind, outcome FROM operations WHERE state NOT IN ('done', 'refused')"
+    )
+    waiting = await world.pool.fetch("SELECT type FROM webhooks WHERE state = 'waiting'")
+    kept = await world.pool.fetch("SELECT state, error FROM kept_events")
+    return [f"left over: {dict(row)}" for row in (*open_calls, *waiting, *kept)]
+
+
+def _down(amount: int, step: int) -> int:
+    return amount - amount % step

@@ -1,0 +1,356 @@
+"""Made-up histories of purchases: what people, booking, Stripe and bad luck do, by dice.
+
+The dice alone decide what happens, so the same seed makes the same history; only the ids differ,
+and how far the workers came in between.
+Workers are dropped before a call to Stripe and after it, which are the only places between their
+transactions. Time that the system would merely wait (back-off, leases) is skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from services.payments.commands.operations import retry_undetermined
+from services.payments.domain.operations import Refused
+from services.payments.domain.requests import Request
+from services.payments.domain.seen import Seen
+from services.payments.gateway.calls import StripeGateway
+from shared.contracts import booking
+from shared.contracts import payments as facts
+from shared.contracts.envelope import Fact
+from shared.db import in_transaction
+from shared.ids import new_id
+from shared.process import Loop
+from tests.payments.conftest import Bought, World
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+CALL_SECONDS = 0.15
+DYING = 0.12
+"""How likely a worker dies at a place where it can."""
+SETTLE_SECONDS = 60.0
+GRACE = timedelta(minutes=2)
+SETTLED_AFTER = timedelta(days=8)
+"""Release, transfer, payout and the bank's day, counted from the end of the last session."""
+PRICES = {"USD": (50, 30_000), "JPY": (50, 30_000), "KWD": (100, 9_999), "HUF": (17_500, 900_000)}
+FAULTS = ("timeout_before", "timeout_after", "500_before", "500_after", "429", "reset",
+          "reset_after")  # fmt: skip
+CALLS = (
+    "/v1/checkout/sessions",
+    "/v1/checkout/sessions/*",
+    "/v1/refunds",
+    "/v1/transfers",
+    "/v1/*",
+)
+GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS, AT_ONCE = (
+    "4242424242424242", "4000000000009995", "4000002500003155", "4000000000005126",
+    "4000000000007726", "4000000000000077",
+)  # fmt: skip
+FLOAT_MINOR = 9_000_000
+HURRY = (
+    "UPDATE operations SET next_try_at = now(), lease_until = NULL"
+    " WHERE state IN ('planned', 'sent')",
+    "UPDATE webhooks SET next_try_at = now() WHERE state = 'waiting'",
+)
+DUE = "SELECT min(due_at) FROM due"
+UNDETERMINED = """
+SELECT operation_id FROM operations
+WHERE state = 'undetermined' AND outcome->>'because' NOT LIKE 'not recorded%'
+"""
+SHORT = """
+SELECT DISTINCT currency FROM refunds WHERE state = 'issued'
+UNION SELECT parameters->>'currency' FROM operations WHERE state IN ('planned', 'sent')
+    AND kind = 'transfer.create'
+"""
+
+
+class Died(BaseException):
+    """The worker is gone, without a word."""
+
+
+class MortalGateway(StripeGateway):
+    """Calls Stripe for workers that may die just before a call or just after it."""
+
+    dice: Random | None = None
+
+    async def perform(self, request: Request, key: str) -> Seen | Refused:
+        """Make a call, unless the worker dies."""
+        self._perhaps_die()
+        answer = await super().perform(request, key)
+        self._perhaps_die()
+        return answer
+
+    def _perhaps_die(self) -> None:
+        if self.dice and self.dice.random() < DYING:
+            raise Died
+
+
+@dataclass
+class Purchase:
+    """One purchase as booking decided it; `refunded` is the fraction that goes back."""
+
+    bought: Bought
+    hold_until: datetime
+    time_sold: bool
+    state: str = "held"
+    refunded: int | None = None
+    released_from: datetime | None = None
+
+
+@dataclass
+class History:
+    """A world and the dice that say what happens in it."""
+
+    world: World
+    gateway: MortalGateway
+    dice: Random
+    purchases: list[Purchase] = field(default_factory=list[Purchase])
+    mentors: list[UUID] = field(default_factory=list[UUID])
+    _heard: int = 0
+
+    async def happen(self, purchases: int, steps: int) -> None:
+        """Let a history happen, and bring everything in it to its end."""
+        self.mentors = [new_id(), new_id()]
+        await self._connect(self.mentors[0])
+        self.gateway.dice = Random(self.dice.random())
+        for _ in range(purchases):
+            await self._hold()
+            await self._work()
+        for _ in range(steps):
+            await self.dice.choice(self._possible())()
+            await self._work()
+        await self._end()
+
+    def _possible(self) -> list[Callable[[], Awaitable[object]]]:
+        """Return what may happen next; what is named twice happens twice as often."""
+        return [
+            self._pay, self._pay, self._pay, self._listen, self._listen, self._cancel,
+            self._complete, self._give_up, self._meet_trouble, self._meet_trouble,
+            self._change_webhooks, self._pass_time, self._pass_time, self._settle,
+            self._restrict, self._return_refund, self._fail_payout, self._hold,
+        ]  # fmt: skip
+
+    async def _hold(self) -> None:
+        currency = self.dice.choice(list(PRICES))
+        price = self.dice.randint(*PRICES[currency])
+        if currency == "KWD" and self.dice.random() < 0.8:
+            price *= 10  # Stripe refuses the others.
+        mentor = self.dice.choice(self.mentors)
+        bought = await self.world.hold(price, currency, mentor)
+        until = self.world.clock.now() + timedelta(minutes=15)
+        self.purchases.append(Purchase(bought, until, self.dice.random() < 0.5))
+
+    async def _pay(self) -> None:
+        purchase = self.dice.choice(self.purchases)
+        cards = (GOOD, GOOD, GOOD, GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS)
+        card, authenticates = self.dice.choice(cards), self.dice.choice((True, False, None))
+        checkout_id = (await self.world.order(purchase.bought)).checkout_id
+        if checkout_id:
+            # A closed page refuses, and a declined card is no news: both are part of the play.
+            body = {"card": card, "authenticate": authenticates}
+            await self.world.sim("POST", f"checkout/{checkout_id}/pay", body)
+
+    async def _listen(self) -> bool:
+        """Let booking hear what payments told since, and its own clock; return whether it acts."""
+        before = [purchase.state for purchase in self.purchases]
+        told = await self.world.facts()
+        for fact in told[self._heard :]:
+            if isinstance(fact, facts.PaymentSucceeded):
+                await self._hear_payment(self._purchase(fact.order_id))
+            elif isinstance(fact, facts.CheckoutClosed):
+                await self._expire(self._purchase(fact.order_id))
+        self._heard = len(told)
+        for purchase in self.purchases:
+            if self.world.clock.now() >= purchase.hold_until + GRACE:
+                await self._expire(purchase)
+        return before != [purchase.state for purchase in self.purchases]
+
+    async def _hear_payment(self, purchase: Purchase) -> None:
+        if purchase.state == "held" or (purchase.state == "expired" and not purchase.time_sold):
+            purchase.state = "confirmed"
+            await self._say(purchase, booking.BookingConfirmed, title="Career talk")
+        elif purchase.state == "expired":
+            purchase.state, purchase.refunded = "lost", 10_000
+            await self._say(purchase, booking.BookingLost, reason="time_sold")
+
+    async def _expire(self, purchase: Purchase) -> None:
+        if purchase.state == "held":
+            purchase.state = "expired"
+            await self._say(purchase, booking.BookingExpired)
+
+    async def _give_up(self) -> None:
+        await self._expire(self.dice.choice(self.purchases))
+
+    async def _cancel(self) -> None:
+        purchase = self._confirmed()
+        if purchase:
+            by = self.dice.choice(("mentee", "mentor", "operator"))
+            purchase.state = "cancelled"
+            purchase.refunded = self.dice.choice((0, 10_000, self.dice.randint(1, 9_999)))
+            purchase.released_from = self.world.clock.now()
+            share = {"by": by, "refund_basis_points": purchase.refunded}
+            await self._say(purchase, booking.BookingCancelled, **share)
+
+    async def _complete(self) -> None:
+        purchase = self._confirmed()
+        if purchase:
+            now = self.world.clock.now()
+            purchase.state, purchase.refunded, purchase.released_from = "completed", 0, now
+            await self._say(purchase, booking.SessionCompleted, by="system", completed_at=now)
+
+    def _confirmed(self) -> Purchase | None:
+        found = [purchase for purchase in self.purchases if purchase.state == "confirmed"]
+        return self.dice.choice(found) if found else None
+
+    def _purchase(self, order_id: UUID) -> Purchase:
+        return next(each for each in self.purchases if each.bought.order_id == order_id)
+
+    async def _say(self, purchase: Purchase, kind: type[booking.OrderFact], **details: Any) -> None:
+        bought = purchase.bought
+        bought.version += 1
+        fact: Fact = kind.model_validate(bought.common(bought.version) | details)
+        await self.world.hear(fact, times=self.dice.randint(1, 2))
+
+    async def _meet_trouble(self) -> None:
+        kind, path = self.dice.choice(FAULTS), self.dice.choice(CALLS)
+        await self.world.fault("*", path, kind, self.dice.randint(1, 2))
+
+    async def _change_webhooks(self) -> None:
+        mode = self.dice.choice(("normal", "duplicate", "drop", "hold"))
+        await self.world.sim("POST", "webhooks", {"mode": mode})
+        if self.dice.random() < 0.5:
+            await self._release_webhooks()
+
+    async def _release_webhooks(self) -> None:
+        order = {"copies": self.dice.randint(1, 3), "backwards": self.dice.random() < 0.7}
+        await self.world.sim("POST", "webhooks/release", order)
+
+    async def _connect(self, mentor_id: UUID) -> None:
+        """Take a mentor through Stripe's onboarding, or again through what it asks for."""
+        if await self._account(mentor_id) is None:
+            await self.world.begin_to_connect(mentor_id)
+            await self._settle()
+        account = await self._account(mentor_id)
+        await self.world.sim("POST", f"accounts/{account}/complete", {})
+
+    async def _restrict(self) -> None:
+        account = await self._account(self.dice.choice(self.mentors))
+        if account:
+            how = self.dice.choice(("restrict", "complete"))
+            await self.world.sim("POST", f"accounts/{account}/{how}", {})
+
+    async def _return_refund(self) -> None:
+        refund = await self.world.pool.fetchval(
+            "SELECT stripe_refund_id FROM refunds ORDER BY planned_at DESC, refund_id LIMIT 1"
+        )
+        if refund:
+            await self.world.sim("POST", f"refunds/{refund}/fail", {})
+
+    async def _fail_payout(self) -> None:
+        await self.world.sim("POST", "payouts/fail_next", {})
+
+    async def _pass_time(self) -> None:
+        """Let time pass with nobody at work, as in an outage."""
+        spans = (MINUTE, 14 * MINUTE, 16 * MINUTE, HOUR, 30 * HOUR, 50 * HOUR)
+        self.world.clock.instant += self.dice.choice(spans)
+
+    async def _account(self, mentor_id: UUID) -> str | None:
+        query = "SELECT stripe_account_id FROM accounts WHERE mentor_id = $1"
+        return await self.world.pool.fetchval(query, mentor_id)
+
+    async def _work(self) -> None:
+        """Turn some of the loops, a few times."""
+        for loop in self.dice.sample(self._workers(), self.dice.randint(0, 4)):
+            await self._step(loop.step)
+
+    def _workers(self) -> list[Loop]:
+        """Return one loop of each kind: they are turned one after another."""
+        return list({loop.name.rstrip("0123456789"): loop for loop in self.world.loops}.values())
+
+    async def _step(self, step: Callable[[], Awaitable[int]]) -> int:
+        try:
+            return await step()
+        except Died:
+            await self._hurry()
+            return 1
+
+    async def _hurry(self) -> None:
+        for statement in HURRY:
+            await self.world.pool.execute(statement)
+
+    async def _settle(self) -> None:
+        """Work until nothing is left to do; fails when that takes too long."""
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while True:
+                await self._hurry()
+                for loop in self._workers():
+                    while await self._step(loop.step):
+                        pass
+                resting = (await self.world.sim("GET", "rest"))[1]["resting"]
+                if resting and not await self.world.undone():
+                    return
+                await asyncio.sleep(0.005)
+
+    async def _end(self) -> None:
+        """End all trouble, let booking decide what is open, and wait until the money rests."""
+        self.gateway.dice = None
+        await self.world.stripe.delete("/_sim/faults")
+        await self.world.sim("POST", "webhooks", {"mode": "normal"})
+        await self._release_webhooks()
+        await self._advance(HOUR)
+        while self._confirmed():
+            await self.dice.choice((self._complete, self._cancel))()
+        for mentor in self.mentors:
+            await self._connect(mentor)
+        await self._advance(SETTLED_AFTER)
+        if await self._topped_up():
+            await self._advance(SETTLED_AFTER)
+
+    async def _advance(self, by: timedelta) -> None:
+        """Let business time pass as `dev clock` does, with operators and booking at work."""
+        target = self.world.clock.instant + by
+        while True:
+            await self._settle()
+            if await self._listen() or await self._retry():
+                continue
+            if self.world.clock.instant >= target:
+                return
+            self.world.clock.instant = await self._next_instant(target)
+
+    async def _retry(self) -> bool:
+        """Let an operator have calls made again whose end nobody knows; return whether any."""
+        undetermined = await self.world.pool.fetch(UNDETERMINED)
+        for row in undetermined:
+            found: UUID = row["operation_id"]
+            await in_transaction(
+                self.world.pool, lambda conn, found=found: retry_undetermined(conn, found)
+            )
+        return bool(undetermined)
+
+    async def _next_instant(self, target: datetime) -> datetime:
+        sim = (await self.world.sim("GET", "due"))[1]["next"]
+        instants = [
+            await self.world.pool.fetchval(DUE),
+            datetime.fromisoformat(sim) if sim else None,
+        ]
+        soonest = min((found for found in instants if found is not None), default=target)
+        return min(target, max(soonest, self.world.clock.instant))
+
+    async def _topped_up(self) -> bool:
+        """Sell something big where Stripe's balance is short, as an operator would send money."""
+        short = await self.world.pool.fetch(SHORT)
+        for row in short:
+            bought = await self.world.hold(FLOAT_MINOR, row["currency"], self.mentors[0])
+            until = self.world.clock.now() + timedelta(minutes=15)
+            self.purchases.append(Purchase(bought, until, time_sold=False))
+            await self._settle()
+            await self.world.pay(bought, AT_ONCE)
+            await self._settle()
+            await self._listen()
+            await self._complete()
+        return bool(short)
