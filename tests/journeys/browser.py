@@ -28,7 +28,7 @@ from playwright.async_api import (
 )
 
 from dev.chromium import ensure_chromium
-from dev.client import Person, until
+from dev.client import Json, Person, until
 from dev.marketplace import Marketplace
 
 PHONE = (390, 844)
@@ -149,9 +149,10 @@ class Visitor:
         """Fail when axe finds something that keeps people out."""
         async with asyncio.timeout(WAIT_SECONDS):
             found = await Axe().run(self.page)
+        violations: list[Json] = found.response["violations"]
         grave = [
             f"{each['id']} ({each['impact']}): {[node['html'] for node in each['nodes']]}"
-            for each in found.response["violations"]
+            for each in violations
             if each["impact"] in GRAVE
         ]
         assert not grave, f"{self.page.url}:\n" + "\n".join(grave)
