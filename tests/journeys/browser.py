@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 from axe_playwright_python.async_playwright import Axe
@@ -149,7 +150,7 @@ class Visitor:
         """Fail when axe finds something that keeps people out."""
         async with asyncio.timeout(WAIT_SECONDS):
             found = await Axe().run(self.page)
-        violations: list[Json] = found.response["violations"]
+        violations = cast("list[Json]", found.response["violations"])
         grave = [
             f"{each['id']} ({each['impact']}): {[node['html'] for node in each['nodes']]}"
             for each in violations
