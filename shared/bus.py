@@ -261,11 +261,11 @@ class Consumer:
         return reached
 
     def _arrival(self, record: RawRecord) -> Arrival:
-        return Arrival(
-            topic=self.broker.short_name(record.topic),
-            key=(record.key or b"").decode(errors="replace"),
-            headers=[(name, bytes(raw)) for name, raw in record.headers],
-            value=record.value,
+        return Arrival.of(
+            self.broker.short_name(record.topic),
+            record.key,
+            [(name, bytes(raw)) for name, raw in record.headers],
+            record.value,
         )
 
     def _pause(

@@ -37,6 +37,8 @@ TAKE_UP_BATCH = 100
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 ERROR_TEXT_LIMIT = 500
+KEY_LONGEST = 200
+"""Characters of a key that count here; our own are ids, and an index takes no longer ones."""
 KEEP_CLAIMS = timedelta(days=90)
 """Topics keep facts 30 days; a dead letter may be replayed for 60 more."""
 PRUNE_BATCH = 5_000
@@ -129,12 +131,17 @@ class Ears:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A Kafka record as it came; the topic is without the prefix."""
+    """A Kafka record as it came; the topic is without the prefix, the key as it can be kept."""
 
     topic: str
     key: str
     headers: Headers
     value: bytes | None
+
+    @classmethod
+    def of(cls, topic: str, key: bytes | None, headers: Headers, value: bytes | None) -> Arrival:
+        """Return a record whose key anybody may have written, so that it can be kept at least."""
+        return cls(topic, _storable(key or b"")[:KEY_LONGEST], headers, value)
 
     def event_id(self) -> UUID:
         """Return the event's id, or a new one for a record that has none."""
@@ -215,7 +222,7 @@ class Inbox:
             arrival.event_id(),
             arrival.topic,
             arrival.key,
-            [[name, raw.decode(errors="replace")] for name, raw in arrival.headers],
+            [[_storable(name.encode()), _storable(raw)] for name, raw in arrival.headers],
             arrival.value,
             state,
             error.what if isinstance(error, Missing) else None,
@@ -271,6 +278,11 @@ class Inbox:
 async def count_kept(conn: Connection) -> dict[str, int]:
     """Return how many events are kept, by state."""
     return {row["state"]: row["events"] for row in await conn.fetch(COUNT_KEPT)}
+
+
+def _storable(raw: bytes) -> str:
+    """Return bytes as a text that PostgreSQL takes: it holds no NUL and nothing but UTF-8."""
+    return raw.decode(errors="replace").replace("\0", "\ufffd")
 
 
 def _arrival_of(row: asyncpg.Record) -> Arrival:

@@ -189,6 +189,23 @@ async def test_what_is_no_event_of_ours_is_parked_and_what_is_unknown_ignored(
     assert await _kept(pool) == {"parked": 1}
 
 
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        (b"a\0key", []),
+        (b"\xff\xfe", [("ce_id", b"\0")]),
+        (random.Random(SEED).randbytes(20_000), []),
+        (b"key", [("ce_\0", b"1"), ("ce_type", b"\xff\0")]),
+    ],
+)
+async def test_bytes_that_no_text_column_takes_are_parked_too(
+    pool: Pool, inbox: Inbox, key: bytes, headers: list[tuple[str, bytes]]
+) -> None:
+    """P5: what cannot be kept as it came would be read again for ever and block its partition."""
+    assert await inbox.receive(Arrival.of(Counted.topic, key, headers, b"junk")) == "parked"
+    assert await _kept(pool) == {"parked": 1}
+
+
 async def test_a_dead_letter_says_why_without_quoting_the_data(pool: Pool, inbox: Inbox) -> None:
     """P16: the reason names the field, never its value."""
     arrival = arrival_of("secret-value", 1)
