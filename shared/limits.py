@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from shared.clock import monotonic_seconds, system_now
 from shared.db import Pool
@@ -17,6 +18,9 @@ from shared.errors import Kind, Refusal
 BUCKETS_REMEMBERED = 10_000
 HANDFUL_SECONDS = 10.0
 """How long a handful may be kept before it is worth nothing."""
+FORGET_AFTER = timedelta(days=1)
+"""Every bucket is full again long before, and a full bucket is the same as none."""
+PRUNE_BATCH = 5_000
 
 DRAW = """
 INSERT INTO rate_buckets AS b (name, tokens, filled_at) VALUES ($1, $2::float8 - $4::float8, $5)
@@ -25,6 +29,11 @@ ON CONFLICT (name) DO UPDATE SET
     filled_at = $5
 WHERE LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $5 - b.filled_at)) >= $4
 RETURNING tokens
+"""
+PRUNE = """
+DELETE FROM rate_buckets WHERE name IN (
+    SELECT name FROM rate_buckets WHERE filled_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+)
 """
 
 
@@ -87,3 +96,9 @@ class Limiter:
             if got is not None:
                 return wanted
         raise TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))
+
+
+async def prune_buckets(pool: Pool) -> int:
+    """Forget the buckets of whoever has not been here for long; return how many."""
+    done = await pool.execute(PRUNE, system_now() - FORGET_AFTER, PRUNE_BATCH)
+    return int(done.split()[-1])

@@ -29,7 +29,7 @@ from shared.errors import is_transient
 from shared.health import add_health
 from shared.idempotency import prune_answers
 from shared.inbox import Ears, Inbox
-from shared.limits import Limiter
+from shared.limits import Limiter, prune_buckets
 from shared.log import configure_logs, logger
 from shared.migrate import migrate
 from shared.outbox import Relay, bell_of
@@ -260,6 +260,7 @@ def _start_work(
         Loop("kept_events", inbox.take_up, KEPT_POLL_SECONDS),
         Loop("prune_inbox", inbox.prune, PRUNE_EVERY_SECONDS),
         Loop("prune_answers", lambda: prune_answers(running.pool), PRUNE_EVERY_SECONDS),
+        Loop("prune_buckets", lambda: prune_buckets(running.pool), PRUNE_EVERY_SECONDS),
     ]
     supervisor.start("relay", relay.run)
     if consumer.topics:

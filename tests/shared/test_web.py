@@ -21,7 +21,7 @@ from shared.clock import FixedClock
 from shared.db import Connection, Pool
 from shared.errors import Kind, Refusal
 from shared.ids import PersonId, new_id
-from shared.limits import Limit, Limiter
+from shared.limits import FORGET_AFTER, Limit, Limiter, prune_buckets
 from shared.web import (
     ANYONE,
     Api,
@@ -305,6 +305,19 @@ async def test_a_flood_is_slowed(client: Client) -> None:
     answers = [await client.post("/v1/limited") for _ in range(4)]
     assert [answer.status for answer in answers] == [201, 201, 201, 429]
     assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+async def test_who_stayed_away_is_forgotten(pool: Pool) -> None:
+    """Buckets are made by whoever comes by, so they must go again; a recent one counts on."""
+    limiter = Limiter(pool)
+    for subject in ("gone", "here"):
+        await limiter.spend(Limit("test", burst=1, per_second=0.01), subject)
+    await pool.execute(
+        "UPDATE rate_buckets SET filled_at = filled_at - $1::interval WHERE name = 'test:gone'",
+        FORGET_AFTER,
+    )
+    assert await prune_buckets(pool) == 1
+    assert await pool.fetchval("SELECT array_agg(name) FROM rate_buckets") == ["test:here"]
 
 
 async def test_ids_have_one_spelling(client: Client) -> None:
