@@ -229,13 +229,21 @@ async def _guarded(row: Row, visit: Visit) -> web.Response:
 
 async def _run(row: Row, visit: Visit) -> web.Response:
     if row.method == "POST":
-        visit.form = Form(await visit.request.post())
+        visit.form = await _read_form(visit.request)
         visit.form.prove(visit.session)
     if row.signed_in:
         _ = visit.person
     if row.again is None:
         return await row.page(visit)
     return await _run_form(row.page, row.again, visit)
+
+
+async def _read_form(request: web.Request) -> Form:
+    """Return what a browser sent; raises `FormForged` for bytes that no form of ours makes."""
+    try:
+        return Form(await request.post())
+    except (ValueError, LookupError):
+        raise FormForged from None
 
 
 async def _run_form(page: Page, again: Page, visit: Visit) -> web.Response:

@@ -30,6 +30,17 @@ async def test_form_without_its_secret_is_refused(browser: Browser, services: Se
     assert services.of("POST", GOAL) == []
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["multipart/form-data; boundary=", "application/x-www-form-urlencoded; charset=nonsense"],
+)
+async def test_bytes_that_are_no_form_are_refused(browser: Browser, kind: str) -> None:
+    """What no browser sends is the sender's mistake, not ours."""
+    headers, url = {"Content-Type": kind}, f"{browser.url}/sign-in"
+    async with browser.http.post(url, data=b"csrf=%ff", headers=headers) as answer:
+        assert answer.status == 403
+
+
 async def test_secret_of_before_sign_in_is_worth_nothing_after(
     browser: Browser, services: Services
 ) -> None:
