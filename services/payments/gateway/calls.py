@@ -163,7 +163,9 @@ class StripeGateway:
     async def _close(self, checkout_id: str, options: Any) -> Seen | None:
         try:
             closed = await self._v1.checkout.sessions.expire_async(checkout_id, None, options)
-        except stripe.InvalidRequestError:
+        except stripe.InvalidRequestError as error:
+            if not _is_stripes_word(error, error.http_status or 0):
+                raise
             return None
         return read_checkout(_plain(closed))
 
@@ -261,7 +263,7 @@ async def _answered(call: Awaitable[Any]) -> Any:
         return await call
     except stripe.StripeError as error:
         status = error.http_status
-        if status is None or status in (409, 429):
+        if status is None or status in (409, 429) or not _is_stripes_word(error, status):
             raise Unfinished(type(error).__name__) from error
         if status >= 500:
             raise (AnswerLost if _replayed(error) else Unfinished)(str(status)) from error
@@ -272,6 +274,17 @@ async def _answered(call: Awaitable[Any]) -> Any:
         if isinstance(error, stripe.IdempotencyError):
             raise AnswerLost(code or "idempotency_error") from error
         return Refused(code or "invalid_request", str(error.user_message or ""))
+
+
+def _is_stripes_word(error: stripe.StripeError, status: int) -> bool:
+    """Return whether Stripe itself said no, in its own form (https://docs.stripe.com/api/errors).
+
+    A page of a proxy or half an answer says nothing about what took effect: the same key goes
+    again. A server's error counts without a body: it is looked up or sent again in any case.
+    """
+    body: object = error.json_body
+    told = isinstance(body, dict) and isinstance(cast("Json", body).get("error"), dict)
+    return status >= 500 or (told and status >= 400)
 
 
 def _replayed(error: stripe.StripeError) -> bool:
