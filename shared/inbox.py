@@ -48,7 +48,8 @@ HAS_KEPT = "SELECT EXISTS (SELECT 1 FROM kept_events WHERE topic = $1 AND key = 
 KEEP = """
 INSERT INTO kept_events (event_id, topic, key, headers, value, state, waits_for, error, attempts,
                          next_try_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT $1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10
+WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
 ON CONFLICT (event_id) DO NOTHING
 """
 IS_DONE_OR_KEPT = """

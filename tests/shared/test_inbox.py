@@ -16,6 +16,7 @@ from tests.shared.conftest import (
     COUNT,
     INSTANT,
     Counted,
+    PoisonedCounter,
     Reader,
     arrival_of,
     eventually,
@@ -227,3 +228,13 @@ async def test_unknown_fields_are_tolerated(pool: Pool, inbox: Inbox) -> None:
     )
     assert await inbox.receive(newer) == "handled"
     assert open_envelope(newer.headers, newer.value).read(Counted).amount == 1
+
+
+async def test_a_slow_reader_does_not_park_what_another_has_handled(
+    pool: Pool, inbox: Inbox
+) -> None:
+    """After a rebalance the former owner may fail late: the event took effect and stays done."""
+    await inbox.receive(arrival_of("counter", 1))
+    await inbox._keep_aside(arrival_of("counter", 1), "parked", PoisonedCounter())
+    assert await _kept(pool) == {}
+    assert await _seen(pool, "counter") == [1]
