@@ -59,7 +59,7 @@ async def databases(postgres: PostgresServer) -> AsyncGenerator[Databases]:
     """Give the maker of databases; tests ask for `database` instead."""
     maker = Databases(postgres)
     yield maker
-    await maker.drop_templates()
+    await maker.close()
 
 
 @pytest.fixture

@@ -162,6 +162,8 @@ class Databases:
         self._mark = secrets.token_hex(4)
         self._made = 0
         self._templates: dict[tuple[str, ...], str] = {}
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._turns = asyncio.Lock()
 
     async def create(self, *services: str, migrated: bool = True) -> Database:
         """Return a new database where `services` (none named: all present) are migrated.
@@ -181,10 +183,12 @@ class Databases:
         """Drop a database, ending whatever is connected to it."""
         await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    async def drop_templates(self) -> None:
-        """Drop the templates; for servers that outlive the tests."""
+    async def close(self) -> None:
+        """Drop the templates, for servers that outlive the tests, and hang up."""
         for name in self._templates.values():
             await self.drop(name)
+        if self._connection:
+            await self._connection.close()
 
     async def _make_template(self, services: tuple[str, ...]) -> str:
         name = f"template_{self._mark}_{len(self._templates)}"
@@ -201,13 +205,13 @@ class Databases:
         await self._execute(f'GRANT CONNECT ON DATABASE "{name}" TO {", ".join(ROLES)}')
 
     async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(
-            self._server.superuser_url(), command_timeout=_STATEMENT_SECONDS
-        )
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        """Run a statement on the one connection kept for it: connecting takes longer than most."""
+        async with self._turns:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await asyncpg.connect(
+                    self._server.superuser_url(), command_timeout=_STATEMENT_SECONDS
+                )
+            await self._connection.execute(statement)
 
 
 def present_services() -> tuple[str, ...]:
