@@ -191,9 +191,9 @@ class Consumer:
                 if watchdog.done():
                     watchdog.result()
                 await self._turn(client, stopping)
-        except (Stuck, KafkaError, TimeoutError):
+        except (Stuck, KafkaError, TimeoutError) as error:
             CLIENT_REBUILDS.labels("consumer").inc()
-            raise
+            raise Unfinished(f"kafka: {type(error).__name__}") from error
         finally:
             if watchdog:
                 watchdog.cancel()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from icalendar import Calendar
 
-from dev.client import Person, Refused
+from dev.client import Caller, Person, Refused
 from dev.journey import (
     AFTER_THE_PAYOUT,
     RELEASE_DELAY,
@@ -18,15 +18,23 @@ from dev.journey import (
     review,
 )
 from dev.marketplace import Marketplace
-from tests.journeys.conftest import Stall, mails_to, money_lines, slot_after, verified
+from tests.journeys.conftest import (
+    Stall,
+    mails_to,
+    money_lines,
+    open_stall,
+    slot_after,
+    verified,
+)
 
 pytestmark = pytest.mark.journey
 
 
 async def test_a_session_is_found_paid_held_and_paid_out(
-    market: Marketplace, stall: Stall, mentee: Person
+    market: Marketplace, caller: Caller, mentee: Person
 ) -> None:
     """Search, hold, pay, confirm, remind, meet, complete, review, release, transfer, pay out."""
+    stall = await open_stall(caller, "Paula Paidout")
     await find_mentor(mentee, "leading enginers", stall.mentor)
     purchase = await buy(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(2)))
     await market.rest()
