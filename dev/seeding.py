@@ -352,7 +352,7 @@ async def _hold_sessions(
         mentee = mentees[number % len(mentees)]
         offering = offerings[number % len(offerings)]
         async with turns:
-            purchase = await _buy_some_slot(mentee, str(offering.offering_id), number)
+            purchase = await buy_some_slot(mentee, str(offering.offering_id), number)
         ended += 1
         say(f"  {ended} of {sessions} sessions paid and confirmed")
         return mentee, purchase
@@ -366,7 +366,7 @@ async def _hold_sessions(
     say(f"  {sessions} sessions ended")
 
 
-async def _buy_some_slot(mentee: Person, offering_id: str, number: int) -> Purchase:
+async def buy_some_slot(mentee: Person, offering_id: str, number: int) -> Purchase:
     """Buy one of the free times; somebody else may always be faster."""
     for attempt in range(SLOT_TRIES):
         slots: list[Json] = await free_slots(mentee, offering_id)
