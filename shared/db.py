@@ -45,14 +45,6 @@ async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     )
 
 
-async def _keep_session(_connection: object) -> None:
-    """Leave a returned connection as it is: one round trip less for every transaction.
-
-    An open transaction was rolled back before this. Nobody leaves other state behind: settings and
-    listeners live on connections of their own, and the relay gives its lock back itself.
-    """
-
-
 async def open_pool(url: str, *, process: str, largest: int = POOL_MAX) -> Pool:
     """Open a pool; raises at once when the server refuses, so callers retry when they want to.
 
@@ -66,7 +58,6 @@ async def open_pool(url: str, *, process: str, largest: int = POOL_MAX) -> Pool:
         timeout=CONNECT_SECONDS,
         command_timeout=STATEMENT_SECONDS,
         init=_prepare,
-        reset=_keep_session,
         server_settings={
             "application_name": process,
             "timezone": "UTC",

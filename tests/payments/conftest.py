@@ -22,8 +22,6 @@ from joserfc.jwk import ECKey, KeySet
 
 from services.payments.api.routes import build_api
 from services.payments.api.webhooks import SECRETS, Secrets
-from services.payments.commands.operations import take_operations
-from services.payments.domain.operations import Operation
 from services.payments.domain.orders import Order, Terms
 from services.payments.events import listen
 from services.payments.gateway.calls import StripeGateway
@@ -187,12 +185,6 @@ class World:
         """Let the next matching calls meet trouble."""
         order = {"method": method, "path": path, "kind": kind, "count": count}
         assert (await self.sim("POST", "faults", order))[0] in (200, 201)
-
-    async def take(self) -> Operation:
-        """Take the call whose turn it is, as a worker does."""
-        async with self.pool.acquire() as conn:
-            taken = await take_operations(conn, self.clock.now(), 1)
-        return taken[0]
 
     async def movements(self, kind: str) -> list[Any]:
         """Return the simulator's balance transactions of the platform of one kind."""

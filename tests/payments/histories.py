@@ -349,7 +349,7 @@ class History:
             until = self.world.clock.now() + timedelta(minutes=15)
             self.purchases.append(Purchase(bought, until, time_sold=False))
             await self._settle()
-            await self.world.pay(bought, GOOD)
+            await self.world.pay(bought, AT_ONCE)
             await self._settle()
             await self._listen()
             await self._complete()

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.payments.commands.effects import apply_answer
-from services.payments.commands.operations import record_outcome
-from services.payments.domain.operations import Refused
+from services.payments.commands.operations import record_outcome, take_operation
+from services.payments.domain.operations import Operation, Refused
 from services.payments.domain.outcomes import CANNOT_RECEIVE, is_due
 from services.payments.domain.requests import LookAtCheckout
 from services.payments.store.outcomes import load_earnings
@@ -21,6 +21,13 @@ from tests.payments.histories import AT_ONCE
 
 IN_FLIGHT_TRANSFERS = "SELECT 1 FROM in_flight WHERE kind = 'operation:transfer.create'"
 STATE_OF_TRANSFER = "SELECT transfer_state FROM earnings WHERE order_id = $1"
+
+
+async def take(world: World) -> Operation:
+    """Take the call whose turn it is."""
+    taken = await in_transaction(world.pool, lambda conn: take_operation(conn, world.clock.now()))
+    assert taken is not None
+    return taken
 
 
 async def step(world: World, name: str) -> None:
@@ -43,7 +50,7 @@ async def test_a_lost_payment_heard_by_two_roads_is_refunded_once(world: World) 
     await world.pay(order)
     await world.say(booking.BookingExpired, order)
     await step(world, "close_checkouts")
-    closing = await world.take()
+    closing = await take(world)
     stored = await world.order(order)
     look = LookAtCheckout(order_id=order.order_id, checkout_id=stored.checkout_id or "")
     seen = await world.gateway.perform(look, "by-the-return-page")
@@ -110,7 +117,7 @@ async def test_an_ability_that_came_back_unnoticed_sends_the_transfer(world: Wor
     await release(world, order)
     await step(world, "send_transfers")
     await world.sim("POST", f"accounts/{account}/restrict", {})
-    sending = await world.take()
+    sending = await take(world)
     answer = await world.gateway.perform(sending.request, sending.key)
     assert isinstance(answer, Refused)
     assert answer.code == CANNOT_RECEIVE
@@ -131,7 +138,7 @@ async def test_a_transfer_refused_for_another_reason_waits_for_a_change(world: W
     order = await world.buy(mentor_id=mentor)
     await release(world, order)
     await step(world, "send_transfers")
-    sending = await world.take()
+    sending = await take(world)
     await in_transaction(
         world.pool,
         lambda conn: record_outcome(conn, sending, Refused("account_invalid"), world.clock.now()),

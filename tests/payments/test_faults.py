@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.payments.commands.operations import take_operation
 from services.payments.domain.operations import Operation
 from shared.auth import Role
 from shared.contracts import booking
@@ -20,7 +21,10 @@ END_LEASES = "UPDATE operations SET lease_until = now() - interval '1 second' WH
 
 async def take_and_call(world: World) -> Operation:
     """Take a call, make it, and die before the answer is recorded."""
-    operation = await world.take()
+    operation = await in_transaction(
+        world.pool, lambda conn: take_operation(conn, world.clock.now())
+    )
+    assert operation is not None
     await world.gateway.perform(operation.request, operation.key)
     await world.pool.execute(END_LEASES)
     return operation
@@ -119,7 +123,8 @@ async def test_after_30_hours_an_absent_refund_is_sent(world: World) -> None:
     """The call never reached Stripe: the look-up proves it, and the refund is made once."""
     order = await world.buy()
     await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
-    await world.take()
+    taken = await in_transaction(world.pool, lambda conn: take_operation(conn, world.clock.now()))
+    assert taken is not None
     await world.pool.execute(END_LEASES)
     world.clock.instant += timedelta(hours=30)
     await world.rest()

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from stripe import WebhookSignature
 
+from services.payments.commands.operations import take_operation
 from services.payments.commands.webhooks import keep_events
 from services.payments.domain.requests import ReadEvents
 from services.payments.domain.seen import EventsSeen
 from shared.clock import system_now, to_epoch_seconds
 from shared.contracts import booking
 from shared.contracts import payments as facts
-from shared.db import transaction
+from shared.db import in_transaction, transaction
 from shared.ids import new_id
 from tests.payments.conftest import CONNECT_SECRETS, HOLD, NOON, PLATFORM_SECRETS, World
 
@@ -170,7 +171,10 @@ async def test_a_long_event_list_is_read_in_stretches(world: World) -> None:
 async def test_a_webhook_that_overtakes_our_commit_waits(world: World) -> None:
     """The page is paid before we recorded that it exists: the notice waits for the row."""
     order = await world.hold()
-    operation = await world.take()
+    operation = await in_transaction(
+        world.pool, lambda conn: take_operation(conn, world.clock.now())
+    )
+    assert operation is not None
     seen = await world.gateway.perform(operation.request, operation.key)
     await world.sim("POST", f"checkout/{vars(seen)['checkout_id']}/pay", {})
     await world.turn()

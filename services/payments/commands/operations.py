@@ -26,9 +26,9 @@ Outcome = Seen | Refused | Again | Undetermined
 _log = logger("operations")
 
 
-async def take_operations(conn: Connection, now: datetime, at_most: int) -> list[Operation]:
-    """Take the calls whose turn it is; they count as sent from here on."""
-    return await store.take_operations(conn, now, at_most)
+async def take_operation(conn: Connection, now: datetime) -> Operation | None:
+    """Take the call whose turn it is; it counts as sent from here on."""
+    return await store.take_operation(conn, now)
 
 
 async def record_outcome(

@@ -27,12 +27,12 @@ ON CONFLICT DO NOTHING RETURNING operation_id
 TAKE = """
 UPDATE operations SET state = 'sent', attempts = attempts + 1,
     first_sent_at = COALESCE(first_sent_at, $1), lease_until = $2::timestamptz + $3::interval
-WHERE operation_id = ANY (ARRAY(
+WHERE operation_id = (
     SELECT operation_id FROM operations
     WHERE state IN ('planned', 'sent') AND next_try_at <= $2
       AND (lease_until IS NULL OR lease_until < $2)
-    ORDER BY next_try_at LIMIT $4 FOR UPDATE SKIP LOCKED
-))
+    ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
 RETURNING operation_id, kind, generation, idempotency_key, parameters, attempts, planned_at,
     first_sent_at, look_first
 """
@@ -119,10 +119,10 @@ async def is_ahead(conn: Connection, request: Request) -> bool:
     return bool(await conn.fetchval(IS_AHEAD, request.kind, request.subject))
 
 
-async def take_operations(conn: Connection, now: datetime, at_most: int) -> list[Operation]:
-    """Take the operations whose turn it is, and mark them as sent."""
-    rows = await conn.fetch(TAKE, now, system_now(), LEASE, at_most)
-    return [_operation(row) for row in rows]
+async def take_operation(conn: Connection, now: datetime) -> Operation | None:
+    """Take the operation whose turn it is, and mark it as sent."""
+    row = await conn.fetchrow(TAKE, now, system_now(), LEASE)
+    return _operation(row) if row else None
 
 
 async def still_ours(conn: Connection, operation: Operation) -> bool:

@@ -13,7 +13,7 @@ from shared.db import Connection, Pool, in_transaction
 from shared.process import Loop
 
 CALLERS = 4
-"""How many groups of calls to Stripe one worker makes at the same time."""
+"""How many calls to Stripe one worker makes at the same time."""
 POLL_SECONDS = 0.3
 READ_EVENTS_POLL_SECONDS = 1.0
 BATCH = 50

@@ -1,10 +1,10 @@
-"""Calls to Stripe: taken a few at once, made outside any transaction, each recorded in its own."""
+"""Calls to Stripe: taken in one transaction, made outside any, recorded in another."""
 
 from __future__ import annotations
 
 import asyncio
 
-from services.payments.commands.operations import Outcome, record_outcome, take_operations
+from services.payments.commands.operations import Outcome, record_outcome, take_operation
 from services.payments.domain.operations import (
     Again,
     Operation,
@@ -16,7 +16,7 @@ from services.payments.domain.operations import (
 )
 from services.payments.gateway.calls import AnswerLost, SearchTooLong, StripeGateway
 from shared.clock import BusinessClock
-from shared.db import Pool, connection, in_transaction
+from shared.db import Pool, in_transaction
 from shared.errors import is_transient
 from shared.log import logger
 
@@ -26,12 +26,8 @@ CALL_SECONDS = 25.0
 _log = logger("operations")
 
 
-TOGETHER = 4
-"""How many calls are taken at once; a slow one holds up only those that were taken with it."""
-
-
 class Caller:
-    """Makes the calls that were written down, a few together; run several side by side."""
+    """Makes the calls that were written down, one at a time; run several side by side."""
 
     def __init__(self, pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> None:
         """Take calls from `pool` and make them through `gateway`."""
@@ -40,18 +36,14 @@ class Caller:
         self._clock = clock
 
     async def make_calls(self) -> int:
-        """Make the calls whose turn it is, `TOGETHER` at most; return how many there were."""
-        async with connection(self._pool) as conn:
-            # One statement is a transaction by itself.
-            taken = await take_operations(conn, self._clock.now(), TOGETHER)
-        made = await asyncio.gather(*(self._make(each) for each in taken), return_exceptions=True)
-        for failure in made:
-            if failure is not None:
-                raise failure
-        return len(taken)
-
-    async def _make(self, operation: Operation) -> None:
+        """Make the call whose turn it is; return 1, or 0 when there is none."""
+        operation = await in_transaction(
+            self._pool, lambda conn: take_operation(conn, self._clock.now())
+        )
+        if operation is None:
+            return 0
         await self._record(operation, await self._outcome(operation))
+        return 1
 
     async def _record(self, operation: Operation, outcome: Outcome) -> None:
         try:
