@@ -87,6 +87,15 @@ class Newcomer:
     person_id: PersonId
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a mentor will be known for and offer."""
+
+    mentor: Newcomer
+    subject: tuple[str, str, str]
+    content: OfferingContent
+
+
 async def seed_marketplace(
     market: Marketplace, say: Say, *, mentors: int, mentees: int, sessions: int, seed: int
 ) -> None:
@@ -184,46 +193,31 @@ async def _open_for_business(
     dice: random.Random,
     say: Say,
 ) -> list[Offering]:
-    fields = [dice.choice(FIELDS) for _ in mentors]
-    for batch in _batches(list(zip(mentors, fields, strict=True))):
+    plans = [_plan(mentor, dice) for mentor in mentors]
+    offerings: list[Offering] = []
+    for batch in _batches(plans):
 
-        async def vet(
-            conn: Connection, batch: Sequence[tuple[Newcomer, tuple[str, str, str]]] = batch
-        ) -> None:
-            for mentor, subject in batch:
-                await _vet(conn, market, office, mentor, subject)
+        async def vet(conn: Connection, batch: Sequence[Plan] = batch) -> None:
+            for each in batch:
+                await _vet(conn, market, office, each.mentor, each.subject)
 
-        async def connect(
-            conn: Connection, batch: Sequence[tuple[Newcomer, tuple[str, str, str]]] = batch
-        ) -> None:
-            for mentor, _ in batch:
-                await _connect(conn, market, mentor)
+        async def connect(conn: Connection, batch: Sequence[Plan] = batch) -> None:
+            for each in batch:
+                await _connect(conn, market, each.mentor)
+
+        async def offer(conn: Connection, batch: Sequence[Plan] = batch) -> list[Offering]:
+            return [await _offer(conn, each) for each in batch]
 
         await in_transaction(pools.profiles, vet)
         await in_transaction(pools.payments, connect)
-    offerings = [
-        await _offer(market, pools, mentor, subject, dice)
-        for mentor, subject in zip(mentors, fields, strict=True)
-    ]
+        offerings += await in_transaction(pools.booking, offer)
     await _onboard(market, pools, mentors, say)
-    await _publish(market, pools, offerings, say)
-    return offerings
-
-
-async def _publish(
-    market: Marketplace, pools: Pools, offerings: Sequence[Offering], say: Say
-) -> None:
-    """Publish every offering, as soon as booking has heard that its mentor can be paid."""
     published = 0
-
-    async def publish(offering: Offering) -> None:
-        nonlocal published
-        await until(lambda: _published(market, pools, offering), "publishing")
-        published += 1
-        if published % BATCH == 0 or published == len(offerings):
-            say(f"  {published} of {len(offerings)} offerings published")
-
-    await _some_at_once(publish, offerings)
+    for some in _batches(offerings):
+        await until(lambda some=some: _published(market, pools, some), "publishing")
+        published += len(some)
+        say(f"  {published} of {len(offerings)} offerings published")
+    return offerings
 
 
 async def _vet(
@@ -255,13 +249,8 @@ async def _connect(conn: Connection, market: Marketplace, mentor: Newcomer) -> N
     )
 
 
-async def _offer(
-    market: Marketplace,
-    pools: Pools,
-    mentor: Newcomer,
-    subject: tuple[str, str, str],
-    dice: random.Random,
-) -> Offering:
+def _plan(mentor: Newcomer, dice: random.Random) -> Plan:
+    subject = dice.choice(FIELDS)
     content = OfferingContent(
         title=subject[2],
         description="Bring one question that matters to you; we leave with a next step.",
@@ -274,21 +263,24 @@ async def _offer(
         horizon_days=30,
         cancellation_preset="standard",
     )
+    return Plan(mentor, subject, content)
+
+
+async def _offer(conn: Connection, plan: Plan) -> Offering:
     days = tuple(WeeklyHours(day, OPENS_MINUTE, CLOSES_MINUTE) for day in range(5))
-    room = f"https://meet.example.com/{mentor.person_id}"
-
-    async def prepare(conn: Connection) -> Offering:
-        rules = Rules(mentor.zone, days)
-        await booking.set_availability(conn, mentor.person_id, rules, room, version=0)
-        return await booking.create_offering(conn, mentor.person_id, content)
-
-    return await in_transaction(pools.booking, prepare)
+    mentor_id, rules = plan.mentor.person_id, Rules(plan.mentor.zone, days)
+    room = f"https://meet.example.com/{mentor_id}"
+    await booking.set_availability(conn, mentor_id, rules, room, version=0)
+    return await booking.create_offering(conn, mentor_id, plan.content)
 
 
-async def _published(market: Marketplace, pools: Pools, offering: Offering) -> bool | None:
+async def _published(
+    market: Marketplace, pools: Pools, offerings: Sequence[Offering]
+) -> bool | None:
     async def publish(conn: Connection) -> None:
-        now = market.clock.now()
-        await booking.publish(conn, offering.offering_id, offering.mentor_id, now=now)
+        for each in offerings:
+            now = market.clock.now()
+            await booking.publish(conn, each.offering_id, each.mentor_id, now=now)
 
     try:
         await in_transaction(pools.booking, publish)
