@@ -2,6 +2,8 @@
 
 The kit's own files come first, then the service's. A file that was applied and changed since is an
 error: the schema is the sum of its migrations. One runner at a time per schema.
+Processes wait at their start until the migrations of their own version have been applied, so that
+they may be deployed together with them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from pathlib import Path
 
 import asyncpg
 
-from shared.db import CONNECT_SECONDS, Connection, try_lock
+from shared.db import CONNECT_SECONDS, Connection, Pool, connection, try_lock
+from shared.errors import is_transient
 from shared.log import logger
 
 KIT_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,6 +24,7 @@ LOCK_WAIT_SECONDS = 60.0
 LOCK_POLL_SECONDS = 0.1
 LOCK_TIMEOUT = "5s"
 MIGRATION_SECONDS = 300.0
+WAIT_POLL_SECONDS = 0.5
 
 HISTORY = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -29,6 +33,8 @@ CREATE TABLE IF NOT EXISTS migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+
+APPLIED = "SELECT name FROM migrations"
 
 _log = logger("migrate")
 
@@ -83,6 +89,26 @@ async def migrate(url: str, folder: Path, schema: str) -> list[str]:
         ]
     finally:
         await conn.close(timeout=CONNECT_SECONDS)
+
+
+async def wait_until_migrated(pool: Pool, folder: Path, schema: str) -> None:
+    """Return when every migration of this version has been applied, however long that takes."""
+    wanted = {migration.name for migration in migrations_in(folder, schema)}
+    while missing := wanted - await _applied(pool):
+        _log.info("waiting_for_migrations", missing=len(missing))
+        await asyncio.sleep(WAIT_POLL_SECONDS)
+
+
+async def _applied(pool: Pool) -> set[str]:
+    try:
+        async with connection(pool) as conn:
+            return {row["name"] for row in await conn.fetch(APPLIED)}
+    except asyncpg.UndefinedTableError:
+        return set()
+    except Exception as error:
+        if is_transient(error):
+            return set()
+        raise
 
 
 async def _take_turn(conn: Connection, name: str) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from shared.clock import ClockMovedBack, FileBusinessClock, move_clock_to, system_now
 from shared.config import CommonSettings, SettingsMissing, load
-from shared.db import Bells
-from shared.migrate import MigrationChanged, migrate
+from shared.db import Bells, open_pool
+from shared.migrate import MigrationChanged, migrate, wait_until_migrated
 from shared.process import Loop, Supervisor, turn
 from tests.engines import Database
 from tests.shared.conftest import MIGRATIONS, SCHEMA, eventually
@@ -131,3 +131,20 @@ async def test_two_migrators_at_once_take_turns(kit_database: Database, tmp_path
     url = kit_database.owner_url(SCHEMA)
     done = await asyncio.gather(*(migrate(url, tmp_path, SCHEMA) for _ in range(4)))
     assert sorted(len(applied) for applied in done) == [0, 0, 0, 1]
+
+
+async def test_a_process_that_is_early_waits_for_its_migrations(
+    kit_database: Database, tmp_path: Path
+) -> None:
+    """A new version may be deployed together with its migrations; an old one never waits."""
+    for file in MIGRATIONS.glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text())
+    (tmp_path / "0002_later.sql").write_text("CREATE TABLE later (id bigint PRIMARY KEY);")
+    pool = await open_pool(kit_database.app_url(SCHEMA), process="early")
+    early = asyncio.create_task(wait_until_migrated(pool, tmp_path, SCHEMA))
+    await asyncio.wait_for(wait_until_migrated(pool, MIGRATIONS, SCHEMA), 10)
+    assert not early.done()
+    await migrate(kit_database.owner_url(SCHEMA), tmp_path, SCHEMA)
+    await asyncio.wait_for(early, 10)
+    await asyncio.wait_for(wait_until_migrated(pool, MIGRATIONS, SCHEMA), 10)
+    await pool.close()
