@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import asyncpg
+
 from shared.contracts.envelope import Fact, enclose
 from shared.db import Connection, Pool, connection, ring, try_lock
 from shared.ids import new_id
@@ -119,20 +121,22 @@ class Relay:
         rows = await conn.fetch(OLDEST, BATCH)
         if not rows:
             return 0
-        records = [
-            Record(
-                topic=row["topic"],
-                key=row["key"].encode(),
-                value=row["value"],
-                headers=[(name, text.encode()) for name, text in row["headers"]],
-            )
-            for row in rows
-        ]
+        records = [record_of(row) for row in rows]
         await self._sender.send_all(records)
         await conn.execute(DELETE, [row["id"] for row in rows])
         for record in records:
             EVENTS_PUBLISHED.labels(record.topic).inc()
         return len(rows)
+
+
+def record_of(row: asyncpg.Record) -> Record:
+    """Return the record that a row of the outbox stands for."""
+    return Record(
+        topic=row["topic"],
+        key=row["key"].encode(),
+        value=row["value"],
+        headers=[(name, text.encode()) for name, text in row["headers"]],
+    )
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:
