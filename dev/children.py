@@ -73,8 +73,11 @@ async def spawn(command: Command, output: int) -> asyncio.subprocess.Process:
     )
 
 
-async def run_to_end(command: Command, seconds: float) -> None:
-    """Run `command` until it ends; raises `ProgramFailed` with its output, or on the deadline."""
+async def run_to_end(command: Command, seconds: float) -> str:
+    """Run `command` until it ends and return what it printed.
+
+    Raises `ProgramFailed` with that, or on the deadline.
+    """
     process = await spawn(command, asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(seconds):
@@ -83,9 +86,10 @@ async def run_to_end(command: Command, seconds: float) -> None:
         raise ProgramFailed(f"{command.argv[0]} did not end within {seconds:g} s") from late
     finally:
         await kill(process)
+    text = output.decode(errors="replace").strip()
     if process.returncode:
-        text = output.decode(errors="replace").strip()
         raise ProgramFailed(f"{command.argv[0]} ended with {process.returncode}:\n{text}")
+    return text
 
 
 class ProgramFailed(RuntimeError):
