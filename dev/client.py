@@ -127,7 +127,10 @@ class Person:
         headers = {"X-Forwarded-For": self.address}
         await self.caller.send("POST", "profiles-api", "/v1/accounts", body=asked, headers=headers)
         token = await until(self._token_by_mail, f"the mail to {self.email}")
-        await self.caller.send("POST", "profiles-api", "/v1/accounts/verify", body={"token": token})
+        proof = {"token": token, "password": self.password}
+        await self.caller.send(
+            "POST", "profiles-api", "/v1/accounts/verify", body=proof, headers=headers
+        )
         await self.sign_in()
 
     async def _token_by_mail(self) -> str | None:

@@ -41,6 +41,7 @@ async def sign_up(visitor: Visitor, who: Newcomer, wants: str) -> None:
     await visitor.see("Check your mail")
     await open_mail(visitor, who.email, re.compile("confirm|verify", re.IGNORECASE))
     await visitor.page.get_by_role("link", name="/verify").first.click()
+    await visitor.fill({"Password": PASSWORD})
     await visitor.press("Confirm my address")
     await visitor.read("Your e-mail address is confirmed")
     await visitor.fill({"E-mail address": who.email, "Password": PASSWORD})

@@ -29,7 +29,7 @@ async def test_somebody_signs_up_proves_the_address_and_signs_in(market: Marketp
     )
     assert (status, refused["code"]) == (403, "email_unverified")
     token = await market.token("ada@mentorium.test", "verify_email")
-    status, proven = await market.call("POST", "/v1/accounts/verify", json={"token": token})
+    status, proven = await market.verify(token)
     assert status == 200
     person = await market.sign_in("ADA@mentorium.test")
     assert str(person.person_id) == proven["person_id"]
@@ -148,12 +148,10 @@ async def test_a_link_proves_once_and_answers_the_same_when_opened_again(
 ) -> None:
     """A mail reader that opens links first does no harm."""
     await market.sign_up("ada@mentorium.test")
-    token = {"token": await market.token("ada@mentorium.test", "verify_email")}
-    first = await market.call("POST", "/v1/accounts/verify", json=token)
-    second = await market.call("POST", "/v1/accounts/verify", json=token)
-    assert first == second
+    token = await market.token("ada@mentorium.test", "verify_email")
+    assert await market.verify(token) == await market.verify(token)
     assert len(await market.facts(PersonVerified)) == 1
-    status, refused = await market.call("POST", "/v1/accounts/verify", json={"token": "made up"})
+    status, refused = await market.verify("made up")
     assert (status, refused["code"]) == (404, "link_unusable")
 
 
@@ -161,29 +159,78 @@ async def test_a_link_that_is_over_proves_nothing(market: Marketplace) -> None:
     """Links end by the system clock."""
     await market.sign_up("ada@mentorium.test")
     await market.pool.execute("UPDATE links SET expires_at = now() - interval '1 second'")
-    token = await market.token("ada@mentorium.test", "verify_email")
-    status, refused = await market.call("POST", "/v1/accounts/verify", json={"token": token})
+    status, refused = await market.verify(await market.token("ada@mentorium.test", "verify_email"))
     assert (status, refused["code"]) == (404, "link_unusable")
     assert await market.turn("forget_what_is_over") == 1
 
 
 async def test_nobody_plants_a_password_for_a_stranger(market: Marketplace) -> None:
-    """Each sign-up's link brings its own password: the owner of the mailbox gets theirs."""
+    """Each sign-up's link brings its own password: the owner of the mailbox gets theirs.
+
+    What somebody else signs up with meanwhile is worth nothing, before and after.
+    """
     other = "sable tundra fiddle 38"
     await market.sign_up("ada@mentorium.test")
     owners = await market.token("ada@mentorium.test", "verify_email")
     await market.sign_up("ada@mentorium.test", password=other, name="Mallory")
-    status, _ = await market.call("POST", "/v1/accounts/verify", json={"token": owners})
-    assert status == 200
+    assert (await market.verify(owners, other))[0] == 403
+    assert (await market.verify(owners))[0] == 200
     assert (await market.sign_in("ada@mentorium.test")).email == "ada@mentorium.test"
     status, _ = await market.call(
         "POST", "/v1/sign-ins", json={"email": "ada@mentorium.test", "password": other}
     )
     assert status == 401
     planted = await market.token("ada@mentorium.test", "verify_email")
-    status, refused = await market.call("POST", "/v1/accounts/verify", json={"token": planted})
-    assert (status, refused) == (200, {"person_id": str((await market.facts())[0].person_id)})
+    assert (await market.verify(planted))[0] == 403
+    assert (await market.verify(planted, other))[0] == 200
     assert (await market.sign_in("ada@mentorium.test")).roles == ["mentee"]
+    status, _ = await market.call(
+        "POST", "/v1/sign-ins", json={"email": "ada@mentorium.test", "password": other}
+    )
+    assert status == 401
+
+
+async def test_a_link_nobody_asked_for_opens_no_account_to_whoever_caused_it(
+    market: Marketplace,
+) -> None:
+    """Pre-hijacking: Mallory signs up with Ada's address, and Ada presses the button in the mail.
+
+    Without Mallory's password nothing happens; the reset link makes the account Ada's alone.
+    """
+    email, mallorys, adas = (
+        "ada@mentorium.test",
+        "sable tundra fiddle 38",
+        "violet anchor 92 mosaic",
+    )
+    await market.sign_up(email, password=mallorys, name="Mallory")
+    token = await market.token(email, "verify_email")
+    for guess in (PASSWORD, "x", mallorys.upper()):
+        status, refused = await market.verify(token, guess)
+        assert (status, refused["code"]) == (403, "password_mismatch")
+    assert await market.pool.fetchval("SELECT verified FROM people") is False
+    assert await market.facts(PersonVerified) == []
+    status, refused = await market.call(
+        "POST", "/v1/sign-ins", json={"email": email, "password": mallorys}
+    )
+    assert (status, refused["code"]) == (403, "email_unverified")
+    await market.call("POST", "/v1/accounts/password-reset", json={"email": email})
+    reset = {"token": await market.token(email, "reset_password"), "password": adas}
+    path = "/v1/accounts/password-reset/complete"
+    assert await market.call("POST", path, json=reset) == (204, None)
+    assert (await market.sign_in(email, adas)).email == email
+    await market.verify(token, mallorys)
+    status, _ = await market.call(
+        "POST", "/v1/sign-ins", json={"email": email, "password": mallorys}
+    )
+    assert status == 401
+
+
+async def test_a_wrong_password_leaves_the_link_as_it_was(market: Marketplace) -> None:
+    """Whoever mistypes it may try again with the same mail."""
+    await market.sign_up("ada@mentorium.test")
+    token = await market.token("ada@mentorium.test", "verify_email")
+    assert (await market.verify(token, "mistyped"))[0] == 403
+    assert (await market.verify(token))[0] == 200
 
 
 async def test_two_sign_ups_at_once_make_one_person(market: Marketplace) -> None:

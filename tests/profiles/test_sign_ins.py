@@ -14,7 +14,7 @@ from shared.auth import Principal, Role, Verifier, sign_access_token
 from shared.clock import SystemInstant, system_now
 from shared.db import transaction
 from shared.ids import PersonId, new_id
-from tests.profiles.conftest import Marketplace, Person
+from tests.profiles.conftest import PASSWORD, Marketplace, Person
 
 ROTATION = Rotation(timedelta(days=30), timedelta(days=1), timedelta(hours=1))
 
@@ -29,9 +29,9 @@ async def let_grace_pass(market: Marketplace) -> None:
 
 
 async def test_parallel_refreshes_get_the_same_successor(market: Marketplace) -> None:
-    """A page that refreshes several times at once stays signed in."""
+    """A page that refreshes many times at once stays signed in: one successor, one row."""
     ada = await market.person("ada@mentorium.test")
-    answers = await asyncio.gather(*(refresh(market, ada.refresh) for _ in range(5)))
+    answers = await asyncio.gather(*(refresh(market, ada.refresh) for _ in range(20)))
     assert {status for status, _ in answers} == {200}
     successors = {answer["refresh_token"] for _, answer in answers}
     assert len(successors) == 1
@@ -59,6 +59,31 @@ async def test_a_token_used_again_after_the_grace_ends_the_family(market: Market
     assert [row["end_reason"] for row in reasons] == ["token_reused"]
     status, _ = await refresh(market, elsewhere.refresh)
     assert status == 200
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+END_ALL = "UPDATE sign_ins SET ended_at = now(), end_reason = 'password_reset'"
+DEADLINE_SECONDS = 20
+
+
+async def test_no_sign_in_begins_with_a_password_that_a_reset_overtook(
+    market: Marketplace,
+) -> None:
+    """The password was right when it was checked, and is not any more when the sign-in begins."""
+    ada = await market.person("ada@mentorium.test")
+    async with transaction(market.pool) as conn:
+        await conn.execute("SELECT FROM people FOR UPDATE")
+        late = asyncio.create_task(
+            market.call("POST", "/v1/sign-ins", json={"email": ada.email, "password": PASSWORD})
+        )
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await market.pool.fetchval(WAITING):
+                await asyncio.sleep(0.01)
+        await conn.execute("UPDATE people SET password_hash = 'another'")
+        await conn.execute(END_ALL)
+    status, refused = await late
+    assert (status, refused["code"]) == (401, "sign_in_refused")
+    assert await market.pool.fetchval("SELECT count(*) FROM sign_ins WHERE ended_at IS NULL") == 0
 
 
 async def test_signing_out_ends_the_family(market: Marketplace) -> None:

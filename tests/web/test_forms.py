@@ -111,9 +111,24 @@ async def test_verifying_needs_the_button(browser: Browser, services: Services) 
     services.tell("POST", "/v1/accounts/verify", (200, {"person_id": ME}))
     page = await browser.page("/verify?token=abc")
     assert services.of("POST", "/v1/accounts/verify") == []
-    answer, _ = await browser.post("/verify", page.form("/verify").fields)
+    fields = {**page.form("/verify").fields, "password": " as typed "}
+    answer, _ = await browser.post("/verify", fields)
     assert answer.headers["Location"] == "/sign-in"
-    assert services.of("POST", "/v1/accounts/verify")[0].body == {"token": "abc"}
+    assert services.of("POST", "/v1/accounts/verify")[0].body == {
+        "token": "abc",
+        "password": " as typed ",
+    }
+
+
+async def test_a_mistyped_password_keeps_the_link(browser: Browser, services: Services) -> None:
+    """The form is shown again with the token, and says what to do for whoever did not sign up."""
+    refused = problem(403, "password_mismatch", "Set one of your own.")
+    services.tell("POST", "/v1/accounts/verify", (403, refused))
+    answer, text = await browser.submit("/verify?token=abc", "/verify", password="mistyped")
+    assert answer.status == 403
+    assert "Set one of your own." in text
+    assert "mistyped" not in text
+    assert Page(text).form("/verify").fields["token"] == "abc"
 
 
 @pytest.mark.parametrize(

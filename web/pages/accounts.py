@@ -57,13 +57,16 @@ async def resend(visit: Visit) -> web.Response:
 
 
 async def verify_form(visit: Visit) -> web.Response:
-    """Show the button that proves the address: mail scanners follow links, but press nothing."""
+    """Show the form that proves the address: mail scanners follow links, but press nothing.
+
+    It asks for the password of the sign-up, so that a mail somebody else caused does no harm.
+    """
     return visit.page("verify.html", token=visit.query("token") or visit.form.text("token"))
 
 
 async def verify(visit: Visit) -> web.Response:
-    """Prove the address with the mailed token."""
-    body = {"token": visit.form.text("token")}
+    """Prove the address with the mailed token and the password."""
+    body = {"token": visit.form.text("token"), "password": visit.form.secret("password")}
     await visit.send(Service.PROFILES, "POST", "/v1/accounts/verify", body)
     return visit.go("/sign-in", "Your e-mail address is confirmed. You can sign in now.")
 

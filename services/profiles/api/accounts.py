@@ -13,18 +13,23 @@ from services.profiles.commands.accounts import SignUp
 from services.profiles.commands.passwords import TooBusy
 from services.profiles.domain.accounts import (
     EmailUnusable,
+    Link,
     LinkUnusable,
+    PasswordMismatch,
     PasswordWeak,
     ZoneUnknown,
     check_zone,
+    hash_token,
     normal_email,
 )
-from shared.db import Connection, in_transaction
-from shared.limits import SIGN_UP_PER_ADDRESS
+from services.profiles.store import accounts as store
+from shared.db import connection, in_transaction
+from shared.limits import SIGN_IN_PER_ADDRESS, SIGN_UP_PER_ADDRESS
 from shared.web import ANYONE, Body, Call, View
 
 PASSWORD_LONGEST = 128
 
+Password = Annotated[str, StringConstraints(min_length=1, max_length=PASSWORD_LONGEST)]
 NewPassword = Annotated[str, StringConstraints(min_length=8, max_length=PASSWORD_LONGEST)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -46,10 +51,11 @@ class AddressBody(Body):
     email: Email
 
 
-class TokenBody(Body):
-    """The token of a mailed link."""
+class VerifyBody(Body):
+    """The token of a mailed link, and the password of the sign-up that the link was mailed for."""
 
     token: Token
+    password: Password
 
 
 class NewPasswordBody(Body):
@@ -92,11 +98,33 @@ async def create_account(call: Call, body: SignUpBody) -> MailView:
     return MailView()
 
 
-@api.post("/v1/accounts/verify", may=ANYONE, status=200, refusals=(LinkUnusable,))
-async def verify_account(call: Call, body: TokenBody, conn: Connection) -> VerifiedView:
-    """Prove the address with the token of the mailed link."""
-    person_id = await commands.verify(conn, desk(call).office, body.token, now=call.now)
+@api.post(
+    "/v1/accounts/verify",
+    may=ANYONE,
+    status=200,
+    limit=SIGN_IN_PER_ADDRESS,
+    refusals=(LinkUnusable, PasswordMismatch, TooBusy),
+)
+async def verify_account(call: Call, body: VerifyBody) -> VerifiedView:
+    """Prove the address: with the mailed link's token, and the password chosen at its sign-up.
+
+    The token says that somebody reads the mailbox, the password that they are who signed up.
+    """
+    office, link = desk(call).office, await _link(call, body.token)
+    if not await desk(call).passwords.matches(body.password, link.password_hash):
+        raise PasswordMismatch
+    person_id = await in_transaction(
+        call.pool, lambda conn: commands.verify(conn, office, body.token, now=call.now)
+    )
     return VerifiedView(person_id=person_id)
+
+
+async def _link(call: Call, token: str) -> Link:
+    async with connection(call.pool) as conn:
+        link = await store.link(conn, hash_token(token), "verify_email")
+    if link is None:
+        raise LinkUnusable
+    return link
 
 
 @api.post(

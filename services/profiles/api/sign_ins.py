@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from services.profiles.api.accounts import PASSWORD_LONGEST
+from services.profiles.api.accounts import Password
 from services.profiles.api.front import Email, api, desk
 from services.profiles.commands import sign_ins as commands
 from services.profiles.commands.passwords import TooBusy
@@ -30,7 +30,7 @@ class SignInBody(Body):
     """Who somebody says to be."""
 
     email: Email
-    password: Annotated[str, StringConstraints(min_length=1, max_length=PASSWORD_LONGEST)]
+    password: Password
 
 
 class RefreshBody(Body):

@@ -64,7 +64,8 @@ async def sign_up(
     """Register somebody and mail a link; whoever has a proven address is told of the attempt.
 
     An address that nobody proved yet can be signed up again: the link of each sign-up brings its
-    own password, so that nobody can plant one for a stranger.
+    own password, and proves the address only together with it. So nobody can plant a password for
+    a stranger, who may well press the button of a mail they did not ask for.
     """
     person = wanted.person()
     if await store.add_person(conn, person, now):
@@ -143,7 +144,10 @@ def _message(
 
 
 async def verify(conn: Connection, office: Office, token: str, *, now: BusinessInstant) -> PersonId:
-    """Prove an address by the mailed link, again with the same answer; raises `LinkUnusable`."""
+    """Prove an address by the mailed link, again with the same answer; raises `LinkUnusable`.
+
+    The password of the link's sign-up has been checked before, outside of any transaction.
+    """
     link = await store.lock_link(conn, domain.hash_token(token), "verify_email")
     if link is None:
         raise LinkUnusable

@@ -28,7 +28,14 @@ class SignedIn:
 
 
 async def sign_in(conn: Connection, office: Office, keyring: Keyring, person: Person) -> SignedIn:
-    """Begin a family of refresh tokens for somebody whose password was right."""
+    """Begin a family of refresh tokens for somebody whose password was right.
+
+    Raises `SignInRefused` when it was changed meanwhile: a reset ends every sign-in, and none may
+    begin with the old password after it.
+    """
+    current = await accounts.lock_person(conn, person.person_id)
+    if current.password_hash != person.password_hash:
+        raise domain.SignInRefused
     at = system_now()
     sign_in_id, token = new_id(), new_token()
     await store.add_sign_in(conn, sign_in_id, person.person_id, at, at + domain.SIGN_IN_LIVES)

@@ -80,6 +80,14 @@ class LinkUnusable(Refusal):
     detail = "Ask for a new link: this one was used already or is too old."
 
 
+class PasswordMismatch(Refusal):
+    """The link is good, but whoever opened it does not know the password of its sign-up."""
+
+    code = "password_mismatch"
+    kind = Kind.FORBIDDEN
+    detail = "Type the password you signed up with. If you did not sign up, set one of your own."
+
+
 class EmailUnverified(Refusal):
     """The password is right, but the address is not proven yet."""
 

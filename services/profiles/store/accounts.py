@@ -62,6 +62,10 @@ LOCK_LINK = """
 SELECT person_id, kind, password_hash, expires_at, used_at
 FROM links WHERE token_hash = $1 AND kind = $2 FOR UPDATE
 """
+LINK = """
+SELECT person_id, kind, password_hash, expires_at, used_at
+FROM links WHERE token_hash = $1 AND kind = $2
+"""
 USE_LINKS = """
 UPDATE links SET used_at = $3
 WHERE person_id = $1 AND kind = $2 AND used_at IS NULL
@@ -160,6 +164,12 @@ async def add_link(conn: Connection, token_hash: bytes, link: Link, sent_at: Sys
 async def links_since(conn: Connection, person_id: PersonId, since: datetime) -> int:
     """Return how many links were mailed to a person since a system instant."""
     return await conn.fetchval(LINKS_SINCE, person_id, since)
+
+
+async def link(conn: Connection, token_hash: bytes, kind: str) -> Link | None:
+    """Return a link by the hash of its token."""
+    row = await conn.fetchrow(LINK, token_hash, kind)
+    return Link(**dict(row)) if row else None
 
 
 async def lock_link(conn: Connection, token_hash: bytes, kind: str) -> Link | None:
