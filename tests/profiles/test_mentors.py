@@ -19,6 +19,7 @@ from services.profiles.domain.mentors import (
     Step,
     VettingStateWrong,
     move,
+    plain_mean,
     rating_mean,
     rewrite,
 )
@@ -80,6 +81,9 @@ def test_few_ratings_move_a_mentor_little(ratings: list[int]) -> None:
     plain = sum(ratings) / len(ratings) if ratings else PRIOR_RATING
     low, high = sorted((PRIOR_RATING, plain))
     assert low - 1e-9 <= mean <= high + 1e-9
+    shown = plain_mean(mean, len(ratings))
+    assert (shown is None) is (not ratings)
+    assert shown is None or abs(shown - plain) <= 1e-9
     more = rating_mean(sum(ratings) * 2, len(ratings) * 2)
     assert abs(more - plain) <= abs(mean - plain) + 1e-9
 

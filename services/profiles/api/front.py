@@ -75,9 +75,12 @@ class MentorStateView(View):
 
 
 class MeanRating(View):
-    """How a mentor is rated: a Bayesian mean, which is the prior while `count` is 0."""
+    """How a mentor is rated: the mean of the published reviews, and their number.
 
-    mean: float
+    Search does not rank by this mean but by one that is held back while reviews are few.
+    """
+
+    mean: float | None
     count: int
 
 

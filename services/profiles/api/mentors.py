@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from services.profiles.api.front import Language, MeanRating, Price, Slug, api
 from services.profiles.domain import search as words
+from services.profiles.domain.mentors import plain_mean
 from services.profiles.store import mentors as store
 from services.profiles.store import reviews, search
 from services.profiles.store.search import Wanted
@@ -140,9 +141,14 @@ def _card(row: asyncpg.Record) -> MentorCard:
         headline=row["headline"],
         expertise=row["expertise"],
         languages=row["languages"],
-        rating=MeanRating(mean=round(row["rating_mean"], 2), count=row["rating_count"]),
+        rating=_rating(row["rating_mean"], row["rating_count"]),
         from_price=None if price is None else Price(price_minor=price, currency=row["currency"]),
     )
+
+
+def _rating(held_back: float, count: int) -> MeanRating:
+    mean = plain_mean(held_back, count)
+    return MeanRating(mean=None if mean is None else round(mean, 2), count=count)
 
 
 @api.get("/v1/mentors/{person_id}", may=ANYONE)

@@ -155,3 +155,10 @@ def _check_complete(words: MentorWords) -> None:
 def rating_mean(total: int, count: int) -> float:
     """Return the mean of `count` ratings that add up to `total`, held back while they are few."""
     return (PRIOR_RATING * PRIOR_REVIEWS + total) / (PRIOR_REVIEWS + count)
+
+
+def plain_mean(held_back: float, count: int) -> float | None:
+    """Return the mean of the `count` ratings themselves, which `rating_mean` has held back."""
+    if not count:
+        return None
+    return (held_back * (PRIOR_REVIEWS + count) - PRIOR_RATING * PRIOR_REVIEWS) / count
