@@ -34,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the journeys in one process, however many run: they share one marketplace."""
+    for item in items:
+        if item.get_closest_marker("journey"):
+            item.add_marker(pytest.mark.xdist_group("journeys"))
+
+
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> str:
     """Give the name of the engines the tests run on: one of `STACKS`."""

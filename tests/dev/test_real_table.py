@@ -25,6 +25,8 @@ ROWS = ("postgres", "kafka", "topics", "stripe", "mail")
 SERVERS = ("postgres", "kafka", "stripe", "mail")
 DEADLINE_SECONDS = 60.0
 
+pytestmark = pytest.mark.xdist_group("real_table")
+
 
 @pytest.fixture(scope="module")
 async def site() -> AsyncGenerator[Site]:

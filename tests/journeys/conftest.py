@@ -35,7 +35,7 @@ def _silent(_text: str) -> None:
     """Say nothing: the logs hold it all."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def market() -> AsyncGenerator[Marketplace]:
     """Give a running marketplace; what its processes got wrong is printed at the end."""
     with engine_folder() as folder:
@@ -55,14 +55,14 @@ def mistakes(home: Home) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def caller(market: Marketplace) -> AsyncGenerator[Caller]:
     """Give a caller of that marketplace."""
     async with calling(market) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stall(caller: Caller) -> Stall:
     """Give a mentor who is ready to be booked."""
     return await open_stall(caller, "Mara Mentor")

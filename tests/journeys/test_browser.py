@@ -37,7 +37,7 @@ from tests.journeys.conftest import Stall, slot_after
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def chromium() -> AsyncGenerator[Browser]:
     """Give the browser that all walks share."""
     async with chromium_running() as browser:

@@ -29,6 +29,8 @@ ALL = ("profiles", "booking", "payments", "notifications")
 UNGUARDED = "SET session_replication_role = replica"
 """Switches every trigger off, which no role of ours may do."""
 
+pytestmark = pytest.mark.xdist_group("planted")
+
 
 @dataclass
 class Stripe:
