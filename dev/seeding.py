@@ -17,9 +17,10 @@ from typing import TypeVar
 
 from dev.client import Caller, Json, Person, Refused, until
 from dev.journey import PASSWORD, Purchase, buy, calling, free_slots, in_state
+from dev.made_up import Newcomer, Plan, made_up_person, made_up_plan
 from dev.marketplace import Marketplace, Say
 from services.booking.commands import offerings as booking
-from services.booking.domain.offerings import Offering, OfferingContent
+from services.booking.domain.offerings import Offering
 from services.booking.slots import Rules, WeeklyHours
 from services.payments.commands import accounts as payments
 from services.payments.domain.accounts import ConnectedAccount
@@ -29,11 +30,10 @@ from services.profiles.commands import mentors as vetting
 from services.profiles.commands.office import Office
 from services.profiles.commands.passwords import Passwords
 from services.profiles.domain.keys import Rotation
-from services.profiles.domain.mentors import MentorWords, Step
+from services.profiles.domain.mentors import Step
 from services.profiles.store import accounts as people
 from shared.db import Connection, Pool, in_transaction, open_pool
 from shared.errors import Refusal
-from shared.ids import PersonId, new_id
 from shared.outbox import Announcer
 
 BATCH = 25
@@ -41,27 +41,6 @@ AT_ONCE = 10
 SLOT_TRIES = 20
 UNTIL_PAID_OUT = timedelta(days=6)
 ACCOUNTS_SECONDS = 300.0
-
-FIRST_NAMES = (
-    "Amara Bram Chidi Dalia Emre Freya Goran Hana Ines Jonas Kavya Luca Mina Noor Otto Priya Quinn"
-    " Rosa Sami Tove Uma Viktor Wren Xavier Yara Zeno"
-).split()
-LAST_NAMES = (
-    "Adler Bianchi Costa Dube Eriksen Fofanah Garcia Haddad Ito Jansen Kowalski Lindgren Mbeki"
-    " Novak Okafor Petrov Rossi Silva Tanaka Umarov Vargas Weber Yilmaz Zhang"
-).split()
-ZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Asia/Kolkata", "Australia/Sydney")
-FIELDS: tuple[tuple[str, str, str], ...] = (
-    ("engineering-leadership", "software", "Lead a team without losing yourself"),
-    ("backend", "software", "Build services that stay up"),
-    ("data-engineering", "data", "Pipelines people can trust"),
-    ("ux-design", "design", "Design with the people who use it"),
-    ("product-management", "product", "Decide what to build, and what not to"),
-    ("system-design", "software", "Draw the system before it draws you"),
-    ("first-time-manager", "leadership", "Your first year as a manager"),
-)
-PRICES_MINOR = (4_500, 6_000, 9_000, 12_000, 15_000)
-LENGTHS_MINUTES = (30, 45, 60)
 OPENS_MINUTE, CLOSES_MINUTE = 9 * 60, 18 * 60
 NEVER_ROTATES = Rotation(*(timedelta.max for _ in range(3)))
 
@@ -75,25 +54,6 @@ class Pools:
     profiles: Pool
     booking: Pool
     payments: Pool
-
-
-@dataclass(frozen=True)
-class Newcomer:
-    """Somebody the seed made up; the same number makes the same people."""
-
-    name: str
-    email: str
-    zone: str
-    person_id: PersonId
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a mentor will be known for and offer."""
-
-    mentor: Newcomer
-    subject: tuple[str, str, str]
-    content: OfferingContent
 
 
 async def seed_marketplace(
@@ -157,7 +117,7 @@ async def _add_people(
     say: Say,
 ) -> list[Newcomer]:
     hashed = await Passwords().hash(PASSWORD)
-    wanted = [_made_up(dice, number) for number in range(count)]
+    wanted = [made_up_person(dice, number) for number in range(count)]
     added: list[Newcomer] = []
     for batch in _batches(wanted):
 
@@ -167,12 +127,6 @@ async def _add_people(
         added += await in_transaction(pools.profiles, add)
         say(f"  {len(added)} of {count} people ({wants}s)")
     return added
-
-
-def _made_up(dice: random.Random, number: int) -> Newcomer:
-    first, last = dice.choice(FIRST_NAMES), dice.choice(LAST_NAMES)
-    email = f"{first}.{last}.{number}.{new_id().hex[-6:]}@example.com".lower()
-    return Newcomer(f"{first} {last}", email, dice.choice(ZONES), PersonId(new_id()))
 
 
 async def _register(
@@ -193,13 +147,13 @@ async def _open_for_business(
     dice: random.Random,
     say: Say,
 ) -> list[Offering]:
-    plans = [_plan(mentor, dice) for mentor in mentors]
+    plans = [made_up_plan(mentor, dice) for mentor in mentors]
     offerings: list[Offering] = []
     for batch in _batches(plans):
 
         async def vet(conn: Connection, batch: Sequence[Plan] = batch) -> None:
             for each in batch:
-                await _vet(conn, market, office, each.mentor, each.subject)
+                await _vet(conn, market, office, each)
 
         async def connect(conn: Connection, batch: Sequence[Plan] = batch) -> None:
             for each in batch:
@@ -220,26 +174,11 @@ async def _open_for_business(
     return offerings
 
 
-async def _vet(
-    conn: Connection,
-    market: Marketplace,
-    office: Office,
-    mentor: Newcomer,
-    subject: tuple[str, str, str],
-) -> None:
-    slug, industry, headline = subject
-    words = MentorWords(
-        headline=headline,
-        story=f"{mentor.name} has done this for years and likes to pass it on, one hour at a time.",
-        expertise=(slug,),
-        languages=("en",),
-        industries=(industry,),
-        years=10,
-    )
-    now = market.clock.now()
-    await vetting.rewrite_mentor_profile(conn, mentor.person_id, words, seen_version=0)
+async def _vet(conn: Connection, market: Marketplace, office: Office, plan: Plan) -> None:
+    mentor_id, now = plan.mentor.person_id, market.clock.now()
+    await vetting.rewrite_mentor_profile(conn, mentor_id, plan.words, seen_version=0)
     for step in (Step.SUBMIT, Step.APPROVE):
-        await vetting.move_mentor(conn, office, mentor.person_id, step, now=now)
+        await vetting.move_mentor(conn, office, mentor_id, step, now=now)
 
 
 async def _connect(conn: Connection, market: Marketplace, mentor: Newcomer) -> None:
@@ -247,23 +186,6 @@ async def _connect(conn: Connection, market: Marketplace, mentor: Newcomer) -> N
     await payments.connect_account(
         conn, ConnectedAccount(mentor.person_id, "US", page, page, now), now
     )
-
-
-def _plan(mentor: Newcomer, dice: random.Random) -> Plan:
-    subject = dice.choice(FIELDS)
-    content = OfferingContent(
-        title=subject[2],
-        description="Bring one question that matters to you; we leave with a next step.",
-        minutes=dice.choice(LENGTHS_MINUTES),
-        price_minor=dice.choice(PRICES_MINOR),
-        currency="USD",
-        buffer_before_minutes=0,
-        buffer_after_minutes=15,
-        minimum_notice_minutes=120,
-        horizon_days=30,
-        cancellation_preset="standard",
-    )
-    return Plan(mentor, subject, content)
 
 
 async def _offer(conn: Connection, plan: Plan) -> Offering:
