@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
+from services.payments.commands.webhooks import follow_account_events
 from services.payments.domain import accounts as rules
 from services.payments.domain.accounts import (
     AccountMissing,
@@ -18,7 +19,6 @@ from services.payments.domain.requests import CreateAccount, CreateAccountLink
 from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSeen
 from services.payments.store import accounts as store
 from services.payments.store import outcomes as outcome_store
-from services.payments.store import webhooks as event_store
 from shared.clock import BusinessInstant
 from shared.contracts.payments import AccountSnapshot
 from shared.db import Connection, ring
@@ -64,11 +64,10 @@ async def record_account(
     account = await _need_account(conn, mentor_id)
     if account.stripe_account_id is None:
         account, fact = rules.connect(account, seen)
-        await store.save_account(conn, account)
         await announcer.announce(conn, fact, at=now)
-        await event_store.add_event_source(conn, seen.account_id, now)
+        await follow_account_events(conn, seen.account_id, now)
         await plan(conn, _link_request(account, seen.account_id), now)
-    await follow_account(conn, mentor_id, seen, now)
+    await _follow(conn, account, seen, now)
 
 
 async def refuse_account(conn: Connection, mentor_id: UUID, code: str) -> None:
@@ -87,14 +86,20 @@ async def follow_account(
     conn: Connection, mentor_id: UUID, seen: AccountSeen, now: datetime
 ) -> None:
     """Take over what Stripe shows; an account that can receive gets what waited for it."""
-    account, fact = rules.update(await _need_account(conn, mentor_id), seen)
+    await _follow(conn, await _need_account(conn, mentor_id), seen, now)
+
+
+async def _follow(
+    conn: Connection, account: ConnectedAccount, seen: AccountSeen, now: datetime
+) -> None:
+    account, fact = rules.update(account, seen)
     await store.save_account(conn, account)
     if fact is not None:
         await announcer.announce(conn, fact, at=now)
     if account.can_receive:
         # An ability that was lost and came back between two looks shows no change.
         again = CANNOT_RECEIVE if fact is None else None
-        await outcome_store.retry_refused_transfers(conn, mentor_id, again)
+        await outcome_store.retry_refused_transfers(conn, account.mentor_id, again)
         await ring(conn, TRANSFERS_BELL)
 
 

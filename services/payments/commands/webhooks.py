@@ -24,7 +24,9 @@ from shared.db import Connection, ring
 from shared.log import logger
 
 READ_EVENTS_EVERY = timedelta(hours=1)
-"""Business time between two readings of an event list."""
+"""Business time between two readings of the platform's event list."""
+READ_ACCOUNT_EVENTS_EVERY = timedelta(days=1)
+"""The same for a connected account: there are many, and a transfer looks for itself."""
 
 _log = logger("webhooks")
 
@@ -64,13 +66,20 @@ async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
 
 async def plan_next_event_read(conn: Connection, now: datetime) -> bool:
     """Plan to read the event list whose turn it is; return whether there was one."""
-    await store.add_event_source(conn, None, now)
+    await store.add_event_source(conn, None, now, now)
     request = await store.next_event_source(conn, now)
     if request is None:
         return False
-    await store.plan_next_read(conn, request.source, now + READ_EVENTS_EVERY)
+    pause = READ_ACCOUNT_EVENTS_EVERY if request.account_id else READ_EVENTS_EVERY
+    await store.plan_next_read(conn, request.source, now + pause)
     await plan(conn, request, now)
     return True
+
+
+async def follow_account_events(conn: Connection, account_id: str, now: datetime) -> None:
+    """Begin to read the events of a new account; what happens from `now` on is found."""
+    first_read_at = now + READ_ACCOUNT_EVENTS_EVERY
+    await store.add_event_source(conn, account_id, now, first_read_at)
 
 
 async def keep_events(

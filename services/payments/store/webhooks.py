@@ -26,7 +26,7 @@ UPDATE webhooks SET attempts = attempts + 1, next_try_at = $2 WHERE event_id = $
 """
 ADD_EVENT_SOURCE = """
 INSERT INTO event_reads (source, account_id, read_until, next_read_at)
-VALUES ($1, $2, $3, $3)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT (source) DO NOTHING
 """
 NEXT_EVENT_SOURCE = """
@@ -81,9 +81,12 @@ async def postpone_webhook(conn: Connection, event_id: str, pause: timedelta) ->
     await conn.execute(POSTPONE_WEBHOOK, event_id, system_now() + pause)
 
 
-async def add_event_source(conn: Connection, account_id: str | None, now: datetime) -> None:
-    """Begin to read an event list from an instant on, unless it is read already."""
-    await conn.execute(ADD_EVENT_SOURCE, account_id or PLATFORM, account_id, now)
+async def add_event_source(
+    conn: Connection, account_id: str | None, since: datetime, first_read_at: datetime
+) -> None:
+    """Have an event list read from `since` on, unless it is read already."""
+    source = account_id or PLATFORM
+    await conn.execute(ADD_EVENT_SOURCE, source, account_id, since, first_read_at)
 
 
 async def next_event_source(conn: Connection, now: datetime) -> ReadEvents | None:
