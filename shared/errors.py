@@ -17,6 +17,7 @@ import asyncpg
 class Kind(Enum):
     """What a refusal means for whoever asked; one table in `shared.web` maps it to a status."""
 
+    UNREADABLE = "unreadable"
     SHAPE = "shape"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

@@ -9,6 +9,7 @@ the key waits for the first at the database
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,7 +17,8 @@ from shared.clock import system_now
 from shared.db import Connection, Pool
 from shared.errors import Kind, Refusal
 
-KEY_LONGEST = 200
+KEY_PATTERN = "^[!-~]{1,200}$"
+"""Visible ASCII, which every proxy passes on unchanged."""
 KEEP_ANSWERS = timedelta(hours=48)
 PRUNE_BATCH = 5_000
 
@@ -45,7 +47,7 @@ class IdempotencyKeyMissing(Refusal):
 
     code = "idempotency_key_missing"
     kind = Kind.CONDITION_MISSING
-    detail = "Send an Idempotency-Key header: any text of yours, new for each new intent."
+    detail = "Send an Idempotency-Key header: letters and digits, new for each new intent."
 
 
 class IdempotencyKeyReused(Refusal):
@@ -73,6 +75,11 @@ class Intent:
     route: str
     key: str
     body: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse a key that is absent or unusable: raises `IdempotencyKeyMissing`."""
+        if not re.fullmatch(KEY_PATTERN, self.key):
+            raise IdempotencyKeyMissing
 
     async def claim(self, conn: Connection) -> Answer | None:
         """Claim the key; return the answer when it was used for the same request before.

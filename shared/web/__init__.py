@@ -1,6 +1,6 @@
 """The HTTP layer: routes declared with pydantic shapes, OpenAPI 3.1, problem documents."""
 
-from shared.web.api import ANYONE, SIGNED_IN, Api, Call, Reply, Route
+from shared.web.api import ANYONE, SIGNED_IN, Api, Call, Reply, Route, Versioned
 from shared.web.problems import Problem
 from shared.web.shapes import Body, Page, PageQuery, Query, Text, View, WholeNumber
 
@@ -17,6 +17,7 @@ __all__ = [
     "Reply",
     "Route",
     "Text",
+    "Versioned",
     "View",
     "WholeNumber",
 ]

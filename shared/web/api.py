@@ -27,6 +27,9 @@ from shared.limits import Limit
 VERSION_DIGITS = 9
 
 Handler = Callable[..., Awaitable[object]]
+Links = Mapping[str, Mapping[str, object]]
+"""Handlers by name, each with the body that this answer holds for it, as runtime expressions
+(https://spec.openapis.org/oas/v3.1.0#runtime-expressions)."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,20 @@ class VersionOutdated(Refusal):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that needs more than a shape: a status, headers, a version, or plain bytes."""
+    """An answer that needs more than a shape: a status, headers, or plain bytes."""
 
     view: BaseModel | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    version: int | None = None
     content: bytes | None = None
     content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versioned(Reply):
+    """Something that two people may edit, with the version that becomes its ETag."""
+
+    version: int
 
 
 @dataclass(frozen=True)
@@ -110,11 +119,15 @@ class Route:
     handler: Handler
     may: May
     status: int
+    or_status: int | None
     idempotent: bool
     limit: Limit | None
     summary: str
     refusals: tuple[type[Refusal], ...]
     versioned: bool
+    tagged: bool
+    headers: Mapping[str, str]
+    links: Links
     path_types: Mapping[str, type]
     body: TypeAdapter[Any] | None
     query: type[BaseModel] | None
@@ -160,20 +173,25 @@ class Api:
         *,
         may: May | Role = SIGNED_IN,
         status: int = 200,
+        or_status: int | None = None,
         idempotent: bool = False,
         limit: Limit | None = None,
         versioned: bool = False,
         refusals: tuple[type[Refusal], ...] = (),
+        headers: Mapping[str, str] | None = None,
+        links: Links | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare a route.
 
         `may`: who may use it (a role, `SIGNED_IN`, `ANYONE`). `idempotent`: an `Idempotency-Key`
         is required. `limit`: by address instead of by person. `versioned`: If-Match is required.
-        `refusals`: what the business may say no with, for the documentation.
+        For the documentation: `or_status`, a second status of success; `refusals`, what the
+        business may say no with; `headers` that the handler reads itself, with their meaning;
+        `links` that names alone do not show.
         """
 
         def declare(handler: Handler) -> Handler:
-            hints = typing.get_type_hints(handler)
+            hints = typing.get_type_hints(handler, include_extras=True)
             wanted = {name: hints[name] for name in inspect.signature(handler).parameters}
             self.routes.append(
                 Route(
@@ -182,11 +200,15 @@ class Api:
                     handler=handler,
                     may=May(roles=frozenset({may})) if isinstance(may, Role) else may,
                     status=status,
+                    or_status=or_status,
                     idempotent=idempotent,
                     limit=limit,
                     summary=(inspect.getdoc(handler) or "").split("\n", 1)[0],
                     refusals=refusals,
                     versioned=versioned,
+                    tagged=Versioned in typing.get_args(hints.get("return")),
+                    headers=headers or {},
+                    links=links or {},
                     path_types=_path_types(path, wanted),
                     body=TypeAdapter(wanted["body"]) if "body" in wanted else None,
                     query=wanted.get("query"),
@@ -207,9 +229,9 @@ def _path_types(path: str, hints: Mapping[str, Any]) -> dict[str, type]:
 
 
 def _answer(hint: Any) -> TypeAdapter[Any] | None:
-    if hint is None or hint is type(None) or hint is Reply:
+    if hint is None or hint is type(None):
         return None
-    if typing.get_origin(hint) is typing.Annotated:  # Annotated[Reply, Shape]
+    if typing.get_origin(hint) is typing.Annotated:  # Annotated[Reply or Versioned, Shape]
         return TypeAdapter(typing.get_args(hint)[1])
     return TypeAdapter(hint)
 

@@ -1,4 +1,7 @@
-"""The OpenAPI 3.1 document of a service, made from its routes."""
+"""The OpenAPI 3.1 document of a service, made from its routes.
+
+It says all that a client can meet: every status with its codes, headers, examples and links.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,59 @@ from typing import Any, cast
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-from shared.errors import Kind, Refusal
-from shared.web.api import Api, Route
-from shared.web.problems import PROBLEM_TYPE, STATUS, Problem
+from shared.auth import KeysUnavailable, RoleMissing, TokenInvalid, TokenMissing
+from shared.errors import NotFound, Refusal
+from shared.idempotency import KEY_PATTERN, IdempotencyKeyMissing, IdempotencyKeyReused
+from shared.limits import TooManyRequests
+from shared.web.api import VERSION_DIGITS, Api, Route, VersionMissing, VersionOutdated
+from shared.web.links import links_of, operation_id
+from shared.web.problems import HTTP_CODES, OF_KIT, PROBLEM_TYPE, STATUS, TITLES, Problem
+from shared.web.shapes import TextUnusable
 
 Json = dict[str, Any]
+Codes = dict[int, dict[str, str]]
+"""Status → code → what to do next."""
+Key = tuple[str, JsonSchemaMode]
+JSON_TYPE = "application/json"
 REF_TEMPLATE = "#/components/schemas/{model}"
-ALWAYS_REFUSED = (Kind.SHAPE, Kind.TOO_MANY, Kind.UNAVAILABLE)
 _FORMATS: dict[str, Json] = {
     "UUID": {"type": "string", "format": "uuid"},
     "str": {"type": "string"},
     "int": {"type": "integer"},
+}
+_HEADERS: dict[str, Json] = {
+    "ETag": {
+        "description": "The version that was shown; send it back as If-Match to change it.",
+        "required": True,
+        "schema": {"type": "string", "pattern": f'^"[0-9]{{1,{VERSION_DIGITS}}}"$'},
+    },
+    "X-Trace-Id": {
+        "description": "Names the request in logs and traces.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the request is sent again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "WWW-Authenticate": {
+        "description": "How to sign in (RFC 6750).",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+    "Idempotency-Replayed": {
+        "description": "The key was used before: this is the answer of then, nothing new happened.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+_SECURITY = {
+    "person": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of POST /v1/sign-ins; a route may ask for a role in it.",
+    }
 }
 
 
@@ -27,21 +72,20 @@ def document(api: Api, *, version: str) -> Json:
     schemas, definitions = _schemas(api.routes)
     paths: dict[str, Json] = {}
     for number, route in enumerate(api.routes):
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, number, schemas)
+        described = _operation(api, route, number, schemas, definitions)
+        paths.setdefault(route.path, {})[route.method.lower()] = described
+    refusals = {name: shape for route in api.routes for name, shape in _refusals(route)}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"Mentorium {api.title}", "version": version},
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "securitySchemes": {
-                "person": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            },
+            "responses": dict(sorted(refusals.items())),
+            "headers": _HEADERS,
+            "securitySchemes": _SECURITY,
         },
     }
-
-
-Key = tuple[str, JsonSchemaMode]
 
 
 def _schemas(routes: Iterable[Route]) -> tuple[dict[Key, Json], Json]:
@@ -59,22 +103,33 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[Key, Json], Json]:
     return dict(found), definitions.get("$defs", {})
 
 
-def _operation(route: Route, number: int, schemas: dict[Key, Json]) -> Json:
+def _operation(
+    api: Api, route: Route, number: int, schemas: dict[Key, Json], definitions: Json
+) -> Json:
     operation: Json = {
-        "operationId": getattr(route.handler, "__name__", f"operation_{number}"),
+        "operationId": operation_id(route),
+        "tags": [_topic(route)],
         "summary": route.summary,
         "parameters": list(_parameters(route)),
-        "responses": _responses(route, number, schemas),
+        "responses": {
+            **_good(api, route, schemas.get((f"answer{number}", "serialization")), definitions),
+            **{
+                name[:3]: {"$ref": f"#/components/responses/{name}"} for name, _ in _refusals(route)
+            },
+        },
     }
-    if route.body:
-        shape = schemas[(f"body{number}", "validation")]
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": shape}},
-        }
+    if route.body or route.wants_raw:
+        shape = schemas.get((f"body{number}", "validation"), {"type": "object"})
+        operation["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": shape}}}
     if not route.may.anyone:
-        operation["security"] = [{"person": []}]
+        operation["security"] = [{"person": sorted(role.value for role in route.may.roles)}]
     return operation
+
+
+def _topic(route: Route) -> str:
+    """Return what a route is about: `offerings` of /v1/me/offerings/{offering_id}/publish."""
+    words = [part for part in route.path.split("/") if part and part[0] != "{"]
+    return next((word for word in words if word not in ("v1", "me", "operator")), words[-1])
 
 
 def _parameters(route: Route) -> Iterable[Json]:
@@ -83,13 +138,20 @@ def _parameters(route: Route) -> Iterable[Json]:
     if route.query:
         yield from _query_parameters(route.query)
     if route.idempotent:
-        yield _header("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 200})
+        said = "New for each intent; the same key again gives the same answer, and acts once."
+        yield _header("Idempotency-Key", said, {"type": "string", "pattern": KEY_PATTERN})
     if route.versioned:
-        yield _header("If-Match", {"type": "string", "pattern": '^"[0-9]{1,9}"$'})
+        said = "The ETag of what is changed."
+        yield _header("If-Match", said, _HEADERS["ETag"]["schema"])
+    for name, said in route.headers.items():
+        yield _header(name, said, {"type": "string"})
 
 
-def _header(name: str, schema: Json) -> Json:
-    return {"name": name, "in": "header", "required": True, "schema": schema}
+def _header(name: str, description: str, schema: Json) -> Json:
+    return {
+        "name": name, "in": "header", "required": True, "description": description,
+        "schema": schema,
+    }  # fmt: skip
 
 
 def _query_parameters(model: type[BaseModel]) -> Iterable[Json]:
@@ -115,43 +177,98 @@ def _inlined(shape: Any, definitions: Json) -> Any:
     return shape
 
 
-def _responses(route: Route, number: int, schemas: dict[Key, Json]) -> Json:
-    good: Json = {"description": "Done."}
-    if route.answer:
-        shape = schemas[(f"answer{number}", "serialization")]
-        good["content"] = {"application/json": {"schema": shape}}
-    problem = {PROBLEM_TYPE: {"schema": schemas[("problem", "serialization")]}}
-    responses: Json = {str(route.status): good}
-    for status, codes in sorted(_refused(route).items()):
-        words = f"Refused; code: {', '.join(sorted(codes))}." if codes else "Refused."
-        responses[str(status)] = {"description": words, "content": problem}
-    return responses
+def _good(api: Api, route: Route, shape: Json | None, definitions: Json) -> Json:
+    headers = ["X-Trace-Id"]
+    headers += ["ETag"] if route.tagged else []
+    headers += ["Idempotency-Replayed"] if route.idempotent else []
+    good: Json = {"description": "Done.", "headers": _named(headers)}
+    if shape:
+        good["content"] = {JSON_TYPE: {"schema": shape}}
+    if links := links_of(route, api, _fields(shape, definitions) if shape else ()):
+        good["links"] = links
+    statuses = [route.status] + ([route.or_status] if route.or_status else [])
+    return {str(status): good for status in statuses}
 
 
-def _refused(route: Route) -> dict[int, set[str]]:
-    kinds: dict[int, set[str]] = {400: {"json_invalid"}} if route.body else {400: set()}
-    for kind in ALWAYS_REFUSED:
-        kinds.setdefault(STATUS[kind], set())
+def _fields(shape: Json, definitions: Json) -> Iterable[str]:
+    """Give a JSON pointer to each field of an answer; of a list, to those of its first item."""
+    whole = cast("Json", _inlined(shape, definitions))
+    fields = cast("Json", whole.get("properties", {}))
+    listed = cast("Json", fields.get("items", {})).get("items", {})
+    yield from (f"/items/0/{name}" for name in listed.get("properties", {}))
+    yield from (f"/{name}" for name in fields)
+
+
+def _named(headers: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+
+
+def _refusals(route: Route) -> Iterable[tuple[str, Json]]:
+    """Give each response that refuses; its name says status and codes, so that it is told once."""
+    for status, codes in sorted(_codes(route).items()):
+        headers = ["X-Trace-Id"]
+        headers += ["WWW-Authenticate"] if status == 401 else []
+        headers += ["Retry-After"] if status in (429, 503) else []
+        said = sorted(codes.items())
+        yield (
+            "-".join([str(status), *sorted(codes)]),
+            {
+                "description": "\n".join(f"- `{code}`: {detail}" for code, detail in said),
+                "headers": _named(headers),
+                "content": {PROBLEM_TYPE: _problem(status, codes)},
+            },
+        )
+
+
+def _problem(status: int, codes: dict[str, str]) -> Json:
+    told = {"status": {"const": status}, "code": {"enum": sorted(codes)}}
+    code, detail = min(codes.items())
+    problem = {"title": TITLES[status], "status": status, "detail": detail, "code": code}
+    return {
+        "schema": {"allOf": [{"$ref": REF_TEMPLATE.format(model="Problem")}, {"properties": told}]},
+        "example": {"type": "about:blank", **problem},
+    }
+
+
+def _codes(route: Route) -> Codes:
+    found: Codes = {}
+    for refusal in (*_of_declaration(route), *route.refusals):
+        found.setdefault(STATUS[refusal.kind], {})[refusal.code] = refusal.detail
+    for status, said in _of_server(route):
+        found.setdefault(status, {}).update(said)
+    return found
+
+
+def _of_declaration(route: Route) -> Iterable[type[Refusal]]:
+    """Give what the kit may refuse because of how the route is declared."""
+    yield from (TokenInvalid, TooManyRequests, KeysUnavailable)
     if not route.may.anyone:
-        kinds.setdefault(401, set()).update({"token_missing", "token_invalid"})
+        yield TokenMissing
     if route.may.roles:
-        kinds.setdefault(403, set()).add("role_missing")
+        yield RoleMissing
     if route.path_types:
-        kinds.setdefault(404, set()).add("not_found")
-    if route.body or route.wants_raw:
-        kinds.update({413: {"body_too_large"}, 415: {"content_type_unsupported"}})
-    if route.idempotent or route.versioned:
-        kinds.setdefault(428, set())
+        yield NotFound
+    if route.body or route.query:
+        yield TextUnusable
     if route.idempotent:
-        kinds.setdefault(409, set()).add("idempotency_key_reused")
+        yield from (IdempotencyKeyMissing, IdempotencyKeyReused)
     if route.versioned:
-        kinds.setdefault(412, set()).add("version_outdated")
-    for refusal in route.refusals:
-        kinds.setdefault(STATUS[refusal.kind], set()).add(refusal.code)
-    return kinds
+        yield from (VersionMissing, VersionOutdated)
 
 
-def refusal_codes(api: Api) -> set[str]:
-    """Return every code the routes of a service declare."""
-    refusals: set[type[Refusal]] = {refusal for route in api.routes for refusal in route.refusals}
-    return {refusal.code for refusal in refusals}
+def _of_server(route: Route) -> Iterable[tuple[int, dict[str, str]]]:
+    """Give what is refused before a handler is reached, by status."""
+    yield 503, {"try_again": OF_KIT["try_again"]}
+    yield 422, {"shape_invalid": OF_KIT["shape_invalid"]}
+    if route.path_types:
+        yield _of_http(404)
+    if route.body:
+        yield 400, {"json_invalid": OF_KIT["json_invalid"]}
+        yield _of_http(415)
+    if route.body or route.wants_raw:
+        yield _of_http(413)
+
+
+def _of_http(status: int) -> tuple[int, dict[str, str]]:
+    code, said = HTTP_CODES[status]
+    return status, {code: said}

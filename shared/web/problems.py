@@ -13,6 +13,7 @@ PROBLEM_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 STATUS: dict[Kind, int] = {
+    Kind.UNREADABLE: 400,
     Kind.SHAPE: 422,
     Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
@@ -52,6 +53,13 @@ HTTP_CODES: dict[int, tuple[str, str]] = {
     415: ("content_type_unsupported", "Send application/json."),
 }
 """Codes for what aiohttp itself refuses."""
+
+OF_KIT: dict[str, str] = {
+    "json_invalid": "Send well-formed JSON.",
+    "shape_invalid": "See errors: body or query does not have the shape of /openapi.json.",
+    "try_again": "Send the same request again.",
+}
+"""Codes for what the kit refuses before a handler is reached, or for want of a database."""
 
 
 class FieldProblem(BaseModel):
@@ -114,7 +122,7 @@ def of_shape(error: ValidationError, trace_id: str | None, *, where: str) -> web
     """Return the answer to a body, query or path of the wrong shape; never repeats the input."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
     if where == "body" and any(problem["type"] == "json_invalid" for problem in found):
-        return of_status(400, trace_id, code="json_invalid", detail="Send well-formed JSON.")
+        return of_status(400, trace_id, code="json_invalid", detail=OF_KIT["json_invalid"])
     return answer(
         Problem(
             title=TITLES[422],

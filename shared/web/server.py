@@ -16,14 +16,15 @@ from pydantic import BaseModel, ValidationError
 from shared.auth import Principal, RoleMissing, TokenInvalid, TokenMissing, Verifier
 from shared.clock import BusinessClock
 from shared.db import Connection, Pool, in_transaction
-from shared.errors import Kind, NotFound, Refusal, is_transient
-from shared.idempotency import KEY_LONGEST, Answer, IdempotencyKeyMissing, Intent
+from shared.errors import NotFound, Refusal, is_transient
+from shared.idempotency import Answer, Intent
 from shared.limits import PER_PERSON, Limiter
 from shared.log import logger
 from shared.telemetry import REQUEST_SECONDS, REQUESTS, current_trace_id, traced
 from shared.web import problems
-from shared.web.api import Api, Call, Reply, Route, VersionMissing
+from shared.web.api import Api, Call, Reply, Route, Versioned, VersionMissing
 from shared.web.caller import Networks, address_of
+from shared.web.shapes import TextUnusable
 
 MAX_BODY_BYTES = 256 * 1024
 REQUEST_DEADLINE_SECONDS = 20.0
@@ -103,7 +104,7 @@ async def explain(request: web.Request, handler: AiohttpHandler) -> web.StreamRe
                 503,
                 trace_id,
                 code="try_again",
-                detail="Send the same request again.",
+                detail=problems.OF_KIT["try_again"],
                 headers={"Retry-After": str(problems.RETRY_AFTER_SECONDS)},
             )
         _log.exception("request_failed", error=type(error).__name__)
@@ -205,14 +206,6 @@ def _query(request: web.Request, shape: type[BaseModel]) -> BaseModel:
         raise _Shape("query", error) from None
 
 
-class TextUnusable(Refusal):
-    """The text holds a NUL character, which no text may."""
-
-    code = "text_unusable"
-    kind = Kind.SHAPE
-    detail = "Leave out the character U+0000."
-
-
 def _body(request: web.Request, route: Route, raw: bytes) -> object:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType
@@ -246,8 +239,6 @@ def _intent(call: Call, route: Route, body: bytes) -> Intent | None:
     if not route.idempotent:
         return None
     key = call.request.headers.get("Idempotency-Key", "")
-    if not 0 < len(key) <= KEY_LONGEST or not key.isprintable():
-        raise IdempotencyKeyMissing
     who = str(call.principal.person_id) if call.principal else "anyone"
     return Intent(who, f"{route.method} {call.request.path}", key, body)
 
@@ -255,7 +246,7 @@ def _intent(call: Call, route: Route, body: bytes) -> Intent | None:
 def _encode(route: Route, result: object) -> Answer:
     reply = result if isinstance(result, Reply) else Reply(view=cast("Any", result))
     headers = dict(reply.headers)
-    if reply.version is not None:
+    if isinstance(reply, Versioned):
         headers["ETag"] = f'"{reply.version}"'
     status = reply.status or route.status
     if reply.content is not None:

@@ -46,6 +46,14 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class TextUnusable(Refusal):
+    """The text holds a NUL character, which no text may."""
+
+    code = "text_unusable"
+    kind = Kind.SHAPE
+    detail = "Leave out the character U+0000."
+
+
 class CursorInvalid(Refusal):
     """The cursor is not one that an earlier page gave."""
 

@@ -29,8 +29,8 @@ from shared.web import (
     Call,
     Page,
     PageQuery,
-    Reply,
     Text,
+    Versioned,
     View,
     WholeNumber,
 )
@@ -80,11 +80,11 @@ async def raise_by(call: Call, conn: Connection, key: UUID, body: Raise) -> Coun
 
 
 @api.put("/v1/counters/{key}", versioned=True, refusals=(VersionOutdated,))
-async def set_counter(call: Call, key: str, body: Raise) -> Annotated[Reply, Counter]:
+async def set_counter(call: Call, key: str, body: Raise) -> Annotated[Versioned, Counter]:
     """Set a counter that two people may edit."""
     if call.expected_version() != 3:
         raise VersionOutdated
-    return Reply(Counter(key=key, total=body.amount), version=4)
+    return Versioned(Counter(key=key, total=body.amount), version=4)
 
 
 @api.get("/v1/counters", may=ANYONE)
@@ -351,4 +351,5 @@ def test_the_document_is_valid_openapi_31() -> None:
     described = document(api, version="1")
     OpenAPIV31SpecValidator(described).validate()
     conflict = described["paths"]["/v1/counters/{key}/raises"]["post"]["responses"]["409"]
-    assert "counter_full" in conflict["description"]
+    refusal = described["components"]["responses"][conflict["$ref"].rsplit("/", 1)[1]]
+    assert "counter_full" in refusal["description"]

@@ -14,7 +14,7 @@ from services.booking.domain.goals import Goal, GoalContent, GoalId, GoalState
 from services.booking.store import goals as store
 from shared.db import Connection, connection
 from shared.ids import PersonId
-from shared.web import Body, Call, Page, PageQuery, Reply, Text, View
+from shared.web import Body, Call, Page, PageQuery, Text, Versioned, View
 
 Title = Annotated[Text, Field(max_length=200)]
 Measure = Annotated[Text, Field(max_length=500)]
@@ -63,7 +63,9 @@ async def list_my_goals(call: Call, query: PageQuery) -> Page[GoalView]:
 
 
 @api.post("/v1/goals", idempotent=True)
-async def add_goal(call: Call, conn: Connection, body: NewGoalBody) -> Annotated[Reply, GoalView]:
+async def add_goal(
+    call: Call, conn: Connection, body: NewGoalBody
+) -> Annotated[Versioned, GoalView]:
     """Set a goal."""
     content = GoalContent(body.title, body.measure, body.target_on, GoalState.OPEN)
     mentor_id = PersonId(body.mentor_id) if body.mentor_id else None
@@ -73,15 +75,15 @@ async def add_goal(call: Call, conn: Connection, body: NewGoalBody) -> Annotated
 @api.put("/v1/goals/{goal_id}", versioned=True)
 async def replace_goal(
     call: Call, conn: Connection, goal_id: GoalId, body: GoalBody
-) -> Annotated[Reply, GoalView]:
+) -> Annotated[Versioned, GoalView]:
     """Change a goal, or say that it is reached or dropped."""
     content = GoalContent(body.title, body.measure, body.target_on, body.state)
     version = call.expected_version()
     return _reply(await change_goal(conn, goal_id, call.person_id, content, version=version))
 
 
-def _reply(goal: Goal) -> Reply:
-    return Reply(view=_view(goal), version=goal.version)
+def _reply(goal: Goal) -> Versioned:
+    return Versioned(view=_view(goal), version=goal.version)
 
 
 def _view(goal: Goal) -> GoalView:

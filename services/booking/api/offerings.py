@@ -38,7 +38,7 @@ from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, PersonId
 from shared.money import CURRENCIES, MAX_MINOR
-from shared.web import ANYONE, Body, Call, Page, PageQuery, Reply, Text, View, WholeNumber
+from shared.web import ANYONE, Body, Call, Page, PageQuery, Text, Versioned, View, WholeNumber
 
 SESSION_SHORTEST_MINUTES = 10
 SESSION_LONGEST_MINUTES = 8 * 60
@@ -187,13 +187,15 @@ async def list_my_offerings(call: Call, query: PageQuery) -> Page[OwnOfferingVie
 @api.post("/v1/me/offerings", may=Role.MENTOR, idempotent=True, refusals=PRICES)
 async def draft_my_offering(
     call: Call, conn: Connection, body: OfferingBody
-) -> Annotated[Reply, OwnOfferingView]:
+) -> Annotated[Versioned, OwnOfferingView]:
     """Write a draft of an offering."""
     return _reply(await create_offering(conn, call.person_id, body.content()))
 
 
 @api.get("/v1/me/offerings/{offering_id}", may=Role.MENTOR)
-async def get_my_offering(call: Call, offering_id: OfferingId) -> Annotated[Reply, OwnOfferingView]:
+async def get_my_offering(
+    call: Call, offering_id: OfferingId
+) -> Annotated[Versioned, OwnOfferingView]:
     """Show one of one's offerings."""
     async with connection(call.pool) as conn:
         offering = await store.read_offering(conn, offering_id)
@@ -205,7 +207,7 @@ async def get_my_offering(call: Call, offering_id: OfferingId) -> Annotated[Repl
 @api.put("/v1/me/offerings/{offering_id}", may=Role.MENTOR, versioned=True, refusals=PRICES)
 async def change_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId, body: OfferingBody
-) -> Annotated[Reply, OwnOfferingView]:
+) -> Annotated[Versioned, OwnOfferingView]:
     """Replace what an offering says; what is sold stays as sold."""
     offering = await change_offering(
         conn,
@@ -227,7 +229,7 @@ async def change_my_offering(
 )
 async def publish_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId
-) -> Annotated[Reply, OwnOfferingView]:
+) -> Annotated[Versioned, OwnOfferingView]:
     """Put an offering up for sale."""
     return _reply(await publish(conn, offering_id, call.person_id, now=call.now))
 
@@ -241,13 +243,13 @@ async def publish_my_offering(
 )
 async def withdraw_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId
-) -> Annotated[Reply, OwnOfferingView]:
+) -> Annotated[Versioned, OwnOfferingView]:
     """Take an offering off sale."""
     return _reply(await withdraw(conn, offering_id, call.person_id, now=call.now))
 
 
 @api.get("/v1/me/availability", may=Role.MENTOR)
-async def get_my_availability(call: Call) -> Annotated[Reply, AvailabilityView]:
+async def get_my_availability(call: Call) -> Annotated[Versioned, AvailabilityView]:
     """Show one's weekly hours and room link."""
     async with connection(call.pool) as conn:
         return _availability_reply(await store.read_availability(conn, call.person_id))
@@ -256,7 +258,7 @@ async def get_my_availability(call: Call) -> Annotated[Reply, AvailabilityView]:
 @api.put("/v1/me/availability", may=Role.MENTOR, versioned=True, refusals=(HoursOverlap,))
 async def set_my_availability(
     call: Call, conn: Connection, body: AvailabilityBody
-) -> Annotated[Reply, AvailabilityView]:
+) -> Annotated[Versioned, AvailabilityView]:
     """Replace one's weekly hours and room link; the first time If-Match is "0"."""
     version = call.expected_version()
     return _availability_reply(
@@ -300,11 +302,13 @@ def _shown(offering: Offering) -> dict[str, object]:
     }
 
 
-def _reply(offering: Offering) -> Reply:
-    return Reply(view=OwnOfferingView.model_validate(_shown(offering)), version=offering.revision)
+def _reply(offering: Offering) -> Versioned:
+    return Versioned(
+        view=OwnOfferingView.model_validate(_shown(offering)), version=offering.revision
+    )
 
 
-def _availability_reply(availability: Availability) -> Reply:
+def _availability_reply(availability: Availability) -> Versioned:
     rules = availability.rules
     view = AvailabilityView(
         zone=rules.zone,
@@ -319,7 +323,7 @@ def _availability_reply(availability: Availability) -> Reply:
         room_url=availability.room_url,
         version=availability.version,
     )
-    return Reply(view=view, version=availability.version)
+    return Versioned(view=view, version=availability.version)
 
 
 def _minute(clock: str) -> int:

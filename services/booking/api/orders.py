@@ -45,7 +45,7 @@ from shared.contracts.common import Party
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId, SessionId, new_id
-from shared.web import Body, Call, Page, PageQuery, Reply, Text, View, WholeNumber
+from shared.web import Body, Call, Page, PageQuery, Text, Versioned, View, WholeNumber
 
 Reason = Annotated[Text, Field(max_length=500)]
 
@@ -142,7 +142,7 @@ class AllOrdersQuery(PageQuery):
         NotFound,
     ),
 )
-async def hold(call: Call, conn: Connection, body: HoldBody) -> Annotated[Reply, OrderView]:
+async def hold(call: Call, conn: Connection, body: HoldBody) -> Annotated[Versioned, OrderView]:
     """Hold a slot and begin a purchase."""
     accepted = body.accepted_policy
     wish = Wish(
@@ -183,7 +183,7 @@ async def list_all_orders(call: Call, query: AllOrdersQuery) -> Page[OrderView]:
 
 
 @api.get("/v1/orders/{order_id}")
-async def get_order(call: Call, order_id: OrderId) -> Annotated[Reply, OrderView]:
+async def get_order(call: Call, order_id: OrderId) -> Annotated[Versioned, OrderView]:
     """Show an order to its two people and to operators."""
     return _reply(await _read(call, order_id), call)
 
@@ -207,7 +207,7 @@ async def preview_cancellation(call: Call, order_id: OrderId) -> PreviewView:
 )
 async def cancel(
     call: Call, conn: Connection, order_id: OrderId, body: CancelBody
-) -> Annotated[Reply, OrderView]:
+) -> Annotated[Versioned, OrderView]:
     """Call an order off, with the share of the price that was shown."""
     call_off = CallOff(body.reason, body.shown_refund_basis_points, body.refund_basis_points)
     return _reply(await cancel_order(conn, order_id, call.who, call_off, now=call.now), call)
@@ -221,7 +221,7 @@ async def cancel(
 )
 async def release_hold(
     call: Call, conn: Connection, order_id: OrderId
-) -> Annotated[Reply, OrderView]:
+) -> Annotated[Versioned, OrderView]:
     """Give up a hold before its time."""
     return _reply(await give_up_hold(conn, order_id, call.person_id, now=call.now), call)
 
@@ -232,7 +232,9 @@ async def release_hold(
     idempotent=True,
     refusals=(NotConfirmed, NotEnded, NotYourPart),
 )
-async def complete(call: Call, conn: Connection, order_id: OrderId) -> Annotated[Reply, OrderView]:
+async def complete(
+    call: Call, conn: Connection, order_id: OrderId
+) -> Annotated[Versioned, OrderView]:
     """Say as the mentee that the session took place."""
     return _reply(await complete_order(conn, order_id, call.person_id, now=call.now), call)
 
@@ -246,8 +248,8 @@ async def _read(call: Call, order_id: OrderId) -> Order:
     return order
 
 
-def _reply(order: Order, call: Call) -> Reply:
-    return Reply(view=_view(order, call, call.who), version=order.version)
+def _reply(order: Order, call: Call) -> Versioned:
+    return Versioned(view=_view(order, call, call.who), version=order.version)
 
 
 def _page(found: list[Order], call: Call, limit: int) -> Page[OrderView]:

@@ -96,7 +96,7 @@ class PayoutView(View):
 def add_routes(api: Api) -> None:
     """Declare the routes of mentors."""
     mentor = Role.MENTOR
-    api.post("/v1/me/account", may=mentor, idempotent=True)(connect_account)
+    api.post("/v1/me/account", may=mentor, or_status=ACCEPTED, idempotent=True)(connect_account)
     api.get("/v1/me/account", may=mentor)(show_account)
     api.post(
         "/v1/me/account/onboarding-link",

@@ -31,7 +31,7 @@ from services.profiles.store import accounts as people
 from services.profiles.store import mentors as store
 from services.profiles.store.mentors import MenteeProfile
 from shared.db import Connection
-from shared.web import Body, Call, Query, Reply, View, WholeNumber
+from shared.web import Body, Call, Query, Versioned, View, WholeNumber
 
 STORY_LONGEST = 4000
 HEADLINE_LONGEST = 140
@@ -144,13 +144,13 @@ class NamesView(View):
 
 
 @api.get("/v1/me")
-async def me(call: Call, conn: Connection) -> Annotated[Reply, MeView]:
+async def me(call: Call, conn: Connection) -> Annotated[Versioned, MeView]:
     """Show the signed-in person."""
     return _me(call, await people.person(conn, call.person_id))
 
 
 @api.put("/v1/me", versioned=True, refusals=(ZoneUnknown,))
-async def change_me(call: Call, body: MeBody, conn: Connection) -> Annotated[Reply, MeView]:
+async def change_me(call: Call, body: MeBody, conn: Connection) -> Annotated[Versioned, MeView]:
     """Change name, locale and zone."""
     person = await accounts.change_person(
         conn,
@@ -163,7 +163,7 @@ async def change_me(call: Call, body: MeBody, conn: Connection) -> Annotated[Rep
     return _me(call, person)
 
 
-def _me(call: Call, person: Person) -> Reply:
+def _me(call: Call, person: Person) -> Versioned:
     roles = roles_of(person, desk(call).office.operator_emails)
     view = MeView(
         person_id=person.person_id,
@@ -175,11 +175,13 @@ def _me(call: Call, person: Person) -> Reply:
         roles=sorted(role.value for role in roles),
         mentor_state=person.mentor_state,
     )
-    return Reply(view, version=person.contact_version)
+    return Versioned(view, version=person.contact_version)
 
 
 @api.get("/v1/me/mentor-profile")
-async def my_mentor_profile(call: Call, conn: Connection) -> Annotated[Reply, MentorProfileView]:
+async def my_mentor_profile(
+    call: Call, conn: Connection
+) -> Annotated[Versioned, MentorProfileView]:
     """Show one's mentor profile; an empty one in state `none` has version 0."""
     person = await people.person(conn, call.person_id)
     return _mentor(person, await store.mentor_profile(conn, call.person_id))
@@ -188,7 +190,7 @@ async def my_mentor_profile(call: Call, conn: Connection) -> Annotated[Reply, Me
 @api.put("/v1/me/mentor-profile", versioned=True, refusals=(ExpertiseUnknown,))
 async def write_mentor_profile(
     call: Call, body: MentorProfileBody, conn: Connection
-) -> Annotated[Reply, MentorProfileView]:
+) -> Annotated[Versioned, MentorProfileView]:
     """Write one's mentor profile; the first makes a draft and gives the role `mentor`."""
     return _mentor(
         *await mentors.rewrite_mentor_profile(
@@ -211,7 +213,7 @@ async def submit_mentor_profile(call: Call, conn: Connection) -> MentorStateView
     return MentorStateView(state=person.mentor_state)
 
 
-def _mentor(person: Person, profile: MentorProfile) -> Reply:
+def _mentor(person: Person, profile: MentorProfile) -> Versioned:
     words = profile.words
     view = MentorProfileView(
         state=person.mentor_state,
@@ -224,11 +226,13 @@ def _mentor(person: Person, profile: MentorProfile) -> Reply:
         industries=list(words.industries),
         edited_since_approval=profile.edited_since_approval,
     )
-    return Reply(view, version=profile.version)
+    return Versioned(view, version=profile.version)
 
 
 @api.get("/v1/me/mentee-profile")
-async def my_mentee_profile(call: Call, conn: Connection) -> Annotated[Reply, MenteeProfileView]:
+async def my_mentee_profile(
+    call: Call, conn: Connection
+) -> Annotated[Versioned, MenteeProfileView]:
     """Show one's mentee profile; an empty one has version 0."""
     return _mentee(await store.mentee_profile(conn, call.person_id))
 
@@ -236,7 +240,7 @@ async def my_mentee_profile(call: Call, conn: Connection) -> Annotated[Reply, Me
 @api.put("/v1/me/mentee-profile", versioned=True)
 async def write_mentee_profile(
     call: Call, body: MenteeProfileBody, conn: Connection
-) -> Annotated[Reply, MenteeProfileView]:
+) -> Annotated[Versioned, MenteeProfileView]:
     """Write one's mentee profile."""
     wanted = MenteeProfile(goal=body.goal, background=body.background, ask=body.ask)
     return _mentee(
@@ -246,9 +250,9 @@ async def write_mentee_profile(
     )
 
 
-def _mentee(profile: MenteeProfile) -> Reply:
+def _mentee(profile: MenteeProfile) -> Versioned:
     view = MenteeProfileView(goal=profile.goal, background=profile.background, ask=profile.ask)
-    return Reply(view, version=profile.version)
+    return Versioned(view, version=profile.version)
 
 
 @api.get("/v1/people")
