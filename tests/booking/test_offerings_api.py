@@ -27,7 +27,7 @@ async def test_the_document_describes_the_api(market: Marketplace):
     """It is OpenAPI 3.1 and names what is refused."""
     described = document(market.service.api, version="1")
     validate(described)
-    refused = described["paths"]["/v1/orders"]["post"]["responses"]["409"]["description"]
+    refused = described["paths"]["/v1/orders"]["post"]["responses"]["409"]["$ref"]
     assert "slot_taken" in refused
     assert "policy_changed" in refused
 
