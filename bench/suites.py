@@ -1,0 +1,153 @@
+"""Which comparisons there are, in four suites over two worlds: few stored sessions, and many."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bench import handling, holds, relay, requests
+from bench.engines import Engines
+from bench.rounds import Comparison, Measurement, Say, Work
+from bench.servers import bare_api, booking_api
+from bench.topics import own_topics
+from bench.world import World, world
+
+HOLDS, RELAY, HANDLING, API, GROWTH = 0.6, 0.25, 0.7, 0.8, 1 / 1.3
+"""The least ratios we are content with; growth is a slow-down of at most 1.3 times."""
+OVER_FEW = "ours over few"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done: rounds, things per round, and stored sessions in both worlds."""
+
+    rounds: int
+    holds: int
+    events: int
+    handled: int
+    requests: int
+    few: int
+    many: int
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """What a suite works with."""
+
+    engines: Engines
+    few: World
+    many: World
+
+
+@asynccontextmanager
+async def worlds(engines: Engines, sizes: Sizes, say: Say) -> AsyncGenerator[Worlds]:
+    """Make both worlds."""
+    say(f"  storing {sizes.few:,} and {sizes.many:,} sessions")
+    async with (
+        world(await engines.new_database(), stored=sizes.few) as few,
+        world(await engines.new_database(), stored=sizes.many) as many,
+    ):
+        yield Worlds(engines, few, many)
+
+
+Suite = Callable[[Worlds, Sizes, Say], Awaitable[list[Measurement]]]
+
+
+async def measure_holds(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement]:
+    """Measure holds through our command and over HTTP, beside pgbench."""
+    few, many, count = all_worlds.few, all_worlds.many, sizes.holds
+    script = await holds.script_of_hold(few)
+
+    async def pgbench(_round: int) -> Work:
+        return await holds.pgbench_many(few, script, count)
+
+    async with booking_api(few) as api:
+        return await _measure(sizes, say, [
+            Comparison(
+                "a", "hold, our command", "pgbench", "holds/s",
+                lambda _round: holds.hold_many(few, count), pgbench, HOLDS, sizes.few,
+            ),
+            Comparison(
+                "a", "hold over HTTP", "pgbench", "holds/s",
+                lambda _round: requests.hold_ours(few, api, count), pgbench, None, sizes.few,
+            ),
+            Comparison(
+                "a", "hold, many sessions stored", OVER_FEW, "holds/s",
+                lambda _round: holds.hold_many(many, count),
+                lambda _round: holds.hold_many(few, count), GROWTH, sizes.many,
+            ),
+        ])  # fmt: skip
+
+
+async def measure_relay(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement]:
+    """Measure events from the outbox to Kafka, beside aiokafka alone."""
+    async with own_topics(all_worlds.engines.kafka, relay.TOPIC) as broker:
+        few = relay.Outbox(all_worlds.few, broker)
+        many = relay.Outbox(all_worlds.many, broker)
+        return await _measure(sizes, say, [
+            Comparison(
+                "b", "relay", "raw aiokafka", "events/s",
+                lambda _round: few.carry(sizes.events),
+                lambda _round: few.send_raw(sizes.events), RELAY, sizes.few,
+            ),
+            Comparison(
+                "b", "relay, many sessions stored", OVER_FEW, "events/s",
+                lambda _round: many.carry(sizes.events),
+                lambda _round: few.carry(sizes.events), GROWTH, sizes.many,
+            ),
+        ])  # fmt: skip
+
+
+async def measure_handling(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement]:
+    """Measure events from Kafka into effect, beside a bare consumer with one insert each."""
+    few, many, kafka = all_worlds.few, all_worlds.many, all_worlds.engines.kafka
+    return await _measure(sizes, say, [
+        Comparison(
+            "c", "handling", "consumer and insert", "events/s",
+            lambda _round: handling.handle(few, kafka, sizes.handled),
+            lambda _round: handling.insert_bare(few, kafka, sizes.handled), HANDLING, sizes.few,
+        ),
+        Comparison(
+            "c", "handling, many sessions stored", OVER_FEW, "events/s",
+            lambda _round: handling.handle(many, kafka, sizes.handled),
+            lambda _round: handling.handle(few, kafka, sizes.handled), GROWTH, sizes.many,
+        ),
+    ])  # fmt: skip
+
+
+async def measure_api(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement]:
+    """Measure a read and a write over HTTP, beside bare aiohttp and asyncpg."""
+    few, many, count = all_worlds.few, all_worlds.many, sizes.requests
+    async with booking_api(few) as ours, bare_api(few) as bare, booking_api(many) as grown:
+        return await _measure(sizes, say, [
+            Comparison(
+                "d", "read an order", "bare aiohttp", "requests/s",
+                lambda _round: requests.read_ours(few, ours, count),
+                lambda _round: requests.read_bare(few, ours, bare, count), API, sizes.few,
+            ),
+            Comparison(
+                "d", "write a goal", "bare aiohttp", "requests/s",
+                lambda _round: requests.write_ours(few, ours, count),
+                lambda _round: requests.write_bare(few, ours, bare, count), API, sizes.few,
+            ),
+            Comparison(
+                "d", "read, many sessions stored", OVER_FEW, "requests/s",
+                lambda _round: requests.read_ours(many, grown, count),
+                lambda _round: requests.read_ours(few, ours, count), GROWTH, sizes.many,
+            ),
+            Comparison(
+                "d", "write, many sessions stored", OVER_FEW, "requests/s",
+                lambda _round: requests.write_ours(many, grown, count),
+                lambda _round: requests.write_ours(few, ours, count), GROWTH, sizes.many,
+            ),
+        ])  # fmt: skip
+
+
+async def _measure(sizes: Sizes, say: Say, comparisons: Sequence[Comparison]) -> list[Measurement]:
+    return [await each.measure(sizes.rounds, say) for each in comparisons]
+
+
+SUITES: Mapping[str, Suite] = {
+    "a": measure_holds, "b": measure_relay, "c": measure_handling, "d": measure_api,
+}  # fmt: skip
