@@ -22,7 +22,7 @@ from shared.errors import Unfinished, is_transient
 from shared.inbox import Arrival
 from shared.log import logger
 from shared.outbox import Record
-from shared.telemetry import CLIENT_REBUILDS
+from shared.telemetry import CLIENT_REBUILDS, CONSUMER_LAG
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
@@ -175,6 +175,7 @@ class Consumer:
     group: str
     topics: Sequence[str]
     receiver: Receiver
+    watch_seconds: float = WATCH_SECONDS
     _paused: dict[TopicPartition, _Paused] = field(default_factory=dict)
     _progress_at: float = 0.0
 
@@ -306,15 +307,25 @@ class Consumer:
             _log.info("commit_after_rebalance", group=self.group)
 
     async def _watch(self, client: AIOKafkaConsumer) -> None:
-        """Raise `Stuck` when there is lag on a running partition and nothing moves."""
+        """Show the lag; raise `Stuck` when a running partition has some and nothing moves."""
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(self.watch_seconds)
+            await self._show_lag(client)
             if monotonic_seconds() - self._progress_at < STANDSTILL_SECONDS:
                 continue
             if await self._lags(client):
                 _log.error("consumer_stuck", group=self.group)
                 raise Stuck(self.group)
             self._progress_at = monotonic_seconds()
+
+    async def _show_lag(self, client: AIOKafkaConsumer) -> None:
+        """Show how many records lie before this member; what cannot be asked stays as it was."""
+        with suppress(KafkaError, IllegalStateError, TimeoutError, Stuck):
+            lags = await bounded(_lag_of(client), COMMIT_SECONDS)
+            CONSUMER_LAG.clear()
+            for partition, lag in lags.items():
+                topic = self.broker.short_name(partition.topic)
+                CONSUMER_LAG.labels(topic, str(partition.partition)).set(lag)
 
     async def _lags(self, client: AIOKafkaConsumer) -> bool:
         """Return whether there is something to read that this member should be reading.
@@ -343,3 +354,11 @@ class Consumer:
             for name in names
             for number in client.partitions_for_topic(name) or ()
         ]
+
+
+async def _lag_of(client: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Return how many records a member has before it on each of its partitions."""
+    mine = client.assignment()
+    ends = cast("dict[TopicPartition, int]", await client.end_offsets(mine) if mine else {})
+    reached = {tp: cast("int", await client.position(tp)) for tp in ends}
+    return {tp: max(0, end - reached[tp]) for tp, end in ends.items()}

@@ -42,6 +42,8 @@ class CommonSettings(BaseSettings):
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)
     ] = ()
     allow_plain_cookies: bool = False
+    otel_exporter_otlp_endpoint: str | None = None
+    """Where a collector is, by OpenTelemetry's own name; without it no spans are made."""
 
 
 class SettingsMissing(SystemExit):

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 
+from shared.clock import monotonic_seconds
 from shared.errors import RERUN, is_transient
 from shared.log import logger
+from shared.telemetry import POOL_WAIT_SECONDS, follow_statements
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -40,6 +42,7 @@ _log = logger("db")
 
 
 async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    follow_statements(connection)
     await connection.set_type_codec(
         "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
     )
@@ -85,7 +88,9 @@ async def wait_for_pool(url: str, *, process: str, largest: int = POOL_MAX) -> P
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     """Lend a connection; raises `TimeoutError` when none is free in time."""
+    asked = monotonic_seconds()
     async with pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+        POOL_WAIT_SECONDS.observe(monotonic_seconds() - asked)
         yield conn
 
 

@@ -16,6 +16,7 @@ again for ever.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -24,13 +25,20 @@ from uuid import UUID
 import asyncpg
 
 from shared.clock import BusinessClock, BusinessInstant, system_now
-from shared.contracts.envelope import Event, EventInvalid, Fact, Headers, open_envelope
+from shared.contracts.envelope import (
+    TRACE_HEADER,
+    Event,
+    EventInvalid,
+    Fact,
+    Headers,
+    open_envelope,
+)
 from shared.contracts.topics import facts_by_type
 from shared.db import Connection, Pool, in_transaction
 from shared.errors import Missing, is_transient
 from shared.ids import EventId, new_id
 from shared.log import logger, way_of
-from shared.telemetry import EVENTS_HANDLED, traced
+from shared.telemetry import EVENTS_HANDLED, HANDLING_SECONDS, SpanKind, Work, traced
 
 TRIES_BEFORE_PARKING = 3
 TAKE_UP_BATCH = 100
@@ -82,7 +90,6 @@ DELETE FROM inbox WHERE event_id IN (
     SELECT event_id FROM inbox WHERE handled_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 """
-COUNT_KEPT = "SELECT state, count(*) AS events FROM kept_events GROUP BY state"
 
 _log = logger("inbox")
 FactT = TypeVar("FactT", bound=Fact)
@@ -151,6 +158,16 @@ class Arrival:
         except (KeyError, ValueError):
             return new_id()
 
+    def handling(self) -> AbstractContextManager[Work]:
+        """Continue the trace of what caused the event, for the time it is handled."""
+        cause = dict(self.headers).get(TRACE_HEADER, b"").decode(errors="replace")
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": self.topic,
+        }
+        return traced(cause, f"process {self.topic}", SpanKind.CONSUMER, attributes)
+
 
 async def arrived(conn: Connection, what: str) -> None:
     """Say, in the transaction that creates it, that the prerequisite `what` is there now."""
@@ -170,12 +187,17 @@ class Inbox:
 
         Raises only transient errors: nothing took effect, and the record comes again.
         """
+        with HANDLING_SECONDS.labels(arrival.topic).time(), arrival.handling() as work:
+            outcome = await self._receive(arrival)
+            work.note("mentorium.outcome", outcome)
+        EVENTS_HANDLED.labels(arrival.topic, outcome).inc()
+        return outcome
+
+    async def _receive(self, arrival: Arrival) -> str:
         error: Exception | None = None
         for _ in range(TRIES_BEFORE_PARKING):
             try:
-                outcome = await in_transaction(self._pool, lambda conn: self._take(conn, arrival))
-                EVENTS_HANDLED.labels(arrival.topic, outcome).inc()
-                return outcome
+                return await in_transaction(self._pool, lambda conn: self._take(conn, arrival))
             except Missing as missing:
                 return await self._keep_aside(arrival, "deferred", missing)
             except Exception as failure:
@@ -201,8 +223,7 @@ class Inbox:
         if found is None:
             return "ignored" if event.type in facts_by_type() else "unknown"
         kind, handler = found
-        with traced(event.traceparent):
-            await handler(conn, self._heard(event, kind))
+        await handler(conn, self._heard(event, kind))
         return "handled"
 
     def _heard(self, event: Event, kind: type[FactT]) -> Heard[FactT]:
@@ -210,7 +231,6 @@ class Inbox:
 
     async def _keep_aside(self, arrival: Arrival, state: str, error: Exception) -> str:
         await in_transaction(self._pool, lambda conn: self._keep(conn, arrival, state, error))
-        EVENTS_HANDLED.labels(arrival.topic, state).inc()
         report = _log.info if state == "deferred" else _log.error
         report(f"event_{state}", topic=arrival.topic, key=arrival.key, error=_in_words(error))
         return state
@@ -246,7 +266,9 @@ class Inbox:
                 row = await conn.fetchrow(NEXT_READY)
                 if row is None:
                     return False
-                await self._obey(conn, _arrival_of(row))
+                arrival = _arrival_of(row)
+                with arrival.handling():
+                    await self._obey(conn, arrival)
                 await conn.execute(FORGET_KEPT, row["seq"])
         except Exception as error:
             if row is None or is_transient(error):
@@ -274,11 +296,6 @@ class Inbox:
         """Forget claims that no duplicate can follow any more; return how many."""
         done = await self._pool.execute(PRUNE, system_now() - KEEP_CLAIMS, PRUNE_BATCH)
         return int(done.split()[-1])
-
-
-async def count_kept(conn: Connection) -> dict[str, int]:
-    """Return how many events are kept, by state."""
-    return {row["state"]: row["events"] for row in await conn.fetch(COUNT_KEPT)}
 
 
 def _storable(raw: bytes) -> str:

@@ -10,6 +10,7 @@ sends the same event ids again, in the same order, and every reader's inbox know
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +18,11 @@ from typing import Protocol
 
 import asyncpg
 
-from shared.contracts.envelope import Fact, enclose
+from shared.contracts.envelope import TRACE_HEADER, TYPE_HEADER, Fact, enclose
 from shared.db import Connection, Pool, connection, ring, try_lock
 from shared.ids import new_id
 from shared.log import logger
-from shared.telemetry import EVENTS_PUBLISHED, current_traceparent
+from shared.telemetry import EVENTS_PUBLISHED, SpanKind, begin, current_traceparent, tracing
 
 BATCH = 500
 POLL_SECONDS = 0.5
@@ -29,6 +30,12 @@ TAKE_OVER_POLL_SECONDS = 0.5
 MAX_VALUE_BYTES = 512 * 1024
 
 INSERT = "INSERT INTO outbox (event_id, topic, key, headers, value) VALUES ($1, $2, $3, $4, $5)"
+INSERT_ABOUT_ORDER = """
+WITH told AS (
+    INSERT INTO order_facts (order_id, event_id, type, happened_at) VALUES ($6, $1, $7, $8)
+)
+INSERT INTO outbox (event_id, topic, key, headers, value) VALUES ($1, $2, $3, $4, $5)
+"""
 OLDEST = "SELECT id, topic, key, headers, value FROM outbox ORDER BY id LIMIT $1"
 DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
@@ -82,9 +89,12 @@ class Announcer:
             if len(event.data) > MAX_VALUE_BYTES:
                 raise FactTooLarge(event.type)
             headers = [[name, raw.decode()] for name, raw in event.headers()]
-            await conn.execute(
-                INSERT, event.event_id, fact.topic, event.subject, headers, event.value()
-            )
+            row = (event.event_id, fact.topic, event.subject, headers, event.value())
+            # A purchase's facts are remembered after they have left: operators ask for its story.
+            if order_id := getattr(fact, "order_id", None):
+                await conn.execute(INSERT_ABOUT_ORDER, *row, order_id, type(fact).__name__, at)
+            else:
+                await conn.execute(INSERT, *row)
         if facts:
             await ring(conn, self._bell)
 
@@ -122,11 +132,26 @@ class Relay:
         if not rows:
             return 0
         records = [record_of(row) for row in rows]
+        began = time.time_ns()
         await self._sender.send_all(records)
         await conn.execute(DELETE, [row["id"] for row in rows])
         for record in records:
-            EVENTS_PUBLISHED.labels(record.topic).inc()
+            _tell(record, began)
         return len(rows)
+
+
+def _tell(record: Record, began: int) -> None:
+    """Count a fact that left, and show its way to Kafka in the trace of its cause."""
+    headers = dict(record.headers)
+    EVENTS_PUBLISHED.labels(record.topic, headers.get(TYPE_HEADER, b"").decode()).inc()
+    if tracing():
+        cause = headers.get(TRACE_HEADER, b"").decode()
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": record.topic,
+        }
+        begin(f"send {record.topic}", SpanKind.PRODUCER, cause, attributes, began).end()
 
 
 def record_of(row: asyncpg.Record) -> Record:

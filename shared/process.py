@@ -26,7 +26,7 @@ from shared.contracts.topics import Service as ServiceName
 from shared.contracts.topics import read_by
 from shared.db import CONNECT_SECONDS, Bells, Pool, wait_for_pool
 from shared.errors import is_transient
-from shared.health import add_health
+from shared.health import KIT_GAUGES, Gauges, add_health
 from shared.idempotency import prune_answers
 from shared.inbox import Ears, Inbox
 from shared.limits import Limiter, prune_buckets
@@ -34,7 +34,14 @@ from shared.log import configure_logs, logger
 from shared.migrate import migrate
 from shared.outbox import Relay, bell_of
 from shared.republish import Republisher, Teller
-from shared.telemetry import TASK_RESTARTS
+from shared.telemetry import (
+    EVENT_LOOP_LAG,
+    LOOP_SECONDS,
+    TASK_RESTARTS,
+    Measure,
+    begin_tracing,
+    end_tracing,
+)
 from shared.web.api import Api
 from shared.web.server import Surroundings, build
 
@@ -47,6 +54,9 @@ NOTICE_SECONDS = 0.2
 KEPT_POLL_SECONDS = 0.5
 REPUBLISH_POLL_SECONDS = 1.0
 PRUNE_EVERY_SECONDS = 600.0
+GAUGES_POLL_SECONDS = 2.5
+WAKE_SECONDS = 0.5
+"""How often the process looks whether it still wakes up in time."""
 
 _log = logger("process")
 
@@ -78,7 +88,8 @@ class Service:
     """One service, described for `main`.
 
     `ears` and `loops` are called once the pool is open. `verifier` says where keys come from.
-    `cleanup` closes clients at the end. `tellers` tell the present state of a topic again.
+    `cleanup` closes clients at the end. `tellers` tell the present state of a topic again. `gauges`
+    are read by the worker.
     """
 
     name: ServiceName
@@ -94,6 +105,7 @@ class Service:
     wire: Callable[[web.Application, Running], None] = lambda _app, _running: None
     cleanup: Callable[[], Awaitable[None]] | None = None
     tellers: Mapping[str, Teller] = field(default_factory=dict[str, Teller])
+    gauges: Sequence[Measure] = ()
 
 
 @dataclass
@@ -151,12 +163,24 @@ async def turn(loop: Loop, bells: Bells, stopping: asyncio.Event) -> None:
     bell = bells.bell(loop.bell) if loop.bell else asyncio.Event()
     while not stopping.is_set():
         bell.clear()
-        if await loop.step():
+        with LOOP_SECONDS.labels(loop.name).time():
+            busy = await loop.step()
+        if busy:
             continue
         waits = [asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(bell.wait())]
         await asyncio.wait(waits, timeout=loop.poll_seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+async def wake_up(stopping: asyncio.Event) -> None:
+    """Measure how late the process wakes up: whatever blocks the loop delays everybody."""
+    while not stopping.is_set():
+        began = monotonic_seconds()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), WAKE_SECONDS)
+        if not stopping.is_set():
+            EVENT_LOOP_LAG.observe(max(0.0, monotonic_seconds() - began - WAKE_SECONDS))
 
 
 def main(service: Callable[[], Service], arguments: Sequence[str] | None = None) -> None:
@@ -167,7 +191,11 @@ def main(service: Callable[[], Service], arguments: Sequence[str] | None = None)
     configure_logs(f"{described.name}-{asked.role}", form=common.log_format, level=common.log_level)
     if asked.role == "migrate":
         sys.exit(asyncio.run(_migrate(described)))
-    sys.exit(asyncio.run(_serve(described, common, asked.role, asked.host, asked.port)))
+    process = f"{described.name}-{asked.role}"
+    begin_tracing(process, described.version, common.otel_exporter_otlp_endpoint)
+    status = asyncio.run(_serve(described, common, asked.role, asked.host, asked.port))
+    end_tracing()
+    sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -198,6 +226,7 @@ async def _serve(service: Service, common: CommonSettings, role: str, host: str,
         return 0
     running = Running(await opening, business_clock(common.mentorium_clock_file), common)
     supervisor = Supervisor()
+    supervisor.start("wake_up", wake_up)
     producer = Producer(_broker(service, common))
     if role in ("worker", "all"):
         _start_work(service, running, supervisor, producer)
@@ -258,6 +287,9 @@ def _start_work(
         *service.loops(running),
         Loop("republish", republisher.step, REPUBLISH_POLL_SECONDS),
         Loop("kept_events", inbox.take_up, KEPT_POLL_SECONDS),
+        Loop(
+            "gauges", Gauges(running.pool, service.gauges, running.clock).step, GAUGES_POLL_SECONDS
+        ),
         Loop("prune_inbox", inbox.prune, PRUNE_EVERY_SECONDS),
         Loop("prune_answers", lambda: prune_answers(running.pool), PRUNE_EVERY_SECONDS),
         Loop("prune_buckets", lambda: prune_buckets(running.pool), PRUNE_EVERY_SECONDS),
@@ -295,7 +327,8 @@ def _application(
     )
     app = build(service.api if serves else Api(service.title), around)
     service.wire(app, running)
-    add_health(app, service.api, service.version, running.pool, supervisor.stopping)
+    kit = Gauges(running.pool, KIT_GAUGES, running.clock)
+    add_health(app, service.api, service.version, running.pool, kit, supervisor.stopping)
     return app
 
 

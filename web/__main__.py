@@ -11,9 +11,11 @@ from aiohttp import web
 
 from shared.config import CommonSettings, load
 from shared.log import configure_logs, logger
+from shared.telemetry import begin_tracing, end_tracing
 from web.app import build
 from web.config import WebSettings
 
+VERSION = "1.0.0"
 DRAIN_SECONDS = 8.0
 NOTICE_SECONDS = 0.2
 """How long readiness is off before the server stops taking, so that balancers see it."""
@@ -29,7 +31,9 @@ def main() -> None:
     asked = parser.parse_args()
     common, settings = load(CommonSettings), load(WebSettings)
     configure_logs("web", form=common.log_format, level=common.log_level)
+    begin_tracing("web", VERSION, common.otel_exporter_otlp_endpoint)
     asyncio.run(_serve(settings, common, asked.host, asked.port))
+    end_tracing()
 
 
 async def _serve(settings: WebSettings, common: CommonSettings, host: str, port: int) -> None:

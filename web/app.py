@@ -17,7 +17,7 @@ from aiohttp import web
 from shared.clock import business_clock
 from shared.config import CommonSettings
 from shared.log import logger
-from shared.telemetry import current_trace_id, traced
+from shared.telemetry import SpanKind, counted_method, current_trace_id, traced
 from shared.web.caller import address_of
 from shared.web.problems import TITLES, Problem
 from web.client import Away, Refused, Service, Services, not_here
@@ -142,7 +142,12 @@ def _add_health(app: web.Application, stopping: asyncio.Event) -> None:
 @web.middleware
 async def observe(request: web.Request, handler: _MIDDLEWARE) -> web.StreamResponse:
     """Give the request its trace, set the security headers, and log what became of it."""
-    with traced(request.headers.get("traceparent")):
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "unknown"
+    method = counted_method(request.method)
+    attributes = {"http.request.method": method, "http.route": route, "url.scheme": request.scheme}
+    cause = request.headers.get("traceparent")
+    with traced(cause, f"{method} {route}", SpanKind.SERVER, attributes) as work:
         try:
             response = await handler(request)
         except web.HTTPException as error:
@@ -151,9 +156,10 @@ async def observe(request: web.Request, handler: _MIDDLEWARE) -> web.StreamRespo
             response.headers.setdefault(name, value)
         if request.path.startswith("/static/") and response.status < 400:
             response.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}, immutable"
-        resource = request.match_info.route.resource
-        route = resource.canonical if resource else "unknown"
-        _log.info("request", method=request.method, route=route, status=response.status)
+        work.note("http.response.status_code", response.status)
+        if response.status >= 500:
+            work.fail(str(response.status))
+        _log.info("request", method=method, route=route, status=response.status)
     if isinstance(response, web.HTTPException):
         raise response
     return response

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from shared.errors import Kind
 from shared.log import logger
-from shared.telemetry import current_traceparent
+from shared.telemetry import current_traceparent, outside_call
 from shared.web.problems import STATUS, TITLES, FieldProblem, Problem
 
 CALL_SECONDS = 8.0
@@ -137,11 +137,9 @@ class Services:
             headers["Authorization"] = f"Bearer {token}"
         if address:
             headers["X-Forwarded-For"] = address
-        if trace := current_traceparent():
-            headers["traceparent"] = trace
         for tried in range(1, TRIES + 1):
             try:
-                return await self._once(service, ask, headers)
+                return await self._followed(service, ask, headers)
             except _UNREACHABLE as error:
                 _log.warning(
                     "service_unreachable", service=service.name, error=type(error).__name__
@@ -149,6 +147,18 @@ class Services:
                 if not ask.repeatable or tried == TRIES or isinstance(error, TimeoutError):
                     break
         raise Away(service)
+
+    async def _followed(self, service: Service, ask: Ask, headers: Mapping[str, str]) -> Answer:
+        """Make a call that is counted, timed and part of the visit's trace."""
+        with outside_call(service.name.lower(), ask.method) as call:
+            trace = {"traceparent": current_traceparent() or ""}
+            try:
+                answer = await self._once(service, ask, {**headers, **trace})
+            except Refused:
+                call.outcome = "refused"
+                raise
+            call.outcome = "answered"
+            return answer
 
     async def _once(self, service: Service, ask: Ask, headers: Mapping[str, str]) -> Answer:
         async with self._http.request(

@@ -14,6 +14,7 @@ from shared.db import Connection, Pool, in_transaction
 from shared.errors import Unfinished
 from shared.log import logger
 from shared.process import Loop
+from shared.telemetry import outside_call
 
 POLL_SECONDS = 0.3
 
@@ -43,7 +44,9 @@ class Postman:
 
     async def _send(self, situation: Situation) -> None:
         message = situation.message
-        outcome = await self._hand_over(situation)
+        with outside_call("mail", message.kind) as call:
+            outcome = await self._hand_over(situation)
+            call.outcome = _in_a_word(outcome)
 
         async def record(conn: Connection) -> None:
             now = self.clock.now()
@@ -76,6 +79,12 @@ class Postman:
             return Unfinished(type(mistake).__name__)
         _log.info("letter_sent", **facts)
         return None
+
+
+def _in_a_word(obstacle: Exception | None) -> str:
+    if obstacle is None:
+        return "taken"
+    return "refused" if isinstance(obstacle, MailRefused) else "postponed"
 
 
 def loops(postman: Postman) -> list[Loop]:

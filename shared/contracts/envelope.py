@@ -16,6 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 SPEC_VERSION = "1.0"
 TYPE_PREFIX = "mentorium."
+TYPE_HEADER = "ce_type"
+TRACE_HEADER = "ce_traceparent"
 _DATA_HEADER = "data"
 
 Headers = Sequence[tuple[str, bytes]]
@@ -35,7 +37,9 @@ class Fact(BaseModel):
     key_field: ClassVar[str]
     tombstone: ClassVar[bool] = False
 
-    version: int = Field(ge=1, description="Rises by one with every fact of the same aggregate.")
+    version: int = Field(
+        ge=1, description="Rises by one with every fact of the same aggregate.", examples=[1]
+    )
 
     @property
     def key(self) -> str:
@@ -73,13 +77,13 @@ class Event(BaseModel):
             "ce_specversion": SPEC_VERSION,
             "ce_id": str(self.event_id),
             "ce_source": self.source,
-            "ce_type": self.type,
+            TYPE_HEADER: self.type,
             "ce_subject": self.subject,
             "ce_time": self.time.isoformat(),
             "content-type": "application/json",
         }
         if self.traceparent:
-            pairs["ce_traceparent"] = self.traceparent
+            pairs[TRACE_HEADER] = self.traceparent
         encoded = [(name, value.encode()) for name, value in pairs.items()]
         return [*encoded, (_DATA_HEADER, self.data)] if self.tombstone else encoded
 
@@ -119,10 +123,10 @@ def open_envelope(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> 
         return Event(
             event_id=UUID(found["ce_id"].decode()),
             source=found["ce_source"].decode(),
-            type=found["ce_type"].decode(),
+            type=found[TYPE_HEADER].decode(),
             subject=found["ce_subject"].decode(),
             time=datetime.fromisoformat(found["ce_time"].decode()),
-            traceparent=found["ce_traceparent"].decode() if "ce_traceparent" in found else None,
+            traceparent=found[TRACE_HEADER].decode() if TRACE_HEADER in found else None,
             tombstone=value is None,
             data=value if value is not None else found[_DATA_HEADER],
         )

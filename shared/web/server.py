@@ -20,7 +20,14 @@ from shared.errors import NotFound, Refusal, is_transient
 from shared.idempotency import Answer, Intent
 from shared.limits import PER_PERSON, Limiter
 from shared.log import logger
-from shared.telemetry import REQUEST_SECONDS, REQUESTS, current_trace_id, traced
+from shared.telemetry import (
+    REQUEST_SECONDS,
+    REQUESTS,
+    SpanKind,
+    counted_method,
+    current_trace_id,
+    traced,
+)
 from shared.web import problems
 from shared.web.api import Api, Call, Reply, Route, Versioned, VersionMissing
 from shared.web.caller import Networks, address_of
@@ -66,18 +73,24 @@ async def observe(request: web.Request, handler: AiohttpHandler) -> web.StreamRe
     """Give the request its trace, count it, log it, and set the security headers."""
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "unknown"
+    method = counted_method(request.method)
     started = time.perf_counter()
-    with traced(request.headers.get("traceparent")) as context:
+    attributes = {"http.request.method": method, "http.route": route, "url.scheme": request.scheme}
+    cause = request.headers.get("traceparent")
+    with traced(cause, f"{method} {route}", SpanKind.SERVER, attributes) as work:
         response = await handler(request)
         seconds = time.perf_counter() - started
-        REQUESTS.labels(route, request.method, str(response.status)).inc()
-        REQUEST_SECONDS.labels(route, request.method).observe(seconds)
+        REQUESTS.labels(route, method, str(response.status)).inc()
+        REQUEST_SECONDS.labels(route, method).observe(seconds)
+        work.note("http.response.status_code", response.status)
+        if response.status >= 500:
+            work.fail(str(response.status))
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
-        response.headers["X-Trace-Id"] = context.split("-")[1]
+        response.headers["X-Trace-Id"] = work.traceparent.split("-")[1]
         _log.info(
             "request",
-            method=request.method,
+            method=method,
             route=route,
             status=response.status,
             milliseconds=round(seconds * 1000, 1),

@@ -41,7 +41,7 @@ CLOCK_CALL = re.compile(
 )
 MACHINE_CLOCK = re.compile(r"(datetime\.)?(datetime|date)\.(now|utcnow|today)|time\.time")
 RESULT_SECONDS = 120
-EXTRA_OF = {"web": "web", "ops": "ops", "simulators": "simulators", "shared": None}
+EXTRA_OF = {"web": "web", "ops": "ops", "simulators": "simulators", "shared": "telemetry"}
 
 
 def of_services() -> tuple[Source, ...]:

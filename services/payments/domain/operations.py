@@ -35,7 +35,10 @@ class Step(Enum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One call in the hands of a worker; `attempts` counts this one and fences out older hands."""
+    """One call in the hands of a worker; `attempts` counts this one and fences out older hands.
+
+    `cause` is the trace of what made it necessary, if that is known.
+    """
 
     operation_id: UUID
     request: Request
@@ -45,6 +48,7 @@ class Operation:
     planned_at: datetime
     first_sent_at: datetime
     look_first: bool
+    cause: str | None = None
 
 
 @dataclass(frozen=True)

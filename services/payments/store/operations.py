@@ -14,14 +14,15 @@ from services.payments.domain.requests import REQUESTS, Request
 from shared.clock import system_now
 from shared.db import Connection
 from shared.ids import new_id
+from shared.telemetry import current_traceparent
 
 LEASE = timedelta(seconds=30)
 """How long a worker has an operation for itself: longer than a call may take."""
 
 INSERT_OPERATION = """
 INSERT INTO operations (operation_id, kind, subject, generation, idempotency_key, parameters,
-    state, planned_at, next_try_at)
-VALUES ($1, $2, $3, $4, $5, $6, 'planned', $7, $8)
+    state, planned_at, next_try_at, traceparent)
+VALUES ($1, $2, $3, $4, $5, $6, 'planned', $7, $8, $9)
 ON CONFLICT DO NOTHING RETURNING operation_id
 """
 TAKE = """
@@ -34,7 +35,7 @@ WHERE operation_id = (
     ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING operation_id, kind, generation, idempotency_key, parameters, attempts, planned_at,
-    first_sent_at, look_first
+    first_sent_at, look_first, traceparent
 """
 LOCK_TAKEN = """
 SELECT operation_id FROM operations
@@ -102,6 +103,7 @@ async def add_operation(conn: Connection, request: Request, now: datetime) -> bo
         request.model_dump(mode="json"),
         now,
         system_now() + pause,
+        current_traceparent(),
     )
     return added is not None
 
@@ -186,4 +188,5 @@ def _operation(row: asyncpg.Record) -> Operation:
         planned_at=row["planned_at"],
         first_sent_at=row["first_sent_at"],
         look_first=row["look_first"],
+        cause=row["traceparent"],
     )

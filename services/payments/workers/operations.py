@@ -19,9 +19,12 @@ from shared.clock import BusinessClock
 from shared.db import Pool, in_transaction
 from shared.errors import is_transient
 from shared.log import logger
+from shared.telemetry import outside_call
 
 CALL_SECONDS = 25.0
 """Less than a lease, so that nobody else makes the same call meanwhile."""
+
+_IN_WORDS = {Again: "again", Refused: "refused", Undetermined: "undetermined"}
 
 _log = logger("operations")
 
@@ -42,7 +45,10 @@ class Caller:
         )
         if operation is None:
             return 0
-        await self._record(operation, await self._outcome(operation))
+        with outside_call("stripe", operation.request.kind, operation.cause) as call:
+            outcome = await self._outcome(operation)
+            call.outcome = _IN_WORDS.get(type(outcome), "answered")
+            await self._record(operation, outcome)
         return 1
 
     async def _record(self, operation: Operation, outcome: Outcome) -> None:
