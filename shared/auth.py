@@ -1,7 +1,8 @@
 """Who is asking: access tokens signed by `profiles` (ES256), verified from its published key set.
 
 Keys are fetched over HTTP, cached, refreshed when an unknown key id turns up, and used when stale:
-no service needs `profiles` to start or to go on (RFC 7517, RFC 7519).
+no service needs `profiles` to start or to go on (RFC 7517, RFC 7519). Known keys are renewed behind
+the requests' backs; only a token whose key is unknown waits, and one fetch serves all who wait.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ AUDIENCE = "mentorium"
 ACCESS_SECONDS = 10 * 60
 LEEWAY_SECONDS = 30
 KEYS_FRESH_SECONDS = 5 * 60
-KEYS_REFETCH_SECONDS = 5
+KEYS_REFETCH_SECONDS = 5.0
+"""The shortest time from one fetch to the next, so that made-up key ids cause no storm of them."""
+KEYS_MISSING_SECONDS = 0.5
+"""The same while there are no keys at all and everybody waits for them."""
 FETCH_SECONDS = 3.0
 TOKEN_LONGEST = 4096
 
@@ -111,32 +115,33 @@ def sign_access_token(key: ECKey, principal: Principal) -> str:
 class Verifier:
     """Recognises people by their tokens, with keys from any source."""
 
-    def __init__(self, source: KeySource) -> None:
+    def __init__(self, source: KeySource, clock: Callable[[], float] = monotonic_seconds) -> None:
         self._source = source
+        self._clock = clock
         self._keys: KeySet | None = None
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
-        self._turn = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def principal(self, token: str) -> Principal:
         """Return whom a token stands for; raises `TokenInvalid` or `KeysUnavailable`."""
         if len(token) > TOKEN_LONGEST:
             raise TokenInvalid
-        if monotonic_seconds() - self._fetched_at > KEYS_FRESH_SECONDS:
-            await self._refresh()
+        if self._clock() - self._fetched_at > KEYS_FRESH_SECONDS:
+            self._fetch_soon()
         try:
             return self._read(token)
         except UnknownKey:
             # The signer may have rotated its key since we last asked.
-            await self._refresh()
+            await self._fetched()
         try:
             return self._read(token)
         except UnknownKey:
-            raise TokenInvalid from None
+            raise TokenInvalid if self._keys else KeysUnavailable from None
 
     def _read(self, token: str) -> Principal:
         if self._keys is None:
-            raise KeysUnavailable
+            raise UnknownKey
         try:
             read = jwt.decode(token, _pick(self._keys, token), algorithms=[ALGORITHM])
             _CLAIMS.validate(read.claims)
@@ -148,17 +153,29 @@ class Verifier:
         except (JoseError, ValueError, KeyError, TypeError):
             raise TokenInvalid from None
 
-    async def _refresh(self) -> None:
-        async with self._turn:
-            if monotonic_seconds() - self._tried_at < KEYS_REFETCH_SECONDS and self._keys:
-                return
-            self._tried_at = monotonic_seconds()
-            try:
-                async with asyncio.timeout(FETCH_SECONDS):
-                    self._keys = await self._source()
-                self._fetched_at = monotonic_seconds()
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, JoseError) as error:
-                _log.warning("keys_not_fetched", error=type(error).__name__)
+    def _fetch_soon(self) -> None:
+        """Begin a fetch unless one is under way or was made a moment ago."""
+        if self._fetching and not self._fetching.done():
+            return
+        pause = KEYS_REFETCH_SECONDS if self._keys else KEYS_MISSING_SECONDS
+        if self._clock() - self._tried_at >= pause:
+            self._tried_at = self._clock()
+            self._fetching = asyncio.create_task(self._fetch(), name="fetch_keys")
+
+    async def _fetched(self) -> None:
+        """Wait for a fetch, a new one if it may be made; whoever stops waiting stops nobody's."""
+        self._fetch_soon()
+        if self._fetching and not self._fetching.done():
+            await asyncio.wait({self._fetching})
+
+    async def _fetch(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                self._keys = await self._source()
+            self._fetched_at = self._clock()
+        except Exception as error:
+            # Whatever it was, the keys we have are as good as before.
+            _log.warning("keys_not_fetched", error=type(error).__name__)
 
 
 class UnknownKey(Exception):
