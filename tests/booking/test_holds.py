@@ -9,6 +9,7 @@ from random import Random
 import asyncpg
 import pytest
 
+from services.booking.commands.holds import end_hold
 from services.booking.domain.holds import (
     MentorUnavailable,
     OwnOffering,
@@ -17,7 +18,9 @@ from services.booking.domain.holds import (
     TooManyHolds,
 )
 from services.booking.domain.orders import Order
+from services.booking.store.orders import lock_order
 from shared.contracts.booking import BookingExpired, BookingHeld
+from shared.db import transaction
 from shared.errors import NotFound, Refusal
 from shared.ids import OfferingId, PersonId
 from tests.booking.conftest import SLOT, Marketplace, Person
@@ -27,6 +30,10 @@ CROWD = 50
 DEADLINE_SECONDS = 60
 HALF_AN_HOUR = timedelta(minutes=30)
 SEED = 20260302
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -115,6 +122,25 @@ async def test_without_the_constraint_the_check_finds_time_sold_twice(
         await conn.close()
     await _random_crowd(market)
     assert await market.overlaps() > 0
+
+
+async def test_a_lapsed_hold_that_somebody_else_expires_meanwhile_is_not_in_the_way(
+    market: Marketplace,
+):
+    """The worker has the lapsed hold's row already when somebody new wants its time."""
+    offering_id = await market.offer(await market.mentor())
+    lapsed = await market.hold(market.person().person_id, offering_id)
+    market.advance(timedelta(hours=1))
+    async with asyncio.timeout(DEADLINE_SECONDS), transaction(market.pool) as worker:
+        await lock_order(worker, lapsed.order_id)
+        newcomer = asyncio.create_task(market.hold(market.person().person_id, offering_id))
+        while not await market.pool.fetchval(WAITING):
+            await asyncio.sleep(0.01)
+        await end_hold(worker, lapsed.order_id, now=market.clock.now())
+    held = await newcomer
+    assert await market.state(lapsed) == "expired"
+    assert await market.state(held) == "held"
+    assert await market.overlaps() == 0
 
 
 async def test_sessions_that_overlap_by_a_minute_exclude_one_another(market: Marketplace):

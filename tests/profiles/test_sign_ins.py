@@ -61,7 +61,10 @@ async def test_a_token_used_again_after_the_grace_ends_the_family(market: Market
     assert status == 200
 
 
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 END_ALL = "UPDATE sign_ins SET ended_at = now(), end_reason = 'password_reset'"
 DEADLINE_SECONDS = 20
 

@@ -57,14 +57,16 @@ async def hold_slot(
 async def take_time(conn: Connection, order: Order, now: datetime) -> bool:
     """Sell the time of both people to an order; return whether it was free.
 
-    Lapsed holds in the way are expired first: nobody has to wait for a worker.
+    Lapsed holds in the way are expired first: nobody has to wait for a worker. While we wait for
+    the lock of one, somebody else may expire it; then nothing is in the way any more.
     """
     if await _seat_both(conn, order):
         return True
     lapsed = await seats.lock_lapsed_overlaps(conn, order.seats(), now)
     for other in await orders.read_orders(conn, lapsed):
         await _expire(conn, other, now)
-    return bool(lapsed) and await _seat_both(conn, order)
+    vanished = bool(lapsed) or not await seats.taken_people(conn, order.seats())
+    return vanished and await _seat_both(conn, order)
 
 
 async def give_up_hold(
