@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.profiles.domain.search import edits, fold, meant, tsquery, words_of
+from services.profiles.store.search import BEFORE_THE_BEST, FIND_BEST
 from shared.contracts.booking import OfferingPublished, OfferingSnapshot, OfferingWithdrawn
 from shared.ids import new_id
+from tests.engines import Database
 from tests.profiles.conftest import Marketplace, Person
 
 
@@ -126,6 +132,62 @@ async def test_pages_show_everybody_once(market: Marketplace, operator: Person) 
             cursor = {"cursor": page["next_cursor"]}
         assert len(seen) == len(set(seen)) == len(made)
         assert set(seen) == {str(mentor.person_id) for mentor in made}
+
+
+CROWD = 20_000
+PEOPLE = """
+INSERT INTO people (person_id, email, name, locale, zone, wants, password_hash, verified,
+                    mentor_state, version, contact_version, message_version, registered_at)
+SELECT gen_random_uuid(), n || '@mentorium.test', 'Mentor ' || n, 'en', 'UTC', 'mentor', '', true,
+       'approved', 1, 1, 1, now()
+FROM generate_series(1, $1::int) AS n
+"""
+PROFILES = """
+INSERT INTO mentor_profiles (person_id, headline, story, expertise, languages, industries, years,
+                             version, rating_mean)
+SELECT person_id, '', '', ARRAY['python'], ARRAY['en'], '{}', 1, 1,
+       CASE WHEN random() < 0.5 THEN 4.0 ELSE 3 + 2 * random() END
+FROM people
+"""
+OFFERINGS = """
+INSERT INTO offerings (offering_id, mentor_id, price_minor, currency, published, version)
+SELECT gen_random_uuid(), person_id, 100, 'USD', true, 1 FROM people
+"""
+ANALYSE = "ANALYZE people, mentor_profiles, offerings"
+ROWS_OF_A_PAGE = 21
+
+
+@pytest.mark.parametrize("plans", ["force_custom_plan", "force_generic_plan"])
+async def test_a_page_of_the_best_costs_the_same_among_many(own: Database, plans: str) -> None:
+    """A search without words reads one page of an index and sorts nobody.
+
+    So on the first page and deep inside of the many who have the same mean.
+    """
+    conn = await asyncpg.connect(own.superuser_url, server_settings={"search_path": "profiles"})
+    try:
+        for statement in (PEOPLE, PROFILES, OFFERINGS):
+            await conn.execute(statement, *([CROWD] if statement is PEOPLE else []))
+        await conn.execute(ANALYSE)
+        await conn.execute(f"SET plan_cache_mode = {plans}")
+        for after in (BEFORE_THE_BEST, (4.0, UUID("80000000-0000-0000-0000-000000000000"))):
+            explained = await conn.fetchval(
+                f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {FIND_BEST}",
+                None, None, None, None, *after, ROWS_OF_A_PAGE,
+            )  # fmt: skip
+            plan = json.loads(explained)[0]["Plan"]
+            nodes = list(_nodes(plan))
+            assert plan["Actual Rows"] == ROWS_OF_A_PAGE
+            assert "mentor_profiles_best" in [node.get("Index Name") for node in nodes]
+            read = [node for node in nodes if node.get("Relation Name") == "mentor_profiles"]
+            assert [node["Actual Rows"] for node in read] == [ROWS_OF_A_PAGE], explained
+    finally:
+        await conn.close()
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
 
 
 async def test_a_new_name_is_found(market: Marketplace, operator: Person) -> None:

@@ -64,6 +64,32 @@ WHERE $8::float8 IS NULL OR score < $8 OR (score = $8 AND person_id > $9::uuid)
 ORDER BY score DESC, person_id
 LIMIT $10
 """
+FIND_BEST = """
+WITH RECURSIVE wanted (slug) AS (
+    SELECT e.slug FROM expertise AS e WHERE e.slug = $1::text
+    UNION ALL
+    SELECT e.slug FROM expertise AS e JOIN wanted AS w ON e.parent = w.slug
+)
+SELECT m.person_id, p.name, p.zone, m.headline, m.expertise, m.languages, m.rating_mean,
+       m.rating_count, cheapest.price_minor, cheapest.currency, m.rating_mean AS score
+FROM mentor_profiles AS m
+JOIN people AS p USING (person_id)
+JOIN LATERAL (
+    SELECT o.price_minor, o.currency FROM offerings AS o
+    WHERE o.mentor_id = m.person_id AND o.published
+      AND ($3::bigint IS NULL OR o.price_minor <= $3)
+      AND ($4::text IS NULL OR o.currency = $4)
+    ORDER BY o.price_minor, o.currency LIMIT 1
+) AS cheapest ON true
+WHERE p.mentor_state = 'approved'
+  AND ($1::text IS NULL OR m.expertise && (SELECT array_agg(w.slug) FROM wanted AS w))
+  AND ($2::text IS NULL OR m.languages @> ARRAY[$2::text])
+  AND (- m.rating_mean, m.person_id) > (- $5::float8, $6::uuid)
+ORDER BY - m.rating_mean, m.person_id
+LIMIT $7
+"""
+"""The search without words, in the order of an index: a page costs the same among many."""
+BEFORE_THE_BEST = (float("inf"), UUID(int=0))
 RELEVANCE_WEIGHT = 50.0
 """How much a match of words counts against a point of rating (a rank lies between 0 and 1)."""
 NEAR_WORDS_LOOKED_AT = 30
@@ -101,6 +127,8 @@ async def near_words(conn: Connection, words: Sequence[str]) -> dict[str, list[s
 
 async def find_mentors(conn: Connection, wanted: Wanted) -> Sequence[asyncpg.Record]:
     """Return the next mentors that are asked for, best first."""
+    if not wanted.tsquery and wanted.sort != "price":
+        return await _find_best(conn, wanted)
     score, person_id = wanted.after or (None, None)
     return await conn.fetch(
         FIND_MENTORS,
@@ -113,5 +141,17 @@ async def find_mentors(conn: Connection, wanted: Wanted) -> Sequence[asyncpg.Rec
         RELEVANCE_WEIGHT,
         score,
         person_id,
+        wanted.at_most,
+    )
+
+
+async def _find_best(conn: Connection, wanted: Wanted) -> Sequence[asyncpg.Record]:
+    return await conn.fetch(
+        FIND_BEST,
+        wanted.expertise,
+        wanted.language,
+        wanted.price_max_minor,
+        wanted.currency,
+        *(wanted.after or BEFORE_THE_BEST),
         wanted.at_most,
     )
