@@ -84,7 +84,7 @@ class Caller:
                             method, url, json=body, headers=headers, params=query
                         ) as answer:
                             if answer.status not in AWAY:
-                                return await _read(what, answer)
+                                return await read_answer(what, answer)
                             reason = f"{answer.status} {await answer.text()}"
                     except (aiohttp.ClientError, OSError) as error:
                         reason = repr(error)
@@ -93,7 +93,8 @@ class Caller:
             raise JourneyFailed(f"{what}: {reason}") from None
 
 
-async def _read(what: str, answer: aiohttp.ClientResponse) -> Json:
+async def read_answer(what: str, answer: aiohttp.ClientResponse) -> Json:
+    """Return the content of an answer, its version included; raises `Refused`."""
     content: Json = {}
     if answer.content_type.endswith("json"):
         found: Any = await answer.json()
