@@ -14,6 +14,7 @@ from services.booking.commands.offerings import republish_offerings
 from services.booking.config import BookingSettings
 from services.booking.domain.terms import Terms
 from services.booking.events import ears
+from services.booking.store.gauges import GAUGES
 from services.booking.workers import loops
 from shared.auth import Verifier, keys_from
 from shared.config import load
@@ -49,6 +50,7 @@ def describe() -> Service:
         verifier=verifier,
         wire=partial(_wire, settings.terms()),
         cleanup=close_clients,
+        gauges=GAUGES,
         tellers={"booking.offerings": republish_offerings},
     )
 

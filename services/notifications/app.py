@@ -13,6 +13,7 @@ from services.notifications.config import Settings
 from services.notifications.domain.letters import Sender
 from services.notifications.events import hear
 from services.notifications.gateway import MailServer
+from services.notifications.store import GAUGES
 from services.notifications.workers import Postman, loops
 from shared.auth import Verifier, keys_from
 from shared.config import load
@@ -57,6 +58,7 @@ def describe() -> Service:
         loops=work,
         verifier=recognise,
         cleanup=close,
+        gauges=GAUGES,
     )
 
 

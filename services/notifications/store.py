@@ -20,6 +20,7 @@ from services.notifications.domain.messages import (
 )
 from shared.db import Connection
 from shared.ids import new_id
+from shared.telemetry import Measure
 
 SAVE_CONTACT = """
 INSERT INTO contacts AS c (person_id, version, name, email, locale, zone)
@@ -138,6 +139,20 @@ UNREAD = """
 SELECT count(*) FROM messages
 WHERE person_id = $1 AND channel = 'feed' AND state = 'sent' AND read_at IS NULL
 """
+WITHOUT_CONTACT = """
+SELECT count(*) AS value FROM messages AS m
+WHERE m.state = 'planned' AND m.planned_at <= $1 AND m.channel = 'mail' AND m.sealed IS NULL
+  AND NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.person_id = m.person_id)
+"""
+
+GAUGES = (
+    Measure(
+        "mentorium_notifications_without_contact",
+        "Mails that are due and whose reader's contact has not arrived.",
+        WITHOUT_CONTACT,
+    ),
+)
+"""What operators watch; the worker shows it."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from services.payments.config import Settings
 from services.payments.domain.orders import Terms
 from services.payments.events import listen
 from services.payments.gateway.calls import StripeGateway
+from services.payments.store.gauges import GAUGES
 from services.payments.workers.loops import loops
 from shared.auth import Verifier, keys_from
 from shared.config import CommonSettings, load
@@ -67,6 +68,7 @@ class _Wiring:
             verifier=self._verifier,
             wire=self._wire,
             cleanup=self._close,
+            gauges=GAUGES,
             tellers={AccountSnapshot.topic: republish_accounts},
         )
 

@@ -17,6 +17,7 @@ from services.profiles.commands.passwords import Passwords
 from services.profiles.config import Settings
 from services.profiles.domain.keys import key_set
 from services.profiles.events import EARS
+from services.profiles.store.gauges import GAUGES
 from services.profiles.workers import loops
 from shared.auth import KEYS_FRESH_SECONDS, Verifier
 from shared.clock import BusinessInstant
@@ -54,6 +55,7 @@ def describe(settings: Settings | None = None) -> Service:
         loops=lambda running: loops(running.pool, office, running.clock),
         verifier=lambda running: Verifier(partial(_published, running.pool, office)),
         wire=partial(_wire, office),
+        gauges=GAUGES,
         tellers={
             "profiles.people": _teller(office, republish_people),
             "profiles.contacts": _teller(office, republish_contacts),

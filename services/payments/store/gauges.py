@@ -1,0 +1,89 @@
+"""What operators watch of the money: calls nobody can decide, money that is stuck, the books.
+
+The books are append-only and their entries are checked when they are written; here they are looked
+over now and then, and `ops verify` proves them.
+"""
+
+from __future__ import annotations
+
+from shared.telemetry import Measure
+
+BOOKS_EVERY_SECONDS = 60.0
+"""The books are added up as a whole, which takes longer the more there is in them."""
+
+UNDETERMINED_CALLS = """
+SELECT count(*) AS value FROM operations WHERE state = 'undetermined'
+"""
+FAILING_CALLS = """
+SELECT kind, count(*) AS value FROM operations
+WHERE state IN ('planned', 'sent') AND attempts >= 5
+GROUP BY kind
+"""
+FAILED_REFUNDS = "SELECT count(*) AS value FROM refunds WHERE state = 'failed'"
+REFUSED_TRANSFERS = """
+SELECT count(*) AS value FROM earnings
+WHERE transfer_state = 'refused' AND released_at IS NOT NULL
+"""
+OLDEST_PAID_WITHOUT_OUTCOME = """
+SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(paid_at)), 0)::float8 AS value
+FROM paid_without_outcome
+"""
+BALANCES = "SELECT account, currency, amount_minor AS value FROM ledger_balances"
+# Ids rise with time, so that only what was written lately is read.
+UNBALANCED_ENTRIES = """
+SELECT count(*) AS value FROM (
+    SELECT entry_id FROM ledger_lines
+    WHERE entry_id > (SELECT uuidv7(interval '-1 day'))
+    GROUP BY entry_id, currency HAVING sum(amount_minor) <> 0
+) AS unbalanced
+"""
+CLEARING_LEFTOVERS = "SELECT count(*) AS value FROM clearing_leftovers"
+
+GAUGES = (
+    Measure(
+        "mentorium_payments_undetermined_calls",
+        "Calls to Stripe of which nobody can say whether they took effect.",
+        UNDETERMINED_CALLS,
+    ),
+    Measure(
+        "mentorium_payments_failing_calls",
+        "Calls to Stripe that were tried five times or more and go on being tried.",
+        FAILING_CALLS,
+        ("kind",),
+    ),
+    Measure(
+        "mentorium_payments_failed_refunds",
+        "Refunds that came back: somebody is owed money.",
+        FAILED_REFUNDS,
+    ),
+    Measure(
+        "mentorium_payments_refused_transfers",
+        "Earnings that are released and whose transfer Stripe refused.",
+        REFUSED_TRANSFERS,
+    ),
+    Measure(
+        "mentorium_payments_paid_without_outcome_seconds",
+        "How long the oldest paid order waits for a session or a refund (business time).",
+        OLDEST_PAID_WITHOUT_OUTCOME,
+    ),
+    Measure(
+        "mentorium_ledger_balance_minor",
+        "Balance of every account of the ledger in minor units; per currency they sum to zero.",
+        BALANCES,
+        ("account", "currency"),
+        BOOKS_EVERY_SECONDS,
+    ),
+    Measure(
+        "mentorium_ledger_unbalanced_entries",
+        "Entries of the last day that do not sum to zero.",
+        UNBALANCED_ENTRIES,
+        every_seconds=BOOKS_EVERY_SECONDS,
+    ),
+    Measure(
+        "mentorium_ledger_clearing_leftovers",
+        "Clearing accounts that are not zero although their order is at rest.",
+        CLEARING_LEFTOVERS,
+        every_seconds=BOOKS_EVERY_SECONDS,
+    ),
+)
+"""What the worker shows."""
