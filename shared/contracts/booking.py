@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from typing import ClassVar, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.contracts.common import BasisPoints, CurrencyCode, Minor, Party
+from shared.contracts.common import (
+    BasisPoints,
+    CurrencyCode,
+    EndsAt,
+    MenteeRef,
+    MentorRef,
+    Minor,
+    OfferingRef,
+    OrderRef,
+    Party,
+    SessionRef,
+    StartsAt,
+    Title,
+)
 from shared.contracts.envelope import Fact
 
 LostReason = Literal["time_sold", "cancelled", "begun", "mentor_unavailable"]
@@ -20,13 +32,13 @@ class OfferingFact(Fact):
     topic: ClassVar[str] = "booking.offerings"
     key_field: ClassVar[str] = "offering_id"
 
-    offering_id: UUID
-    mentor_id: UUID
-    title: str
-    minutes: int
+    offering_id: OfferingRef
+    mentor_id: MentorRef
+    title: Title
+    minutes: int = Field(description="How long a session takes.", examples=[60])
     price_minor: Minor
     currency: CurrencyCode
-    published: bool
+    published: bool = Field(description="Whether it is for sale.", examples=[True])
 
 
 class OfferingPublished(OfferingFact):
@@ -46,8 +58,8 @@ class FrozenPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    preset: CancellationPreset
-    policy_version: int
+    preset: CancellationPreset = Field(description="Which steps the refund has.")
+    policy_version: int = Field(description="Which wording of the preset.", examples=[1])
 
 
 class OrderFact(Fact):
@@ -56,32 +68,35 @@ class OrderFact(Fact):
     topic: ClassVar[str] = "booking.orders"
     key_field: ClassVar[str] = "order_id"
 
-    order_id: UUID
-    session_id: UUID
-    mentor_id: UUID
-    mentee_id: UUID
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    order_id: OrderRef
+    session_id: SessionRef
+    mentor_id: MentorRef
+    mentee_id: MenteeRef
+    starts_at: StartsAt
+    ends_at: EndsAt
     calendar_sequence: int = Field(
-        ge=0, description="SEQUENCE of the invitation (RFC 5545 §3.8.7.4)."
+        ge=0, description="SEQUENCE of the invitation (RFC 5545 §3.8.7.4).", examples=[0]
     )
 
 
 class BookingHeld(OrderFact):
     """A mentor's time is kept for a mentee until `hold_until`; all that paying needs is frozen."""
 
-    offering_id: UUID
-    title: str
+    offering_id: OfferingRef
+    title: Title
     price_minor: Minor
     currency: CurrencyCode
-    hold_until: AwareDatetime
-    policy: FrozenPolicy
+    hold_until: AwareDatetime = Field(
+        description="When the time is given back unless it is paid.",
+        examples=["2026-03-02T12:15:00Z"],
+    )
+    policy: FrozenPolicy = Field(description="What the mentee accepted.")
 
 
 class BookingConfirmed(OrderFact):
     """The session is paid and will take place."""
 
-    title: str
+    title: Title
 
 
 class BookingExpired(OrderFact):
@@ -91,22 +106,26 @@ class BookingExpired(OrderFact):
 class BookingLost(OrderFact):
     """Money came for a session that can no longer take place: it goes back in full."""
 
-    reason: LostReason
+    reason: LostReason = Field(description="Why it cannot take place.")
 
 
 class BookingCancelled(OrderFact):
     """A confirmed session was called off; `refund_basis_points` of the price goes back."""
 
-    by: Party
-    reason: str | None = None
-    refund_basis_points: BasisPoints
+    by: Party = Field(description="Who called it off.")
+    reason: str | None = Field(
+        default=None, description="In the words of that person.", examples=["I am ill."]
+    )
+    refund_basis_points: BasisPoints = Field(examples=[5_000])
 
 
 class SessionCompleted(OrderFact):
     """The session took place; the release delay begins."""
 
-    by: Party
-    completed_at: AwareDatetime
+    by: Party = Field(description="Who said so; `system` when nobody did for 24 hours.")
+    completed_at: AwareDatetime = Field(
+        description="From when the release delay counts.", examples=["2026-03-06T15:05:00Z"]
+    )
 
 
 FACTS: tuple[type[Fact], ...] = (

@@ -58,11 +58,12 @@ def _bare(schema: object, root: Schema) -> str:
 def _stripped(value: object, root: Schema) -> object:
     if isinstance(value, dict):
         whole = _resolved(cast("Schema", value), root)
-        return {
-            key: _stripped(part, root)
-            for key, part in whole.items()
-            if key not in WORDS_FOR_PEOPLE or not isinstance(part, str | int | float | None)
-        }
+        return {key: _stripped(whole[key], root) for key in whole if not _is_said(key, whole)}
     if isinstance(value, list):
         return [_stripped(part, root) for part in cast("list[object]", value)]
     return value
+
+
+def _is_said(key: str, schema: Schema) -> bool:
+    """Return whether a keyword is for people; a field that is called so holds a schema."""
+    return key in WORDS_FOR_PEOPLE and not isinstance(schema[key], dict)

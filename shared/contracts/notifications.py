@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import ClassVar
-from uuid import UUID
 
+from pydantic import Field
+
+from shared.contracts.common import MessageRef, PersonRef
 from shared.contracts.envelope import Fact
 
 
@@ -14,9 +16,9 @@ class MessageSent(Fact):
     topic: ClassVar[str] = "notifications.messages"
     key_field: ClassVar[str] = "message_id"
 
-    message_id: UUID
-    person_id: UUID
-    kind: str
+    message_id: MessageRef
+    person_id: PersonRef
+    kind: str = Field(description="What the message was about.", examples=["payment_receipt"])
 
 
 FACTS: tuple[type[Fact], ...] = (MessageSent,)

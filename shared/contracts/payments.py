@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from typing import ClassVar, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from shared.contracts.common import CurrencyCode, Minor
+from shared.contracts.common import (
+    CurrencyCode,
+    MenteeRef,
+    MentorRef,
+    Minor,
+    OrderRef,
+    RefundRef,
+)
 from shared.contracts.envelope import Fact
 
 
@@ -17,9 +23,9 @@ class MoneyFact(Fact):
     topic: ClassVar[str] = "payments.orders"
     key_field: ClassVar[str] = "order_id"
 
-    order_id: UUID
-    mentor_id: UUID
-    mentee_id: UUID
+    order_id: OrderRef
+    mentor_id: MentorRef
+    mentee_id: MenteeRef
 
 
 class CheckoutOpened(MoneyFact):
@@ -35,22 +41,26 @@ class PaymentSucceeded(MoneyFact):
 
     amount_minor: Minor
     currency: CurrencyCode
-    paid_at: AwareDatetime
+    paid_at: AwareDatetime = Field(
+        description="When Stripe took the payment.", examples=["2026-03-02T12:05:00Z"]
+    )
 
 
 class RefundIssued(MoneyFact):
     """Stripe accepted a refund to the mentee; it is on its way."""
 
-    refund_id: UUID
+    refund_id: RefundRef
     amount_minor: Minor
     currency: CurrencyCode
-    reason: Literal["booking_lost", "cancelled", "operator"]
+    reason: Literal["booking_lost", "cancelled", "operator"] = Field(
+        description="What made us give the money back."
+    )
 
 
 class RefundFailed(MoneyFact):
     """A refund came back from the mentee's bank; an operator must find another way."""
 
-    refund_id: UUID
+    refund_id: RefundRef
     amount_minor: Minor
     currency: CurrencyCode
 
@@ -58,8 +68,12 @@ class RefundFailed(MoneyFact):
 class EarningsReleased(MoneyFact):
     """The release delay is over: the price is split between mentor and platform."""
 
-    mentor_minor: Minor
-    platform_minor: Minor
+    mentor_minor: Minor = Field(
+        description="The mentor's share, in minor units.", examples=[10_200]
+    )
+    platform_minor: Minor = Field(
+        description="The platform's share, in minor units.", examples=[1_800]
+    )
     currency: CurrencyCode
 
 
@@ -76,8 +90,10 @@ class AccountFact(Fact):
     topic: ClassVar[str] = "payments.accounts"
     key_field: ClassVar[str] = "mentor_id"
 
-    mentor_id: UUID
-    can_receive: bool = Field(description="Whether Stripe lets the account take transfers.")
+    mentor_id: MentorRef
+    can_receive: bool = Field(
+        description="Whether Stripe lets the account take transfers.", examples=[True]
+    )
 
 
 class AccountConnected(AccountFact):
@@ -98,8 +114,8 @@ class PayoutFact(Fact):
     topic: ClassVar[str] = "payments.payouts"
     key_field: ClassVar[str] = "mentor_id"
 
-    mentor_id: UUID
-    stripe_payout_id: str
+    mentor_id: MentorRef
+    stripe_payout_id: str = Field(description="The payout at Stripe.", examples=["po_1"])
     amount_minor: Minor
     currency: CurrencyCode
 
@@ -107,7 +123,9 @@ class PayoutFact(Fact):
 class PayoutCreated(PayoutFact):
     """Stripe sent money to the mentor's bank."""
 
-    arrives_at: AwareDatetime
+    arrives_at: AwareDatetime = Field(
+        description="When the bank is expected to have it.", examples=["2026-03-11T00:00:00Z"]
+    )
 
 
 class PayoutPaid(PayoutFact):
@@ -117,7 +135,9 @@ class PayoutPaid(PayoutFact):
 class PayoutFailed(PayoutFact):
     """The bank sent the money back; the mentor must correct the bank details."""
 
-    failure_code: str | None = None
+    failure_code: str | None = Field(
+        default=None, description="Stripe's word for why.", examples=["account_closed"]
+    )
 
 
 FACTS: tuple[type[Fact], ...] = (

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from typing import ClassVar, Literal
-from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.common import Party
+from shared.contracts.common import (
+    MenteeRef,
+    MentorRef,
+    MessageRef,
+    OrderRef,
+    Party,
+    PersonRef,
+    SessionRef,
+)
 from shared.contracts.envelope import Fact
 
 MentorState = Literal["none", "draft", "submitted", "changes_requested", "approved", "suspended"]
 MessageKind = Literal["verify_email", "reset_password", "already_registered"]
+SEALED = "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyIsImVuYyI6IkEyNTZHQ00ifQ.key.nonce.text.tag"
+"""A sealed payload from outside: a header for everybody, the rest for one reader."""
 
 
 class PersonFact(Fact):
@@ -20,9 +29,11 @@ class PersonFact(Fact):
     topic: ClassVar[str] = "profiles.people"
     key_field: ClassVar[str] = "person_id"
 
-    person_id: UUID
-    verified: bool = Field(description="Whether the e-mail address is proven.")
-    mentor_state: MentorState
+    person_id: PersonRef
+    verified: bool = Field(description="Whether the e-mail address is proven.", examples=[True])
+    mentor_state: MentorState = Field(
+        description="How far the mentor profile is.", examples=["approved"]
+    )
 
 
 class PersonRegistered(PersonFact):
@@ -40,7 +51,9 @@ class MentorProfileSubmitted(PersonFact):
 class MentorChangesRequested(PersonFact):
     """An operator asks for changes before approval."""
 
-    reason_code: str | None = None
+    reason_code: str | None = Field(
+        default=None, description="Why, as a word for programs.", examples=["operator"]
+    )
 
 
 class MentorApproved(PersonFact):
@@ -50,7 +63,9 @@ class MentorApproved(PersonFact):
 class MentorSuspended(PersonFact):
     """An operator suspended a mentor: nothing new can be booked."""
 
-    reason_code: str | None = None
+    reason_code: str | None = Field(
+        default=None, description="Why, as a word for programs.", examples=["operator"]
+    )
 
 
 class PersonSnapshot(PersonFact):
@@ -63,23 +78,27 @@ class ReviewFact(Fact):
     topic: ClassVar[str] = "profiles.reviews"
     key_field: ClassVar[str] = "session_id"
 
-    session_id: UUID
-    order_id: UUID
-    mentor_id: UUID
-    mentee_id: UUID
+    session_id: SessionRef
+    order_id: OrderRef
+    mentor_id: MentorRef
+    mentee_id: MenteeRef
 
 
 class ReviewWritten(ReviewFact):
     """One side wrote its review; nobody else sees it yet."""
 
-    by: Party
+    by: Party = Field(description="Whose review it is.")
 
 
 class ReviewsPublished(ReviewFact):
     """Both reviews are in, or the time for them is over: what was written is shown."""
 
-    mentor_rating: int | None = Field(default=None, ge=1, le=5, description="Given by the mentee.")
-    mentee_rating: int | None = Field(default=None, ge=1, le=5, description="Given by the mentor.")
+    mentor_rating: int | None = Field(
+        default=None, ge=1, le=5, description="Stars given by the mentee.", examples=[5]
+    )
+    mentee_rating: int | None = Field(
+        default=None, ge=1, le=5, description="Stars given by the mentor.", examples=[5]
+    )
 
 
 class ContactSealed(Fact):
@@ -88,8 +107,8 @@ class ContactSealed(Fact):
     topic: ClassVar[str] = "profiles.contacts"
     key_field: ClassVar[str] = "person_id"
 
-    person_id: UUID
-    sealed: str = Field(description="JWE compact serialisation of a `Contact`.")
+    person_id: PersonRef
+    sealed: str = Field(description="JWE compact serialisation of a `Contact`.", examples=[SEALED])
 
 
 class ContactErased(Fact):
@@ -99,7 +118,7 @@ class ContactErased(Fact):
     key_field: ClassVar[str] = "person_id"
     tombstone: ClassVar[bool] = True
 
-    person_id: UUID
+    person_id: PersonRef
 
 
 class MessageSealed(Fact):
@@ -108,10 +127,12 @@ class MessageSealed(Fact):
     topic: ClassVar[str] = "profiles.messages"
     key_field: ClassVar[str] = "person_id"
 
-    message_id: UUID
-    person_id: UUID
-    kind: MessageKind
-    sealed: str = Field(description="JWE compact serialisation of a `OneTimeMessage`.")
+    message_id: MessageRef
+    person_id: PersonRef
+    kind: MessageKind = Field(description="What the message is for.")
+    sealed: str = Field(
+        description="JWE compact serialisation of a `OneTimeMessage`.", examples=[SEALED]
+    )
 
 
 FACTS: tuple[type[Fact], ...] = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from shared.contracts import booking, notifications, payments, profiles
 from shared.contracts.envelope import Fact
+from shared.contracts.readers import READERS, SERVICES, Service
 
-Service = Literal["profiles", "booking", "payments", "notifications"]
+__all__ = ["FACTS", "TOPICS", "Service", "Topic", "facts_by_type", "read_by"]
 
 DAY_MS = 24 * 60 * 60 * 1000
 KEEP_FACTS_MS = 30 * DAY_MS
@@ -26,11 +26,21 @@ class Topic:
     name: str
     key: str
     writer: Service
-    readers: tuple[Service, ...]
     partitions: int = PARTITIONS
     retention_ms: int = KEEP_FACTS_MS
     compacted: bool = False
     retold: bool = False
+
+    @property
+    def facts(self) -> tuple[type[Fact], ...]:
+        """The kinds of facts that travel on it."""
+        return tuple(fact for fact in FACTS if fact.topic == self.name)
+
+    @property
+    def readers(self) -> tuple[Service, ...]:
+        """Who listens to at least one of its facts."""
+        heard = [READERS.get(fact, {}) for fact in self.facts]
+        return tuple(each for each in SERVICES if any(each in who for who in heard))
 
     @property
     def kept(self) -> str:
@@ -39,35 +49,16 @@ class Topic:
 
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(
-        "profiles.people",
-        "person_id",
-        "profiles",
-        ("booking", "notifications"),
-        retold=True,
-    ),
-    Topic("profiles.reviews", "session_id", "profiles", ("notifications",)),
-    Topic(
-        "profiles.contacts",
-        "person_id",
-        "profiles",
-        ("notifications",),
-        compacted=True,
-        retold=True,
-    ),
-    Topic(
-        "profiles.messages",
-        "person_id",
-        "profiles",
-        ("notifications",),
-        retention_ms=KEEP_SECRETS_MS,
-    ),
-    Topic("booking.offerings", "offering_id", "booking", ("profiles",), retold=True),
-    Topic("booking.orders", "order_id", "booking", ("profiles", "payments", "notifications")),
-    Topic("payments.orders", "order_id", "payments", ("booking", "notifications")),
-    Topic("payments.accounts", "mentor_id", "payments", ("booking", "notifications"), retold=True),
-    Topic("payments.payouts", "mentor_id", "payments", ("notifications",)),
-    Topic("notifications.messages", "message_id", "notifications", ()),
+    Topic("profiles.people", "person_id", "profiles", retold=True),
+    Topic("profiles.reviews", "session_id", "profiles"),
+    Topic("profiles.contacts", "person_id", "profiles", compacted=True, retold=True),
+    Topic("profiles.messages", "person_id", "profiles", retention_ms=KEEP_SECRETS_MS),
+    Topic("booking.offerings", "offering_id", "booking", retold=True),
+    Topic("booking.orders", "order_id", "booking"),
+    Topic("payments.orders", "order_id", "payments"),
+    Topic("payments.accounts", "mentor_id", "payments", retold=True),
+    Topic("payments.payouts", "mentor_id", "payments"),
+    Topic("notifications.messages", "message_id", "notifications"),
 )
 
 FACTS: tuple[type[Fact], ...] = (

@@ -1,0 +1,106 @@
+"""Who listens to which fact, and what it makes them do.
+
+What is written here stands in the AsyncAPI document and in docs/events.md; a test compares it with
+what each service has ears for. What is in neither table is told to nobody, and fails that test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from shared.contracts import booking, notifications, payments, profiles
+from shared.contracts.envelope import Fact
+
+Service = Literal["profiles", "booking", "payments", "notifications"]
+SERVICES: tuple[Service, ...] = ("profiles", "booking", "payments", "notifications")
+
+_VETTED = "Knows who is approved, and whose offerings can be bought."
+_KNOWS_MENTOR = "Follows the state of the mentor; tells nobody."
+_FOR_SALE = "Shows in search what can be bought, and at which price."
+_PAYABLE = "Lets a mentor publish paid offerings while the account can receive money."
+_TELLS_PAYABLE = "Tells the mentor once the account can receive money."
+
+READERS: Mapping[type[Fact], Mapping[Service, str]] = {
+    profiles.PersonRegistered: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.PersonVerified: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.MentorProfileSubmitted: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.MentorChangesRequested: {
+        "booking": _VETTED,
+        "notifications": "Tells the mentor what to change.",
+    },
+    profiles.MentorApproved: {
+        "booking": _VETTED,
+        "notifications": "Tells the mentor that offerings may be published.",
+    },
+    profiles.MentorSuspended: {
+        "booking": _VETTED,
+        "notifications": "Tells the mentor, with the reason.",
+    },
+    profiles.PersonSnapshot: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.ReviewWritten: {"notifications": "Reminds this side of the review no more."},
+    profiles.ReviewsPublished: {"notifications": "Tells both sides that the reviews are shown."},
+    profiles.ContactSealed: {
+        "notifications": "Unseals and keeps the address, the name, the locale and the zone."
+    },
+    profiles.ContactErased: {
+        "notifications": "Forgets the contact for good: a late duplicate revives nobody."
+    },
+    profiles.MessageSealed: {
+        "notifications": "Plans the mail; the secret is unsealed when it is sent."
+    },
+    booking.OfferingPublished: {"profiles": _FOR_SALE},
+    booking.OfferingWithdrawn: {"profiles": _FOR_SALE},
+    booking.OfferingSnapshot: {"profiles": _FOR_SALE},
+    booking.BookingHeld: {
+        "payments": "Opens the order and prepares the payment page.",
+        "notifications": "Learns of the session, its people and its time.",
+    },
+    booking.BookingConfirmed: {
+        "profiles": "Expects the reviews of both sides.",
+        "payments": "Notes that the session will take place.",
+        "notifications": "Sends both sides the invitation; plans the reminders.",
+    },
+    booking.BookingExpired: {
+        "payments": "Closes the payment page.",
+        "notifications": "Says nothing more about the session.",
+    },
+    booking.BookingLost: {
+        "payments": "Refunds the whole price.",
+        "notifications": "Tells the mentee why, and that the money comes back.",
+    },
+    booking.BookingCancelled: {
+        "profiles": "Expects no reviews any more.",
+        "payments": "Refunds the fraction that the fact says.",
+        "notifications": "Takes the session out of both calendars; sends no reminder any more.",
+    },
+    booking.SessionCompleted: {
+        "profiles": "Lets both sides write their reviews.",
+        "payments": "Begins the release delay, after which the mentor's share is transferred.",
+        "notifications": "Asks both sides for a review.",
+    },
+    payments.CheckoutClosed: {"booking": "Gives back the time of the hold at once."},
+    payments.PaymentSucceeded: {
+        "booking": "Confirms the order, or gives it up as lost.",
+        "notifications": "Sends the mentee the receipt.",
+    },
+    payments.RefundIssued: {"notifications": "Tells the mentee how much comes back."},
+    payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},
+    payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
+    payments.AccountChanged: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
+    payments.AccountSnapshot: {
+        "booking": _PAYABLE,
+        "notifications": "Follows the state of the account; tells nobody.",
+    },
+    payments.PayoutPaid: {"notifications": "Tells the mentor that the money arrived."},
+    payments.PayoutFailed: {"notifications": "Tells the mentor to correct the bank details."},
+}
+
+UNREAD: Mapping[type[Fact], str] = {
+    payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
+    payments.RefundFailed: "Operators see it in the console, where they find another way.",
+    payments.EarningsReleased: "The mentor is told at the transfer that follows.",
+    payments.PayoutCreated: "The mentor is told when the money has arrived.",
+    notifications.MessageSent: "For whoever counts messages; none of our services does.",
+}
+"""What nobody here listens to, and why it is told all the same."""
