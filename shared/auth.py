@@ -8,6 +8,7 @@ the requests' backs; only a token whose key is unknown waits, and one fetch serv
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -37,6 +38,7 @@ KEYS_MISSING_SECONDS = 0.5
 """The same while there are no keys at all and everybody waits for them."""
 FETCH_SECONDS = 3.0
 TOKEN_LONGEST = 4096
+TOKENS_REMEMBERED = 4_096
 
 _log = logger("auth")
 
@@ -112,6 +114,14 @@ def sign_access_token(key: ECKey, principal: Principal) -> str:
     return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "at+jwt"}, claims, key)
 
 
+@dataclass(frozen=True)
+class _Good:
+    """Whom a verified token stands for, until which second since 1970."""
+
+    principal: Principal
+    until: int
+
+
 class Verifier:
     """Recognises people by their tokens, with keys from any source."""
 
@@ -122,6 +132,7 @@ class Verifier:
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
+        self._read_before: OrderedDict[str, _Good] = OrderedDict()
 
     async def principal(self, token: str) -> Principal:
         """Return whom a token stands for; raises `TokenInvalid` or `KeysUnavailable`."""
@@ -129,6 +140,8 @@ class Verifier:
             raise TokenInvalid
         if self._clock() - self._fetched_at > KEYS_FRESH_SECONDS:
             self._fetch_soon()
+        if known := self._remembered(token):
+            return known
         try:
             return self._read(token)
         except UnknownKey:
@@ -139,17 +152,35 @@ class Verifier:
         except UnknownKey:
             raise TokenInvalid if self._keys else KeysUnavailable from None
 
+    def _remembered(self, token: str) -> Principal | None:
+        """Return whom a token stands for that was verified with these keys and is not over yet.
+
+        A person sends the same token with every request, and verifying costs more than most reads.
+        """
+        found = self._read_before.get(token)
+        if found is None or found.until <= to_epoch_seconds(system_now()):
+            return None
+        self._read_before.move_to_end(token)
+        return found.principal
+
+    def _remember(self, token: str, good: _Good) -> None:
+        self._read_before[token] = good
+        while len(self._read_before) > TOKENS_REMEMBERED:
+            self._read_before.popitem(last=False)
+
     def _read(self, token: str) -> Principal:
         if self._keys is None:
             raise UnknownKey
         try:
             read = jwt.decode(token, _pick(self._keys, token), algorithms=[ALGORITHM])
             _CLAIMS.validate(read.claims)
-            return Principal(
+            principal = Principal(
                 PersonId(UUID(str(read.claims["sub"]))),
                 frozenset(Role(role) for role in cast("list[str]", read.claims["roles"])),
                 UUID(str(read.claims["sid"])),
             )
+            self._remember(token, _Good(principal, int(read.claims["exp"]) + LEEWAY_SECONDS))
+            return principal
         except (JoseError, ValueError, KeyError, TypeError):
             raise TokenInvalid from None
 
@@ -172,6 +203,8 @@ class Verifier:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = await self._source()
+            # A key may have been taken out.
+            self._read_before.clear()
             self._fetched_at = self._clock()
         except Exception as error:
             # Whatever it was, the keys we have are as good as before.

@@ -19,7 +19,7 @@ from typing import Protocol
 import asyncpg
 
 from shared.contracts.envelope import TRACE_HEADER, TYPE_HEADER, Fact, enclose
-from shared.db import Connection, Pool, connection, ring, try_lock
+from shared.db import Connection, Pool, connection, ring, try_lock, unlock_all
 from shared.ids import new_id
 from shared.log import logger
 from shared.telemetry import EVENTS_PUBLISHED, SpanKind, begin, current_traceparent, tracing
@@ -124,7 +124,7 @@ class Relay:
                     if not await self.carry(conn):
                         await _either(stopping, self._bell, POLL_SECONDS)
             finally:
-                await conn.execute("SELECT pg_advisory_unlock_all()")
+                await unlock_all(conn)
 
     async def carry(self, conn: Connection) -> int:
         """Publish one batch of the oldest facts; return how many there were."""

@@ -148,7 +148,8 @@ async def read_order(conn: Connection, order_id: OrderId) -> Order | None:
 
 async def read_orders(conn: Connection, order_ids: Iterable[UUID]) -> list[Order]:
     """Return orders, newest first."""
-    return [_order(row) for row in await conn.fetch(READ_ORDERS, list(order_ids))]
+    wanted = list(order_ids)
+    return [_order(row) for row in await conn.fetch(READ_ORDERS, wanted)] if wanted else []
 
 
 async def lock_order(conn: Connection, order_id: OrderId) -> Order | None:
