@@ -31,7 +31,7 @@ from shared.idempotency import prune_answers
 from shared.inbox import Ears, Inbox
 from shared.limits import Limiter, prune_buckets
 from shared.log import configure_logs, logger
-from shared.migrate import migrate
+from shared.migrate import migrate, wait_until_migrated
 from shared.outbox import Relay, bell_of
 from shared.republish import Republisher, Teller
 from shared.telemetry import (
@@ -219,9 +219,7 @@ async def _serve(service: Service, common: CommonSettings, role: str, host: str,
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    opening = asyncio.create_task(
-        wait_for_pool(service.database_url, process=f"{service.name}-{role}")
-    )
+    opening = asyncio.create_task(_open(service, role))
     if not await _before(told, opening):
         return 0
     running = Running(await opening, business_clock(common.mentorium_clock_file), common)
@@ -254,8 +252,15 @@ async def _serve(service: Service, common: CommonSettings, role: str, host: str,
     return 0
 
 
+async def _open(service: Service, role: str) -> Pool:
+    """Open the pool and wait for the migrations of this version: both may come later than we."""
+    pool = await wait_for_pool(service.database_url, process=f"{service.name}-{role}")
+    await wait_until_migrated(pool, service.migrations, service.name)
+    return pool
+
+
 async def _before(told: asyncio.Event, opening: asyncio.Task[Pool]) -> bool:
-    """Return whether the pool opened before the process was told to stop."""
+    """Return whether the pool was open before the process was told to stop."""
     stop = asyncio.create_task(told.wait())
     await asyncio.wait({stop, opening}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
