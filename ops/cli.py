@@ -6,40 +6,45 @@ could not do its work.
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from ops import dead_letters
+from ops import saga_cli
 from ops.config import CannotOperate, OpsSettings
-from ops.dead_letters import service_database
 from ops.lag import Progress, progress
 from ops.republish import request_republish, retold_by
 from ops.rest import Marketplace, NotAtRest, wait_for_rest
+from ops.terminal import (
+    FOUND_WRONG,
+    SERVICES,
+    AsJson,
+    Of,
+    Reason,
+    business_now,
+    in_database,
+    out,
+    print_json,
+    run,
+    who,
+)
 from ops.topics import create_topics, topic_states
 from ops.verify.report import Failure, Report
 from ops.verify.run import Market, verify
+from shared import dead_letters
 from shared.bus import Broker
 from shared.clock import business_clock
 from shared.config import CommonSettings, load
-from shared.contracts.topics import Service
 from shared.db import Connection
+from shared.dead_letters import DeadLetter
+from shared.deeds import Action, Deed, carry_out
+from shared.errors import Refusal
 
-FOUND_WRONG = 1
-CANNOT = 2
 GRACE_SECONDS = 30.0
-SERVICES: tuple[Service, ...] = get_args(Service)
 
-Of = Annotated[Service, typer.Option("--service", help="The service in question.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs instead of people.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is logged.")]
 EventId = Annotated[UUID, typer.Argument(help="The event, as `list` names it.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -47,29 +52,13 @@ topics = typer.Typer(no_args_is_help=True, help="The topics of the contracts on 
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: events a service could not handle.")
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
-
-Result = TypeVar("Result")
-_out = Console()
-_err = Console(stderr=True)
-
-
-def run(work: Coroutine[None, None, Result]) -> Result:
-    """Run a command's work; what it cannot do ends the program with the reason."""
-    try:
-        return asyncio.run(work)
-    except CannotOperate as error:
-        _err.print(str(error), markup=False, soft_wrap=True)
-        raise typer.Exit(CANNOT) from None
+app.add_typer(saga_cli.saga, name="saga")
+app.add_typer(saga_cli.audit, name="audit")
 
 
 def broker_of(common: CommonSettings) -> Broker:
     """Return the broker the settings name."""
     return Broker(common.kafka_bootstrap_servers, common.kafka_topic_prefix, "ops")
-
-
-def print_json(value: object) -> None:
-    """Print a value for programs."""
-    typer.echo(json.dumps(value, indent=2))
 
 
 @topics.command("create")
@@ -101,7 +90,7 @@ def show_topics() -> None:
             ", ".join(topic.readers) or "nobody here",
             on_broker,
         )
-    _out.print(table)
+    out.print(table)
     if any(state.differs or not state.exists for state in states):
         raise typer.Exit(FOUND_WRONG)
 
@@ -113,7 +102,7 @@ def list_dead_letters(
     every: Annotated[bool, typer.Option("--all", help="Also what only waits.")] = False,
 ) -> None:
     """List the parked events of a service, oldest first."""
-    found = _in_database(service, lambda conn: dead_letters.dead_letters(conn, every_state=every))
+    found = in_database(service, lambda conn: dead_letters.dead_letters(conn, every_state=every))
     if as_json:
         print_json([letter.summary() for letter in found])
         return
@@ -129,14 +118,20 @@ def list_dead_letters(
             f"{letter.kept_at:%Y-%m-%d %H:%M:%S}",
             letter.waits_for or letter.error or "",
         )
-    _out.print(table if found else "none")
+    out.print(table if found else "none")
 
 
 @dlq.command("show")
 def show_dead_letter(service: Of, event_id: EventId) -> None:
     """Show one kept event without what is sealed or secret."""
-    letter = _in_database(service, lambda conn: dead_letters.dead_letter(conn, event_id))
-    print_json(letter.whole())
+
+    async def show(conn: Connection) -> DeadLetter:
+        try:
+            return await dead_letters.dead_letter(conn, event_id)
+        except Refusal:
+            raise CannotOperate(f"no event {event_id} is kept here") from None
+
+    print_json(in_database(service, show).whole())
 
 
 @dlq.command("replay")
@@ -146,15 +141,30 @@ def replay_dead_letters(
     event_id: Annotated[UUID | None, typer.Argument(help="One event; none: all.")] = None,
 ) -> None:
     """Hand parked events back to the worker, their tries forgotten."""
-    done = _in_database(service, lambda conn: dead_letters.replay(conn, event_id, reason))
-    typer.echo(f"{len(done)} handed back to {service}")
+
+    async def replay(conn: Connection) -> int:
+        parked = await dead_letters.dead_letters(conn)
+        chosen = [event_id] if event_id else [letter.event_id for letter in parked]
+        for each in chosen:
+            await _do(conn, dead_letters.replay, "replay", each, reason)
+        return len(chosen)
+
+    typer.echo(f"{in_database(service, replay)} handed back to {service}")
 
 
 @dlq.command("discard")
 def discard_dead_letter(service: Of, event_id: EventId, reason: Reason) -> None:
     """Give a parked event up for ever; what waits behind it goes on."""
-    _in_database(service, lambda conn: dead_letters.discard(conn, event_id, reason))
+    in_database(service, lambda conn: _do(conn, dead_letters.discard, "discard", event_id, reason))
     typer.echo(f"{event_id} is given up")
+
+
+async def _do(conn: Connection, action: Action, name: str, event_id: UUID, reason: str) -> None:
+    deed = Deed(who(), name, str(event_id), reason)
+    try:
+        await carry_out(conn, action, deed, business_now())
+    except Refusal:
+        raise CannotOperate(f"no event {event_id} is parked here") from None
 
 
 @app.command("lag")
@@ -167,8 +177,8 @@ def show_lag(as_json: AsJson = False) -> None:
     table = Table("reader", "topic", "partition", "reached", "end", "lag")
     for row in rows:
         table.add_row(*(str(value) for value in _progress_fields(row).values()))
-    _out.print(table)
-    _out.print(f"lag in all: {sum(row.lag for row in rows)}")
+    out.print(table)
+    out.print(f"lag in all: {sum(row.lag for row in rows)}")
 
 
 @app.command("republish")
@@ -176,7 +186,7 @@ def republish(service: Of) -> None:
     """Ask a service to tell the present state of its topics again."""
     if not retold_by(service):
         run(_refuse(f"{service} has no topic that can be told again"))
-    for topic in _in_database(service, lambda conn: request_republish(conn, service)):
+    for topic in in_database(service, lambda conn: request_republish(conn, service)):
         typer.echo(f"asked for {topic}")
 
 
@@ -218,7 +228,7 @@ def _show(report: Report) -> None:
     books = Table("book", "account", "currency", "minor units")
     for balance in report.books:
         books.add_row(*(str(value) for value in balance.fields().values()))
-    _out.print(books)
+    out.print(books)
     for each in report.in_flight:
         typer.echo(f"in flight: {each.service} {each.kind} {each.subject}")
     for each in report.failures:
@@ -239,14 +249,3 @@ def _progress_fields(row: Progress) -> dict[str, str | int]:
         "end": row.end,
         "lag": row.lag,
     }
-
-
-def _in_database(service: Service, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """Do `work` in one transaction on a service's database, with that service's rights."""
-
-    async def do() -> Result:
-        url = load(OpsSettings).writing_url(service)
-        async with service_database(url) as conn:
-            return await work(conn)
-
-    return run(do())

@@ -102,11 +102,13 @@ LEFT JOIN booking.orders AS b ON b.order_id = p.order_id
 LEFT JOIN payments.refunds AS r ON r.order_id = p.order_id
 WHERE p.state = 'paid'
   AND CASE
-      WHEN b.state IN ('confirmed', 'completed') THEN r.order_id IS NOT NULL
+      WHEN b.state = 'confirmed' THEN r.order_id IS NOT NULL
+      -- Once the session is over, an operator may give back what was not given out yet.
+      WHEN b.state = 'completed' THEN r.reason <> 'operator'
       WHEN b.state = 'lost' THEN r.amount_minor IS DISTINCT FROM p.price_minor
       WHEN b.state = 'cancelled' AND b.refund_basis_points = 10000
           THEN r.amount_minor IS DISTINCT FROM p.price_minor
-      WHEN b.state = 'cancelled' AND b.refund_basis_points = 0 THEN r.order_id IS NOT NULL
+      WHEN b.state = 'cancelled' AND b.refund_basis_points = 0 THEN r.reason <> 'operator'
       -- What a fraction comes to is rounded by the currency; it is never more than the fraction.
       WHEN b.state = 'cancelled' THEN
           COALESCE(r.amount_minor, 0) * 10000 > p.price_minor * b.refund_basis_points

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
-from ops.config import CannotOperate
+from ops.database import reading
 from ops.rest import ALL_SERVICES
 from ops.verify import checks
 from ops.verify.checks import Check, checks_of
@@ -24,7 +21,7 @@ from ops.verify.stripe_books import (
 )
 from shared.clock import monotonic_seconds
 from shared.contracts.topics import Service
-from shared.db import Connection, open_pool
+from shared.db import Connection
 
 LOOK_SECONDS = 1.0
 """Between two looks at what comes true in the end."""
@@ -52,7 +49,7 @@ async def verify(market: Market, grace_seconds: float) -> Report:
     """Check everything; raises `CannotOperate` when a book cannot be read."""
     every = checks_of(market.services)
     async with (
-        _reading(market.database_url) as conn,
+        reading(market.database_url) as conn,
         reading_stripe(market.stripe_url, market.stripe_key) as stripe,
     ):
         first = await _look(conn, stripe, market, every)
@@ -103,12 +100,3 @@ async def _balances(conn: Connection, stripe: StripeBooks) -> tuple[Balance, ...
     rows = await conn.fetch(checks.LEDGER_BALANCES)
     ours = [Balance("ledger", row["account"], row["currency"], row["amount_minor"]) for row in rows]
     return (*ours, *stripe.balances())
-
-
-@asynccontextmanager
-async def _reading(url: str) -> AsyncGenerator[Connection]:
-    try:
-        async with await open_pool(url, process="ops", largest=1) as pool, pool.acquire() as conn:
-            yield conn
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CannotOperate(f"database: {type(error).__name__} {error}") from error

@@ -1,13 +1,14 @@
-"""What booking does by itself: expire holds and complete sessions when their time has come."""
+"""What booking does by itself: expire holds, complete sessions, do what operators asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from services.booking.commands.holds import expire_next_hold
-from services.booking.commands.orders import complete_next_session
+from services.booking.commands.orders import ACTIONS, complete_next_session
 from shared.clock import BusinessClock
 from shared.db import Connection, Pool, in_transaction
+from shared.deeds import Clerk
 from shared.process import Loop
 
 POLL_SECONDS = 0.3
@@ -31,6 +32,7 @@ def loops(pool: Pool, clock: BusinessClock) -> Sequence[Loop]:
     return (
         Loop("expire_holds", lambda: expire_holds(pool, clock), POLL_SECONDS),
         Loop("complete_sessions", lambda: complete_sessions(pool, clock), POLL_SECONDS),
+        Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
     )
 
 

@@ -12,6 +12,7 @@ from services.notifications.domain.letters import Sender, feed_words
 from services.notifications.store import FeedItem
 from shared.db import Connection
 from shared.web import SIGNED_IN, Api, Body, Call, Page, PageQuery, View
+from shared.web.operators import add_operator_routes
 from shared.web.shapes import CursorInvalid
 
 
@@ -70,6 +71,7 @@ def make_api(sender: Sender) -> Api:
         """Count what is unread."""
         return UnreadView(unread=await store.count_unread(conn, call.person_id))
 
+    add_operator_routes(api)
     return api
 
 

@@ -32,6 +32,8 @@ class Account(Enum):
     """Expense: what Stripe keeps of a charge."""
     REFUND_FAILED = "refund_failed"
     """Liability: refunds that came back; an operator finds another way to the mentee."""
+    OUTSIDE_STRIPE = "outside_stripe"
+    """Asset: the platform's own bank account, from which a failed refund may be paid."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,12 @@ def refund_planned(order_id: UUID, refund_id: UUID, amount: Money, at: datetime)
     )
 
 
-def refund_settled(order_id: UUID, refund_id: UUID, amount: Money, at: datetime) -> Entry:
+def refund_settled(
+    order_id: UUID, refund_id: UUID, amount: Money, at: datetime, *, attempt: int = 1
+) -> Entry:
     """Post that Stripe took the refund from the platform's balance."""
     return _entry(
-        f"refund_settled:{refund_id}",
+        f"refund_settled:{_attempted(refund_id, attempt)}",
         at,
         _line(Account.REFUNDS_IN_TRANSIT, amount, order_id),
         _line(Account.STRIPE_BALANCE, _minus(amount), order_id),
@@ -100,15 +104,43 @@ def refund_settled(order_id: UUID, refund_id: UUID, amount: Money, at: datetime)
 
 
 def refund_failed(
-    order_id: UUID, refund_id: UUID, amount: Money, at: datetime, *, settled: bool
+    order_id: UUID,
+    refund_id: UUID,
+    amount: Money,
+    at: datetime,
+    *,
+    settled: bool,
+    attempt: int = 1,
 ) -> Entry:
     """Post a refund that came back, or never left: an operator decides about the money."""
     source = Account.STRIPE_BALANCE if settled else Account.REFUNDS_IN_TRANSIT
     return _entry(
-        f"refund_failed:{refund_id}",
+        f"refund_failed:{_attempted(refund_id, attempt)}",
         at,
         _line(source, amount, order_id),
         _line(Account.REFUND_FAILED, _minus(amount), order_id),
+    )
+
+
+def refund_retried(
+    order_id: UUID, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
+) -> Entry:
+    """Post that a failed refund is on its way once more."""
+    return _entry(
+        f"refund_retried:{_attempted(refund_id, attempt)}",
+        at,
+        _line(Account.REFUND_FAILED, amount, order_id),
+        _line(Account.REFUNDS_IN_TRANSIT, _minus(amount), order_id),
+    )
+
+
+def refund_paid_otherwise(order_id: UUID, refund_id: UUID, amount: Money, at: datetime) -> Entry:
+    """Post that the mentee got a failed refund from the platform's own bank account."""
+    return _entry(
+        f"refund_paid_otherwise:{refund_id}",
+        at,
+        _line(Account.REFUND_FAILED, amount, order_id),
+        _line(Account.OUTSIDE_STRIPE, _minus(amount), order_id),
     )
 
 
@@ -131,6 +163,10 @@ def transfer(order_id: UUID, mentor_id: UUID, amount: Money, at: datetime) -> En
         _line(Account.MENTOR_PAYABLE, amount, order_id, mentor_id),
         _line(Account.STRIPE_BALANCE, _minus(amount), order_id),
     )
+
+
+def _attempted(refund_id: UUID, attempt: int) -> str:
+    return str(refund_id) if attempt == 1 else f"{refund_id}:{attempt}"
 
 
 def _entry(cause: str, at: datetime, *lines: Line) -> Entry:

@@ -242,8 +242,12 @@ async def test_an_operator_chooses_the_share_and_nobody_else_does(market: Market
     )
     assert (status, problem["code"]) == (403, "share_not_yours")
     assert (await _cancel(market, order, operator, refund_basis_points=10_001))[0] == 422
+    status, problem = await _cancel(market, order, operator, refund_basis_points=2_500)
+    assert (status, problem["code"]) == (422, "reason_missing")
     market.clock.instant = SLOT + timedelta(minutes=30)
-    status, after = await _cancel(market, order, operator, refund_basis_points=2_500)
+    status, after = await _cancel(
+        market, order, operator, refund_basis_points=2_500, reason="Dispute"
+    )
     assert (status, after["cancelled_by"], after["refund_basis_points"]) == (200, "operator", 2_500)
 
 

@@ -48,8 +48,18 @@ OFFERING = {
 }
 REVIEW = {"rating": 5, "text": "Good."}
 
+KIT = {
+    "GET /v1/operator/orders/{order_id}/steps": Access(OPERATOR, OPERATORS),
+    "GET /v1/operator/stuck": Access(OPERATOR, OPERATORS),
+    "GET /v1/operator/dead-letters": Access(OPERATOR, OPERATORS),
+    "POST /v1/operator/dead-letters/{event_id}/replay": Access(OPERATOR, OPERATORS),
+    "GET /v1/operator/log": Access(OPERATOR, OPERATORS),
+}
+"""The routes of `shared.web.operators`, which every service has."""
+
 ACCESS: dict[str, dict[str, Access]] = {
     "profiles": {
+        **KIT,
         "POST /v1/accounts": Access(ANYONE, PUBLIC),
         "POST /v1/accounts/verify": Access(ANYONE, PUBLIC),
         "POST /v1/accounts/verification": Access(ANYONE, PUBLIC),
@@ -80,6 +90,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/operator/mentors/{person_id}/reinstate": Access(OPERATOR, OPERATORS),
     },
     "booking": {
+        **KIT,
         "GET /v1/goals": Access(SIGNED_IN, OWN),
         "POST /v1/goals": Access(SIGNED_IN, OWN),
         "PUT /v1/goals/{goal_id}": Access(SIGNED_IN, PARTIES, GOAL),
@@ -106,6 +117,12 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/offerings/{offering_id}/slots": Access(ANYONE, PUBLIC),
     },
     "payments": {
+        **KIT,
+        "GET /v1/operator/orders/{order_id}/money-state": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/orders/{order_id}/release": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/orders/{order_id}/refund": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/orders/{order_id}/refund/retry": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/orders/{order_id}/refund/paid-otherwise": Access(OPERATOR, OPERATORS),
         "POST /v1/me/account": Access(MENTOR, OWN),
         "GET /v1/me/account": Access(MENTOR, OWN),
         "POST /v1/me/account/onboarding-link": Access(MENTOR, OWN),
@@ -123,6 +140,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /webhooks/stripe-connect": Access(ANYONE, PUBLIC),
     },
     "notifications": {
+        **KIT,
         "GET /v1/me/feed": Access(SIGNED_IN, OWN),
         "POST /v1/me/feed/read": Access(SIGNED_IN, OWN),
         "GET /v1/me/feed/unread": Access(SIGNED_IN, OWN),

@@ -14,7 +14,7 @@ from tests.house.sources import broken, present_services, sources
 from tests.house.test_text import is_sql
 
 MakeDatabase = Callable[..., Awaitable[Database]]
-OPS_IN_A_SCHEMA = ("ops.dead_letters", "ops.republish")
+OPS_IN_A_SCHEMA = ("ops.republish",)
 """Their statements run in the schema of any one service."""
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
 
-from ops import dead_letters
 from ops.cli import app
-from ops.config import CannotOperate
-from ops.dead_letters import service_database
+from ops.database import service_database
 from ops.republish import request_republish
-from shared.clock import SystemBusinessClock, system_now
+from shared import dead_letters
+from shared.clock import BusinessInstant, SystemBusinessClock, system_now
 from shared.contracts.envelope import Fact, enclose
 from shared.contracts.profiles import ContactErased, ContactSealed
 from shared.contracts.topics import TOPICS
 from shared.db import Connection, Pool
+from shared.deeds import Action, Deed, carry_out
+from shared.errors import NotFound
 from shared.ids import new_id
 from shared.inbox import Arrival, Ears, Heard, Inbox
 from tests.engines import Database
@@ -47,6 +49,13 @@ class Reader:
         for _ in range(10):
             if not await self.inbox.take_up():
                 return
+
+
+async def do(database: Database, action: Action, event_id: UUID, reason: str) -> None:
+    """Do what the command line does: the deed and its line in the log, in one transaction."""
+    async with service_database(database.app_url(SERVICE)) as conn:
+        deed = Deed("ops:test", action.__name__, str(event_id), reason)
+        await carry_out(conn, action, deed, BusinessInstant(system_now()))
 
 
 def arrival(fact: Fact) -> Arrival:
@@ -88,13 +97,12 @@ async def test_a_replay_runs_the_event_before_those_behind_it(
 ):
     """After the mistake is mended the head is handled once, then the others in order."""
     reader, first = parked
-    async with service_database(kit_database.app_url(SERVICE)) as conn:
-        assert await dead_letters.replay(conn, None, "mended") == [first.event_id()]
+    await do(kit_database, dead_letters.replay, first.event_id(), "mended")
     reader.broken = False
     await reader.take_up_everything()
     assert reader.versions == [1, 2, 3]
-    logged = await pool.fetchrow("SELECT event_id, action, reason FROM dead_letter_log")
-    assert tuple(logged or ()) == (first.event_id(), "replayed", "mended")
+    logged = await pool.fetchrow("SELECT who, action, subject, reason, outcome FROM operator_log")
+    assert tuple(logged or ()) == ("ops:test", "replay", str(first.event_id()), "mended", "done")
 
 
 async def test_a_replay_that_fails_again_is_parked_again(
@@ -102,8 +110,7 @@ async def test_a_replay_that_fails_again_is_parked_again(
 ):
     """Trying again without mending anything harms nothing: the key still waits, in order."""
     reader, first = parked
-    async with service_database(kit_database.app_url(SERVICE)) as conn:
-        await dead_letters.replay(conn, first.event_id(), "hope")
+    await do(kit_database, dead_letters.replay, first.event_id(), "hope")
     for _ in range(3):
         await pool.execute("UPDATE kept_events SET next_try_at = now() WHERE state <> 'parked'")
         await reader.take_up_everything()
@@ -117,27 +124,25 @@ async def test_a_discarded_event_never_takes_effect_again(
 ):
     """What waited behind goes on, and a copy of the discarded event is a duplicate."""
     reader, first = parked
-    async with service_database(kit_database.app_url(SERVICE)) as conn:
-        await dead_letters.discard(conn, first.event_id(), "the contact was deleted by hand")
+    await do(kit_database, dead_letters.discard, first.event_id(), "deleted by hand")
     await reader.take_up_everything()
     assert reader.versions == [2, 3]
     reader.broken = False
     assert await reader.inbox.receive(first) == "duplicate"
-    assert await pool.fetchval("SELECT action FROM dead_letter_log") == "discarded"
+    assert await pool.fetchval("SELECT action FROM operator_log") == "discard"
 
 
 async def test_only_a_parked_event_can_be_replayed_or_discarded(
-    kit_database: Database, parked: tuple[Reader, Arrival]
+    kit_database: Database, parked: tuple[Reader, Arrival], pool: Pool
 ):
     """An event that waits behind another keeps its place, and an unknown id is an error."""
-    url = kit_database.app_url(SERVICE)
-    async with service_database(url) as conn:
+    async with service_database(kit_database.app_url(SERVICE)) as conn:
         behind = (await dead_letters.dead_letters(conn, every_state=True))[1]
-        for wrong in (behind.event_id, new_id()):
-            with pytest.raises(CannotOperate, match="parked"):
-                await dead_letters.discard(conn, wrong, "no")
-            with pytest.raises(CannotOperate, match="parked"):
-                await dead_letters.replay(conn, wrong, "no")
+    for wrong in (behind.event_id, new_id()):
+        for action in (dead_letters.discard, dead_letters.replay):
+            with pytest.raises(NotFound):
+                await do(kit_database, action, wrong, "no")
+    assert await pool.fetchval("SELECT count(*) FROM operator_log") == 0
 
 
 async def test_what_is_sealed_is_never_shown(
@@ -169,3 +174,15 @@ async def test_a_republish_request_is_filed_once(kit_database: Database, pool: P
             topics = await request_republish(conn, "profiles")
     assert topics == ["profiles.people", "profiles.contacts"]
     assert await pool.fetchval("SELECT count(*) FROM republish_requests") == len(topics)
+
+
+async def test_the_command_names_what_is_not_parked(
+    kit_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """A wrong id ends the command with 2 and says so."""
+    monkeypatch.setenv(f"OPS_{SERVICE.upper()}_DATABASE_URL", kit_database.app_url(SERVICE))
+    wrong = str(new_id())
+    command = ["dlq", "discard", "--service", SERVICE, wrong, "--reason", "no"]
+    done = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert done.exit_code == 2
+    assert f"no event {wrong} is parked here" in done.stderr

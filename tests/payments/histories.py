@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from services.payments.commands.operations import retry_undetermined
+from services.payments.commands.operations import retry_operation
 from services.payments.domain.operations import Refused
 from services.payments.domain.requests import Request
 from services.payments.domain.seen import Seen
@@ -328,7 +328,7 @@ class History:
         for row in undetermined:
             found: UUID = row["operation_id"]
             await in_transaction(
-                self.world.pool, lambda conn, found=found: retry_undetermined(conn, found)
+                self.world.pool, lambda conn, found=found: retry_operation(conn, found)
             )
         return bool(undetermined)
 

@@ -143,12 +143,13 @@ async def test_a_stored_failure_without_effect_waits_for_an_operator(world: Worl
     assert [item["kind"] for item in page["items"]] == ["refund.create"]
     assert await made(world, "refund") == 0
     path = f"/v1/operator/operations/{page['items'][0]['operation_id']}/retry"
-    status, _ = await world.call("POST", path, operator, Role.OPERATOR)
+    why = {"reason": "Stripe is well again"}
+    status, _ = await world.call("POST", path, operator, Role.OPERATOR, body=why)
     assert status == 202
     await world.rest()
     assert await made(world, "refund") == 1
     assert len(await world.told(facts.RefundIssued)) == 1
-    assert (await world.call("POST", path, operator, Role.OPERATOR))[0] == 404
+    assert (await world.call("POST", path, operator, Role.OPERATOR, body=why))[0] == 404
     await world.check_books()
 
 

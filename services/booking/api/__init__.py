@@ -2,5 +2,8 @@
 
 from services.booking.api import goals, offerings, orders, sessions, slots
 from services.booking.api.surface import api
+from shared.web.operators import add_operator_routes
+
+add_operator_routes(api)
 
 __all__ = ["api", "goals", "offerings", "orders", "sessions", "slots"]

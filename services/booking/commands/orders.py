@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from services.booking.commands.holds import take_time
 from services.booking.commands.saving import save_order
 from services.booking.domain.orders import NotYourPart, Order, OrderState
-from services.booking.domain.sessions import CallOff, cancel, complete
+from services.booking.domain.sessions import CallOff, ReasonMissing, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
 from services.booking.store import orders, people
 from shared.auth import Principal, Role
+from shared.clock import BusinessInstant
 from shared.contracts.common import Party
 from shared.db import Connection
+from shared.deeds import DONE, Actions, Deed, Details, record
 from shared.errors import NotFound
 from shared.ids import OrderId, PersonId
 
@@ -35,13 +38,29 @@ async def settle_payment(conn: Connection, order_id: OrderId, *, now: datetime) 
 
 
 async def cancel_order(
-    conn: Connection, order_id: OrderId, who: Principal, call_off: CallOff, *, now: datetime
+    conn: Connection, order_id: OrderId, who: Principal, call_off: CallOff, *, now: BusinessInstant
 ) -> Order:
-    """Call an order off; raises `NotFound` and what `cancel` raises."""
-    order = await orders.lock_order(conn, order_id)
-    if order is None:
-        raise NotFound
-    return await save_order(conn, cancel(order, side_of(order, who), call_off, now=now), now=now)
+    """Call an order off; raises `NotFound`, `ReasonMissing` and what `cancel` raises."""
+    order = await _locked(conn, order_id)
+    side = side_of(order, who)
+    cancelled = await save_order(conn, cancel(order, side, call_off, now=now), now=now)
+    if side == "operator":
+        if call_off.reason is None:
+            raise ReasonMissing
+        deed = Deed(str(who.person_id), "cancel", str(order_id), call_off.reason, order_id)
+        await record(conn, deed, DONE, _said_of(cancelled), now)
+    return cancelled
+
+
+async def cancel_as_asked(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Call an order off for an operator on the command line; raises as `cancel_order` does."""
+    order = await _locked(conn, OrderId(UUID(deed.subject)))
+    call_off = CallOff(deed.reason, chosen=deed.arguments.get("refund_basis_points"))
+    return _said_of(await save_order(conn, cancel(order, "operator", call_off, now=now), now=now))
+
+
+ACTIONS: Actions = {"cancel": cancel_as_asked}
+"""What operators can do here, by the name it is logged under."""
 
 
 async def complete_order(
@@ -74,3 +93,14 @@ def side_of(order: Order, who: Principal) -> Party:
     if side is None and not who.is_a(Role.OPERATOR):
         raise NotFound
     return side or "operator"
+
+
+async def _locked(conn: Connection, order_id: OrderId) -> Order:
+    order = await orders.lock_order(conn, order_id)
+    if order is None:
+        raise NotFound
+    return order
+
+
+def _said_of(order: Order) -> Details:
+    return {"refund_basis_points": order.refund_basis_points}

@@ -35,6 +35,14 @@ class ShareNotYours(Refusal):
     detail = "Leave out refund_basis_points: only an operator chooses it."
 
 
+class ReasonMissing(Refusal):
+    """An operator acts only with a reason, which is logged and which both sides read."""
+
+    code = "reason_missing"
+    kind = Kind.SHAPE
+    detail = "Say why."
+
+
 class NotEnded(Refusal):
     """A session completes after its end."""
 

@@ -1,4 +1,4 @@
-"""What operators see and mend: the trial balance, and calls to Stripe nobody can decide."""
+"""What operators see of everything: the trial balance, and calls to Stripe by their state."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from typing import Literal
 from uuid import UUID
 
 from services.payments.api.cursors import one_uuid
-from services.payments.commands.operations import retry_undetermined
 from services.payments.store import ledger as books
 from services.payments.store import operations as store
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode
 from shared.db import Connection
-from shared.errors import NotFound
 from shared.web import Api, Call, Page, PageQuery, View
 
-ACCEPTED = 202
 OperationState = Literal["planned", "sent", "done", "refused", "undetermined"]
 
 
@@ -53,24 +50,11 @@ class OperationView(View):
     outcome: dict[str, object] | None
 
 
-class TakenUp(View):
-    """The call is looked for and, if absent, made anew."""
-
-    operation_id: UUID
-
-
 def add_routes(api: Api) -> None:
     """Declare the routes of operators."""
     operator = Role.OPERATOR
     api.get("/v1/operator/ledger/trial-balance", may=operator)(show_trial_balance)
     api.get("/v1/operator/operations", may=operator)(list_operations)
-    api.post(
-        "/v1/operator/operations/{operation_id}/retry",
-        may=operator,
-        idempotent=True,
-        status=ACCEPTED,
-        refusals=(NotFound,),
-    )(retry_operation)
 
 
 async def show_trial_balance(call: Call, conn: Connection) -> TrialBalance:
@@ -94,10 +78,3 @@ async def list_operations(
     items = [OperationView.model_validate(vars(row)) for row in found[: query.limit]]
     more = len(found) > query.limit
     return Page(items=items, next_cursor=Page.cursor(items[-1].operation_id) if more else None)
-
-
-async def retry_operation(call: Call, operation_id: UUID, conn: Connection) -> TakenUp:
-    """Have an undetermined call looked for and, when it is proved absent, made with a new key."""
-    del call
-    await retry_undetermined(conn, operation_id)
-    return TakenUp(operation_id=operation_id)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from services.payments.api import accounts, operators, orders, webhooks
+from services.payments.api import accounts, mending, operators, orders, webhooks
 from shared.web import Api
+from shared.web.operators import add_operator_routes
 
 
 def build_api() -> Api:
     """Return the API of this service."""
     api = Api("Mentorium payments")
-    for topic in (accounts, orders, operators, webhooks):
+    for topic in (accounts, orders, operators, mending, webhooks):
         topic.add_routes(api)
+    add_operator_routes(api)
     return api

@@ -10,6 +10,8 @@ from services.payments import ledger
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
 from services.payments.domain import outcomes
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Earnings
 from services.payments.domain.requests import CreateTransfer, LookAtAccount
 from services.payments.domain.seen import TransferSeen
 from services.payments.store import ledger as books
@@ -27,6 +29,15 @@ async def release_next_earnings(conn: Connection, now: datetime) -> bool:
     earnings = await store.load_earnings(conn, order_id)
     if earnings is None or not outcomes.is_due(earnings, now):
         return True  # Somebody else released or put it off between our look and our lock.
+    await release_earnings(conn, order, earnings, now)
+    return True
+
+
+async def release_earnings(
+    conn: Connection, order: Order, earnings: Earnings, now: datetime
+) -> None:
+    """Split what an order earned between mentor and platform; the order is locked."""
+    order_id = order.order_id
     order, released, fact = outcomes.release(order, earnings, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, released)
@@ -34,7 +45,6 @@ async def release_next_earnings(conn: Connection, now: datetime) -> bool:
     await books.post(conn, entry)
     await announcer.announce(conn, fact, at=now)
     await ring(conn, TRANSFERS_BELL)
-    return True
 
 
 async def send_next_transfer(conn: Connection, now: datetime) -> bool:

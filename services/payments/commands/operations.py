@@ -53,14 +53,16 @@ async def record_outcome(
     return True
 
 
-async def retry_undetermined(conn: Connection, operation_id: UUID) -> None:
-    """Have an undetermined call looked for again and, when it is absent, made with a fresh key.
+async def retry_operation(conn: Connection, operation_id: UUID) -> str:
+    """Have an open call tried now, and return whom it is about; raises `NotFound`.
 
-    Raises `NotFound` when there is no such call that waits for an operator.
+    An undetermined one is looked for again and, when it is absent, made with a fresh key.
     """
-    if not await store.take_up_again(conn, operation_id):
+    subject = await store.try_again_now(conn, operation_id)
+    if subject is None:
         raise NotFound
     await ring(conn, OPERATIONS_BELL)
+    return subject
 
 
 async def _postpone(conn: Connection, operation: Operation, again: Again) -> None:

@@ -199,12 +199,13 @@ async def _take_back(
         return
     kept = outcomes.keep_part(order, earnings, basis_points, ended_at)
     await outcome_store.save_earnings(conn, kept)
-    await _plan_refund(conn, order, basis_points, reason, now)
+    await plan_refund(conn, order, basis_points, reason, now)
 
 
-async def _plan_refund(
+async def plan_refund(
     conn: Connection, order: Order, basis_points: int, reason: RefundReason, now: datetime
 ) -> None:
+    """Plan to give a fraction of the price back, unless that comes to nothing; it is locked."""
     refund = outcomes.give_back(order, new_id(), basis_points, reason, now)
     if refund is None or order.payment_intent_id is None:
         return

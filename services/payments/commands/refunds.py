@@ -32,9 +32,11 @@ async def follow_refund(conn: Connection, refund_id: UUID, seen: RefundSeen, now
     if seen.booked and refund.state == "issued":
         refund = replace(refund, state="settled")
         await store.save_refund(conn, refund)
-        entry = ledger.refund_settled(order.order_id, refund_id, refund.amount, now)
+        entry = ledger.refund_settled(
+            order.order_id, refund_id, refund.amount, now, attempt=refund.attempt
+        )
         await books.post(conn, entry)
-    if seen.status in FAILED and refund.state != "failed":
+    if seen.status in FAILED and refund.state in ("issued", "settled"):
         await _fail(conn, order, refund, seen.failure_code, now)
 
 
@@ -52,7 +54,12 @@ async def _fail(
     await _save(conn, order, failed)
     settled = refund.state == "settled"
     entry = ledger.refund_failed(
-        order.order_id, refund.refund_id, refund.amount, now, settled=settled
+        order.order_id,
+        refund.refund_id,
+        refund.amount,
+        now,
+        settled=settled,
+        attempt=refund.attempt,
     )
     await books.post(conn, entry)
     await announcer.announce(conn, fact, at=now)

@@ -16,13 +16,13 @@ RefundReason = Literal["booking_lost", "cancelled", "operator"]
 CANNOT_RECEIVE = "insufficient_capabilities_for_transfer"
 """Stripe's refusal of a transfer to an account that it does not let receive money now."""
 
-RefundState = Literal["planned", "issued", "settled", "failed"]
+RefundState = Literal["planned", "issued", "settled", "failed", "paid_otherwise"]
 TransferState = Literal["waiting", "planned", "refused", "sent", "nothing"]
 
 
 @dataclass(frozen=True)
 class Refund:
-    """Money on its way back to the mentee."""
+    """Money on its way back to the mentee; `attempt` counts the refunds asked of Stripe for it."""
 
     refund_id: UUID
     order_id: UUID
@@ -34,6 +34,7 @@ class Refund:
     issued_at: datetime | None = None
     failed_at: datetime | None = None
     failure_code: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class LookAtCheckout(OrderRequest):
 
 
 class CreateRefund(Request):
-    """Send money back to the mentee."""
+    """Send money back to the mentee; `attempt` counts the refunds asked for after failed ones."""
 
     kind: ClassVar[str] = "refund.create"
     effect_once: ClassVar[bool] = True
@@ -95,6 +95,7 @@ class CreateRefund(Request):
     order_id: UUID
     payment_intent_id: str
     amount_minor: int
+    attempt: int = 1
 
     @property
     def subject(self) -> str:

@@ -67,6 +67,12 @@ _STORY: dict[tuple[str, Account], _Told] = {
     ("refund_failed", Account.REFUND_FAILED): _Told(
         "refund_failed", "The bank sent the refund back; we are finding another way.", _BUYER
     ),
+    ("refund_retried", Account.REFUND_FAILED): _Told(
+        "refund_retried", "The refund is sent once more.", _BUYER
+    ),
+    ("refund_paid_otherwise", Account.OUTSIDE_STRIPE): _Told(
+        "refund_paid_otherwise", "The refund was paid another way.", _BUYER
+    ),
     ("release", Account.MENTOR_PAYABLE): _Told(
         "release", "The mentor's share was released.", _MENTOR
     ),

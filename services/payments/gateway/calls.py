@@ -224,7 +224,10 @@ class StripeGateway:
     async def _find_refund(self, request: CreateRefund) -> Seen | None:
         params = {"payment_intent": request.payment_intent_id}
         async for refund in _pages(self._v1.refunds.list_async, params):
-            if carries(refund, "refund_id", request.refund_id):
+            first = request.attempt == 1  # Of whose time no other can be there.
+            if carries(refund, "refund_id", request.refund_id) and (
+                first or carries(refund, "attempt", request.attempt)
+            ):
                 return read_refund(refund)
         return None
 

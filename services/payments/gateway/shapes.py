@@ -59,7 +59,7 @@ def refund_params(request: CreateRefund) -> Json:
     return {
         "payment_intent": request.payment_intent_id,
         "amount": request.amount_minor,
-        "metadata": {"refund_id": str(request.refund_id)},
+        "metadata": {"refund_id": str(request.refund_id), "attempt": str(request.attempt)},
     }
 
 

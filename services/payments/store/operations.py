@@ -57,6 +57,12 @@ SELECT EXISTS (
       AND (state = 'undetermined' OR (state = 'planned' AND attempts = 0))
 )
 """
+HAS_OPEN = """
+SELECT EXISTS (
+    SELECT 1 FROM operations
+    WHERE subject = $1 AND state IN ('planned', 'sent', 'undetermined')
+)
+"""
 HIGHEST_GENERATION = "SELECT max(generation) FROM operations WHERE kind = $1 AND subject = $2"
 LIST_OPERATIONS = """
 SELECT operation_id, kind, subject, state, attempts, planned_at, first_sent_at, outcome
@@ -64,10 +70,11 @@ FROM operations
 WHERE state = $1 AND ($2::uuid IS NULL OR operation_id < $2)
 ORDER BY operation_id DESC LIMIT $3
 """
-LOCK_UNDETERMINED = """
-SELECT kind, subject FROM operations
-WHERE operation_id = $1 AND state = 'undetermined' FOR UPDATE
+LOCK_OPEN = """
+SELECT kind, subject, state FROM operations
+WHERE operation_id = $1 AND state IN ('planned', 'sent', 'undetermined') FOR UPDATE
 """
+TRY_NOW = "UPDATE operations SET next_try_at = $2 WHERE operation_id = $1"
 TAKE_UP_AGAIN = """
 UPDATE operations SET state = 'sent', look_first = true, generation = $2, idempotency_key = $3,
     next_try_at = $4, lease_until = NULL
@@ -167,15 +174,28 @@ async def list_operations(
     return [ListedOperation(**dict(row)) for row in rows]
 
 
-async def take_up_again(conn: Connection, operation_id: UUID) -> bool:
-    """Let an undetermined operation be looked for and, if absent, sent with a fresh key."""
-    row = await conn.fetchrow(LOCK_UNDETERMINED, operation_id)
+async def has_open(conn: Connection, subject: str) -> bool:
+    """Return whether a call about the subject has not ended."""
+    return bool(await conn.fetchval(HAS_OPEN, subject))
+
+
+async def try_again_now(conn: Connection, operation_id: UUID) -> str | None:
+    """Have an open operation tried now; return its subject, or None when it is not open.
+
+    An undetermined one is looked for and, if absent, sent with a fresh key; one that is being
+    made keeps its lease.
+    """
+    row = await conn.fetchrow(LOCK_OPEN, operation_id)
     if row is None:
-        return False
+        return None
+    subject: str = row["subject"]
+    if row["state"] != "undetermined":
+        await conn.execute(TRY_NOW, operation_id, system_now())
+        return subject
     highest = await conn.fetchval(HIGHEST_GENERATION, row["kind"], row["subject"])
     key = key_of(row["kind"], row["subject"], highest + 1)
     await conn.execute(TAKE_UP_AGAIN, operation_id, highest + 1, key, system_now())
-    return True
+    return subject
 
 
 def _operation(row: asyncpg.Record) -> Operation:

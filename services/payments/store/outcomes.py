@@ -18,17 +18,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 REFUND = """
 SELECT refund_id, order_id, amount_minor, currency, reason, state, stripe_refund_id, planned_at,
-    issued_at, failed_at, failure_code
+    issued_at, failed_at, failure_code, attempt
 FROM refunds WHERE refund_id = $1
 """
 REFUND_OF_ORDER = """
 SELECT refund_id, order_id, amount_minor, currency, reason, state, stripe_refund_id, planned_at,
-    issued_at, failed_at, failure_code
+    issued_at, failed_at, failure_code, attempt
 FROM refunds WHERE order_id = $1
 """
 SAVE_REFUND = """
 UPDATE refunds SET state = $2, stripe_refund_id = $3, issued_at = $4, failed_at = $5,
-    failure_code = $6
+    failure_code = $6, attempt = $7
 WHERE refund_id = $1
 """
 INSERT_EARNINGS = """
@@ -109,6 +109,7 @@ async def save_refund(conn: Connection, refund: Refund) -> None:
         refund.issued_at,
         refund.failed_at,
         refund.failure_code,
+        refund.attempt,
     )
 
 

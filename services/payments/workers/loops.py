@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from services.payments.commands import earnings, orders, webhooks
+from services.payments.commands.mending import ACTIONS
 from services.payments.commands.plans import OPERATIONS_BELL, TRANSFERS_BELL, WEBHOOKS_BELL
 from services.payments.gateway.calls import StripeGateway
 from services.payments.workers.operations import Caller
 from shared.clock import BusinessClock, BusinessInstant
 from shared.db import Connection, Pool, in_transaction
+from shared.deeds import Clerk
 from shared.process import Loop
 
 CALLERS = 4
@@ -39,6 +41,7 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
         Loop("send_transfers", each(earnings.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
+        Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("read_events", each(webhooks.plan_next_event_read), READ_EVENTS_POLL_SECONDS),
     ]
 

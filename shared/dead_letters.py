@@ -3,14 +3,13 @@
 The head of a key is parked; later events of the key wait behind it. A *replay* hands the head back
 to the service's worker with its tries forgotten; a *discard* gives the event up: it is marked as
 handled, so that no copy of it takes effect later, and what waited behind it goes on. Both are
-logged with a reason. Sealed content and secrets are never shown.
+deeds (`shared.deeds`) and logged with them. Sealed content and secrets are never shown.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -18,9 +17,11 @@ from uuid import UUID
 
 import asyncpg
 
-from ops.config import CannotOperate
+from shared.clock import BusinessInstant
 from shared.contracts.topics import facts_by_type
-from shared.db import Connection, open_pool, transaction
+from shared.db import Connection
+from shared.deeds import Deed, Details
+from shared.errors import NotFound
 from shared.log import REDACTED, SECRET_FIELDS
 
 KEPT = """
@@ -35,8 +36,7 @@ LIMIT $3
 """
 PARKED_FOR_UPDATE = """
 SELECT event_id, topic, key, headers, error FROM kept_events
-WHERE state = 'parked' AND ($1::uuid IS NULL OR event_id = $1)
-ORDER BY seq
+WHERE state = 'parked' AND event_id = $1
 FOR UPDATE
 """
 READY = """
@@ -45,11 +45,6 @@ WHERE event_id = $1
 """
 GIVE_UP = "DELETE FROM kept_events WHERE event_id = $1"
 CLAIM = "INSERT INTO inbox (event_id) VALUES ($1) ON CONFLICT DO NOTHING"
-LOG = """
-INSERT INTO dead_letter_log (event_id, topic, key, type, action, reason, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
-
 LISTED_AT_MOST = 500
 PARKED = ("parked",)
 EVERY_STATE = ("parked", "deferred", "ready", "behind")
@@ -92,19 +87,6 @@ class DeadLetter:
         return self.summary() | {"headers": dict(self.headers), "data": self.data}
 
 
-@asynccontextmanager
-async def service_database(url: str) -> AsyncGenerator[Connection]:
-    """Lend a connection in a transaction; raises `CannotOperate` when the database is away."""
-    try:
-        async with (
-            await open_pool(url, process="ops", largest=1) as pool,
-            transaction(pool) as conn,
-        ):
-            yield conn
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CannotOperate(f"database: {type(error).__name__} {error}") from error
-
-
 async def dead_letters(conn: Connection, *, every_state: bool = False) -> list[DeadLetter]:
     """Return the parked events, oldest first; with `every_state` all that is kept."""
     states = EVERY_STATE if every_state else PARKED
@@ -112,42 +94,40 @@ async def dead_letters(conn: Connection, *, every_state: bool = False) -> list[D
 
 
 async def dead_letter(conn: Connection, event_id: UUID) -> DeadLetter:
-    """Return one kept event; raises `CannotOperate` when there is none."""
+    """Return one kept event; raises `NotFound` when there is none."""
     row = await conn.fetchrow(KEPT, EVERY_STATE, event_id, 1)
     if row is None:
-        raise CannotOperate(f"no event {event_id} is kept here")
+        raise NotFound
     return _letter(row)
 
 
-async def replay(conn: Connection, event_id: UUID | None, reason: str) -> list[UUID]:
-    """Hand one parked event, or all, back to the worker; raises `CannotOperate` for a wrong id."""
-    rows = await _parked(conn, event_id)
-    for row in rows:
-        await conn.execute(READY, row["event_id"])
-        await _log(conn, row, "replayed", reason)
-    return [row["event_id"] for row in rows]
+async def replay(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Hand the parked event that the deed is about back to the worker; raises `NotFound`."""
+    del now
+    row = await _parked(conn, deed)
+    await conn.execute(READY, row["event_id"])
+    return _said_of(row)
 
 
-async def discard(conn: Connection, event_id: UUID, reason: str) -> None:
-    """Give one parked event up for ever; raises `CannotOperate` for a wrong id."""
-    (row,) = await _parked(conn, event_id)
-    await conn.execute(GIVE_UP, event_id)
-    await conn.execute(CLAIM, event_id)
-    await _log(conn, row, "discarded", reason)
+async def discard(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Give the parked event that the deed is about up for ever; raises `NotFound`."""
+    del now
+    row = await _parked(conn, deed)
+    await conn.execute(GIVE_UP, row["event_id"])
+    await conn.execute(CLAIM, row["event_id"])
+    return _said_of(row)
 
 
-async def _parked(conn: Connection, event_id: UUID | None) -> list[asyncpg.Record]:
-    rows = await conn.fetch(PARKED_FOR_UPDATE, event_id)
-    if event_id and not rows:
-        raise CannotOperate(f"no event {event_id} is parked here")
-    return rows
+async def _parked(conn: Connection, deed: Deed) -> asyncpg.Record:
+    row = await conn.fetchrow(PARKED_FOR_UPDATE, UUID(deed.subject))
+    if row is None:
+        raise NotFound
+    return row
 
 
-async def _log(conn: Connection, row: asyncpg.Record, action: str, reason: str) -> None:
+def _said_of(row: asyncpg.Record) -> Details:
     kind = dict(row["headers"]).get("ce_type")
-    await conn.execute(
-        LOG, row["event_id"], row["topic"], row["key"], kind, action, reason, row["error"]
-    )
+    return {"topic": row["topic"], "key": row["key"], "type": kind, "error": row["error"]}
 
 
 def _letter(row: asyncpg.Record) -> DeadLetter:

@@ -1,0 +1,190 @@
+"""`ops saga` and `ops audit`: one purchase's story, what is stuck, what operators do about it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from ops.config import OpsSettings
+from ops.saga import ask, listed, log_of, saga_of, stuck_sagas
+from ops.terminal import (
+    FOUND_WRONG,
+    AsJson,
+    Reason,
+    business_now,
+    out,
+    print_json,
+    run,
+    who,
+)
+from shared.config import load
+from shared.contracts.topics import Service
+from shared.deeds import DONE, Deed
+from shared.saga import STUCK_AFTER, Wait
+
+SHOWN_PARTS = 3
+BASIS_POINTS_PER_PERCENT = 100
+
+saga = typer.Typer(no_args_is_help=True, help="One purchase across the services.")
+audit = typer.Typer(no_args_is_help=True, help="What operators did.")
+
+OrderId = Annotated[UUID, typer.Argument(help="The order (purchase).")]
+Percent = Annotated[
+    int, typer.Option("--percent", min=0, max=100, help="Share of the price that goes back.")
+]
+
+
+@saga.command("show")
+def show(order_id: OrderId, as_json: AsJson = False) -> None:
+    """Show every step of a purchase at every service, and who waits for what."""
+    found = run(saga_of(load(OpsSettings).reading_url(), order_id))
+    if as_json:
+        print_json(found.fields())
+        return
+    steps = Table("at", "service", "kind", "what", "state", "details", title=f"order {order_id}")
+    for service, step in found.steps:
+        steps.add_row(
+            f"{step.at:%Y-%m-%d %H:%M:%S}",
+            service,
+            step.kind,
+            step.what,
+            step.state,
+            _words(step.details),
+        )
+    out.print(steps)
+    _show_waits(found.waits)
+
+
+@saga.command("stuck")
+def show_stuck(
+    as_json: AsJson = False,
+    older: Annotated[
+        int, typer.Option("--older", min=0, help="Seconds something must be late to count.")
+    ] = int(STUCK_AFTER.total_seconds()),
+) -> None:
+    """Show purchases that wait for an operator or for something late; end with 1 if there are."""
+    url = load(OpsSettings).reading_url()
+    found = run(stuck_sagas(url, business_now(), timedelta(seconds=older)))
+    if as_json:
+        print_json(listed(found))
+    else:
+        _show_waits(found)
+    if found:
+        raise typer.Exit(FOUND_WRONG)
+
+
+@saga.command("retry")
+def retry(
+    operation_id: Annotated[UUID, typer.Argument(help="The call to Stripe, as `show` names it.")],
+    reason: Reason,
+) -> None:
+    """Have an open call to Stripe made now; an undetermined one is looked for first."""
+    _ask("payments", Deed(who(), "retry_call", str(operation_id), reason))
+
+
+@saga.command("release")
+def release(order_id: OrderId, reason: Reason) -> None:
+    """Release held back earnings, or have a refused transfer tried again."""
+    _ask("payments", _deed("release", order_id, reason))
+
+
+@saga.command("refund")
+def refund(
+    order_id: OrderId,
+    percent: Percent,
+    reason: Reason,
+    shown: Annotated[
+        str | None,
+        typer.Option(help="Mentee's, mentor's and platform's amount as shown: 1,2,3."),
+    ] = None,
+) -> None:
+    """Give a share of an ended session's price back; without --shown only show the amounts."""
+    arguments: dict[str, Any] = {"refund_basis_points": percent * BASIS_POINTS_PER_PERCENT}
+    if shown is not None:
+        arguments["shown"] = _amounts(shown)
+    _ask("payments", _deed("refund", order_id, reason, arguments))
+
+
+@saga.command("retry-refund")
+def retry_refund(order_id: OrderId, reason: Reason) -> None:
+    """Ask Stripe once more for a refund that failed."""
+    _ask("payments", _deed("retry_refund", order_id, reason))
+
+
+@saga.command("paid-otherwise")
+def paid_otherwise(order_id: OrderId, reason: Reason) -> None:
+    """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
+    _ask("payments", _deed("refund_paid_otherwise", order_id, reason))
+
+
+@saga.command("cancel")
+def cancel(order_id: OrderId, percent: Percent, reason: Reason) -> None:
+    """Call a session off with the share of the price that goes back; both sides read the reason."""
+    arguments = {"refund_basis_points": percent * BASIS_POINTS_PER_PERCENT}
+    _ask("booking", _deed("cancel", order_id, reason, arguments))
+
+
+@audit.command("list")
+def list_deeds(as_json: AsJson = False) -> None:
+    """List the latest deeds of operators at all services, newest first."""
+    found = run(log_of(load(OpsSettings).reading_url()))
+    if as_json:
+        print_json([{"service": service, **vars(deed)} for service, deed in found])
+        return
+    table = Table("at", "service", "who", "what", "subject", "outcome", "reason", "details")
+    for service, deed in found:
+        table.add_row(
+            f"{deed.acted_at:%Y-%m-%d %H:%M:%S}",
+            service,
+            deed.who,
+            deed.action,
+            deed.subject,
+            deed.outcome,
+            deed.reason,
+            _words(deed.details),
+        )
+    out.print(table if found else "none")
+
+
+def _deed(
+    action: str, order_id: UUID, reason: str, arguments: dict[str, Any] | None = None
+) -> Deed:
+    return Deed(who(), action, str(order_id), reason, order_id, arguments or {})
+
+
+def _ask(service: Service, deed: Deed) -> None:
+    """Have the service do it; print what came of it, and end with 1 when it was not done."""
+    answer = run(ask(load(OpsSettings).writing_url(service), deed))
+    typer.echo(f"{answer.action} {answer.outcome}: {_words(answer.details)}")
+    if answer.outcome != DONE:
+        raise typer.Exit(FOUND_WRONG)
+
+
+def _amounts(shown: str) -> list[int]:
+    parts = shown.split(",")
+    if len(parts) != SHOWN_PARTS or not all(part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter("write three amounts in minor units: mentee,mentor,platform")
+    return [int(part) for part in parts]
+
+
+def _show_waits(waits: list[tuple[Service, Wait]]) -> None:
+    table = Table("order", "service", "waits until", "since", "due", "clock", "details")
+    for service, wait in waits:
+        table.add_row(
+            str(wait.order_id),
+            service,
+            wait.waits_for,
+            f"{wait.since:%Y-%m-%d %H:%M:%S}" if wait.since else "",
+            f"{wait.due_at:%Y-%m-%d %H:%M:%S}" if wait.due_at else "",
+            wait.clock,
+            _words(wait.details),
+        )
+    out.print(table if waits else "nothing is waited for")
+
+
+def _words(details: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in dict(details).items())

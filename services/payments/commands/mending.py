@@ -1,0 +1,139 @@
+"""What operators do with the money of one purchase; each is an action of `shared.deeds`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from services.payments import ledger
+from services.payments.commands import earnings as earning
+from services.payments.commands.operations import retry_operation
+from services.payments.commands.orders import plan_refund
+from services.payments.commands.plans import TRANSFERS_BELL, plan
+from services.payments.domain import mending, outcomes
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Refund
+from services.payments.domain.requests import CreateRefund
+from services.payments.store import ledger as books
+from services.payments.store import operations
+from services.payments.store import orders as orders_store
+from services.payments.store import outcomes as store
+from shared.clock import BusinessInstant
+from shared.db import Connection, ring
+from shared.deeds import Actions, Deed, Details
+from shared.errors import NotFound
+
+
+async def retry_call(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Have a call to Stripe tried now; raises `NotFound` unless it is open."""
+    del now
+    return {"about": await retry_operation(conn, UUID(deed.subject))}
+
+
+async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Release held back earnings, or have a refused transfer tried again.
+
+    Raises `NotFound` or `NothingToRelease`.
+    """
+    order = await _need(conn, deed)
+    earnings = await store.load_earnings(conn, order.order_id)
+    if earnings is not None and mending.is_held_back(earnings):
+        await earning.release_earnings(conn, order, earnings, now)
+    elif earnings is not None and mending.is_refused(earnings):
+        await store.save_earnings(conn, replace(earnings, transfer_state="waiting"))
+        await ring(conn, TRANSFERS_BELL)
+    else:
+        raise mending.NothingToRelease
+    return {"mentor_minor": earnings.mentor.minor, "currency": earnings.mentor.currency}
+
+
+async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Give a fraction of an ended session's price back, on the amounts that were shown.
+
+    Raises `NotFound`, `NotRefundable`, `NothingToRefund` or `AmountsOutdated`.
+    """
+    order = await _need(conn, deed)
+    earnings = await store.load_earnings(conn, order.order_id)
+    known = await store.refund_of_order(conn, order.order_id)
+    if earnings is None or not mending.may_refund(order, earnings, known):
+        raise mending.NotRefundable
+    basis_points = int(deed.arguments["refund_basis_points"])
+    split = outcomes.split_of(order, basis_points)
+    if not split.mentee.minor:
+        raise mending.NothingToRefund
+    shown = deed.arguments.get("shown")
+    mending.check_shown(split, tuple(shown) if shown else None)
+    kept = outcomes.keep_part(order, earnings, basis_points, now)
+    due_at = earnings.due_at if kept.due_at else None
+    await store.save_earnings(conn, replace(kept, due_at=due_at))
+    await plan_refund(conn, order, basis_points, "operator", now)
+    return {"mentee_minor": split.mentee.minor, "currency": order.price.currency}
+
+
+async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Ask Stripe for a failed refund once more; raises `NotFound` or `RefundNotFailed`."""
+    order, failed = await _need_failed(conn, deed)
+    again = mending.send_again(failed)
+    await store.save_refund(conn, again)
+    entry = ledger.refund_retried(
+        order.order_id, again.refund_id, again.amount, now, attempt=again.attempt
+    )
+    await books.post(conn, entry)
+    assert order.payment_intent_id is not None  # noqa: S101  A refund was asked for on it.
+    request = CreateRefund(
+        refund_id=again.refund_id,
+        order_id=order.order_id,
+        payment_intent_id=order.payment_intent_id,
+        amount_minor=again.amount.minor,
+        attempt=again.attempt,
+    )
+    await plan(conn, request, now)
+    return _said_of(again)
+
+
+async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Record that the mentee got a failed refund outside Stripe.
+
+    Raises `NotFound` or `RefundNotFailed`.
+    """
+    order, failed = await _need_failed(conn, deed)
+    await store.save_refund(conn, replace(failed, state="paid_otherwise"))
+    entry = ledger.refund_paid_otherwise(order.order_id, failed.refund_id, failed.amount, now)
+    await books.post(conn, entry)
+    return _said_of(failed)
+
+
+ACTIONS: Actions = {
+    "retry_call": retry_call,
+    "release": release,
+    "refund": refund,
+    "retry_refund": retry_refund,
+    "refund_paid_otherwise": pay_otherwise,
+}
+"""What operators can do here, by the name it is logged under."""
+
+
+async def _need(conn: Connection, deed: Deed) -> Order:
+    order = await orders_store.lock_order(conn, UUID(deed.subject))
+    if order is None:
+        raise NotFound
+    return order
+
+
+async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
+    """Return the order, locked, and its failed refund, of which Stripe is not being asked."""
+    order = await _need(conn, deed)
+    failed = await store.refund_of_order(conn, order.order_id)
+    if failed is None or failed.state != "failed":
+        raise mending.RefundNotFailed
+    if await operations.has_open(conn, str(failed.refund_id)):
+        raise mending.CallOpen
+    return order, failed
+
+
+def _said_of(refund: Refund) -> Details:
+    return {
+        "amount_minor": refund.amount.minor,
+        "currency": refund.amount.currency,
+        "attempt": refund.attempt,
+    }

@@ -1,0 +1,130 @@
+"""What an operator may do with the money of one purchase. Pure.
+
+A refund that fails comes back to the platform's balance; Stripe sends it nowhere else by itself
+(https://docs.stripe.com/refunds#failed-refunds). The rest of the charge may be refunded once more,
+which helps when the bank was only away, or the mentee is paid from the platform's own account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Earnings, Refund
+from services.payments.domain.splits import Split
+from shared.errors import Kind, Refusal
+
+ENDED = frozenset({"completed", "cancelled"})
+"""What booking must have said before an operator may give back: before that, cancel there."""
+
+
+class NothingToRelease(Refusal):
+    """The earnings are not waiting, or the session has not ended."""
+
+    code = "nothing_to_release"
+    detail = "Only earnings of an ended session that are held back can be released."
+
+
+class NotRefundable(Refusal):
+    """The money of the order cannot be given back from here."""
+
+    code = "not_refundable"
+    detail = (
+        "Only the price of an ended session, of which nothing was refunded or released yet, can be"
+        " given back here; a session ahead is cancelled instead."
+    )
+
+
+class NothingToRefund(Refusal):
+    """The fraction comes to no amount."""
+
+    code = "nothing_to_refund"
+    detail = "This fraction of the price comes to nothing."
+
+
+class AmountsOutdated(Refusal):
+    """The amounts that were shown are not those of now; the facts carry them."""
+
+    code = "amounts_outdated"
+    kind = Kind.OUTDATED
+    detail = "Look at the amounts as they are now and confirm them."
+
+
+class RefundNotFailed(Refusal):
+    """There is no refund that came back."""
+
+    code = "refund_not_failed"
+    detail = "Only a refund that failed can be tried again or recorded as paid otherwise."
+
+
+class CallOpen(Refusal):
+    """Stripe is being asked about it at this moment."""
+
+    code = "call_open"
+    detail = "A call to Stripe about it has not ended; try again in a moment."
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What an operator may do with an order's money now."""
+
+    release: bool
+    refund: bool
+    retry_refund: bool
+
+
+def possible(order: Order, earnings: Earnings | None, refund: Refund | None) -> Possible:
+    """Return what an operator may do now."""
+    return Possible(
+        release=earnings is not None and (is_held_back(earnings) or is_refused(earnings)),
+        refund=may_refund(order, earnings, refund),
+        retry_refund=refund is not None and refund.state == "failed",
+    )
+
+
+def is_held_back(earnings: Earnings) -> bool:
+    """Return whether only the delay of the release is waited for."""
+    return earnings.released_at is None and earnings.due_at is not None
+
+
+def is_refused(earnings: Earnings) -> bool:
+    """Return whether Stripe refused the transfer of what was released."""
+    return earnings.transfer_state == "refused"
+
+
+def may_refund(order: Order, earnings: Earnings | None, refund: Refund | None) -> bool:
+    """Return whether something of the price can be given back."""
+    return (
+        order.state == "paid"
+        and order.decision in ENDED
+        and order.payment_intent_id is not None
+        and earnings is not None
+        and earnings.released_at is None
+        and refund is None
+    )
+
+
+def check_shown(split: Split, shown: tuple[int, int, int] | None) -> None:
+    """Raise `AmountsOutdated` unless mentee's, mentor's and platform's amounts are as shown."""
+    amounts = (split.mentee.minor, split.mentor.minor, split.platform.minor)
+    if shown != amounts:
+        mentee, mentor, platform = amounts
+        raise AmountsOutdated(
+            mentee_minor=mentee,
+            mentor_minor=mentor,
+            platform_minor=platform,
+            currency=split.mentee.currency,
+        )
+
+
+def send_again(refund: Refund) -> Refund:
+    """Return a failed refund as one that is about to be asked for once more."""
+    return replace(
+        refund,
+        state="planned",
+        stripe_refund_id=None,
+        issued_at=None,
+        failed_at=None,
+        failure_code=None,
+        attempt=refund.attempt + 1,
+    )
