@@ -123,8 +123,8 @@ def test_our_containers_are_hardened(name: str):
     assert container["cap_drop"] == ["ALL"]
     assert container["security_opt"] == ["no-new-privileges:true"]
     assert container["tmpfs"]
-    assert container["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
-    assert container["pids_limit"]
+    assert container["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+    assert "pids_limit" not in container, "Compose refuses it beside `deploy.resources.limits`"
     assert "user" not in container, "the image says who runs"
     assert "privileged" not in container
 
