@@ -25,7 +25,8 @@ async def fetch_web_files() -> None:
     lines = _LOCK.read_text().splitlines()
     wanted = [line.split() for line in lines if line and not line.startswith("#")]
     packages = [_package(name, version, integrity) for _, name, version, _, integrity in wanted]
-    await fetch_all(packages, _cache(), "Browser files")
+    # One package may hold several of the files.
+    await fetch_all(list(dict.fromkeys(packages)), _cache(), "Browser files")
     folder = web_files_folder()
     folder.mkdir(exist_ok=True)
     for (served_as, _, _, inner, _), package in zip(wanted, packages, strict=True):

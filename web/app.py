@@ -21,13 +21,14 @@ from shared.telemetry import SpanKind, counted_method, current_trace_id, traced
 from shared.web.caller import address_of
 from shared.web.problems import TITLES, Problem
 from web.client import Away, Refused, Service, Services, not_here
-from web.config import HTMX_FILE, WebSettings
+from web.config import VENDOR_FILES, WebSettings
 from web.display import FILTERS, FUNCTIONS
 from web.forms import Form, FormForged, safe_path
 from web.pages import ALL_ROUTES
 from web.routes import Page, Row
+from web.sentences import told
 from web.session import COOKIE_SECONDS, CookieSealer, Session
-from web.visit import ZONE_COOKIE, ZONE_COOKIE_SECONDS, Failure, SignInNeeded, Site, Visit
+from web.visit import ZONE_COOKIE, Failure, SignInNeeded, Site, Visit
 
 HERE = Path(__file__).parent
 MAX_FORM_BYTES = 64 * 1024
@@ -41,6 +42,7 @@ SECURITY_HEADERS = {
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
+            "font-src 'self'",
             "img-src 'self'",
             "connect-src 'self'",
             "form-action 'self'",
@@ -89,8 +91,7 @@ def build(
         await services.close()
 
     app.cleanup_ctx.append(with_site)
-    _add_templates(app)
-    _add_files(app, settings.vendor_dir)
+    _add_templates(app, _add_files(app, settings.vendor_dir))
     _add_health(app, stopping)
     for row in ALL_ROUTES:
         add = app.router.add_get if row.method == "GET" else app.router.add_post
@@ -99,7 +100,7 @@ def build(
     return app
 
 
-def _add_templates(app: web.Application) -> None:
+def _add_templates(app: web.Application, static: Callable[[str], str]) -> None:
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -109,22 +110,27 @@ def _add_templates(app: web.Application) -> None:
         lstrip_blocks=True,
         filters=FILTERS,
     )
-    cast("dict[str, object]", environment.globals).update(FUNCTIONS, static=_versioned)
+    cast("dict[str, object]", environment.globals).update(FUNCTIONS, static=static)
 
 
-@cache
-def _versioned(name: str) -> str:
-    """Return the address of a file of ours, which changes with its content."""
-    digest = hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
+def _add_files(app: web.Application, vendor: Path) -> Callable[[str], str]:
+    """Serve the files; return what gives a file's address, which changes with its content."""
+    own = HERE / "static"
+    files = {path.name: path for path in own.iterdir()}
+    files |= {f"vendor/{name}": vendor / name for name in VENDOR_FILES}
 
+    async def outside(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(vendor / request.match_info["name"])
 
-def _add_files(app: web.Application, vendor: Path) -> None:
-    async def htmx(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(vendor / HTMX_FILE)
+    app.router.add_get(f"/static/vendor/{{name:{'|'.join(VENDOR_FILES)}}}", outside)
+    app.router.add_static("/static/", own)
 
-    app.router.add_get(f"/static/vendor/{HTMX_FILE}", htmx)
-    app.router.add_static("/static/", HERE / "static")
+    @cache
+    def versioned(name: str) -> str:
+        digest = hashlib.sha256(files[name].read_bytes()).hexdigest()[:12]
+        return f"/static/{name}?v={digest}"
+
+    return versioned
 
 
 def _add_health(app: web.Application, stopping: asyncio.Event) -> None:
@@ -204,10 +210,7 @@ def _cookie(visit: Visit) -> str:
 
 def _remember_zone(visit: Visit, response: web.Response) -> None:
     if visit.query("zone") == visit.zone and visit.session.person is None:
-        response.set_cookie(
-            ZONE_COOKIE, visit.zone, max_age=ZONE_COOKIE_SECONDS, path="/", samesite="Lax",
-            secure=visit.site.secure_cookies,
-        )  # fmt: skip
+        visit.remember(response, ZONE_COOKIE, visit.zone)
 
 
 async def _guarded(row: Row, visit: Visit) -> web.Response:
@@ -230,7 +233,7 @@ async def _guarded(row: Row, visit: Visit) -> web.Response:
         _log.exception("page_failed", error=type(error).__name__)
         problem = _problem(500, "This is our mistake, and it has been noted. Try again later.")
     visit.failure = None
-    return visit.page("error.html", status=problem.status, problem=problem)
+    return visit.page("error.html", status=problem.status, problem=told(problem))
 
 
 async def _run(row: Row, visit: Visit) -> web.Response:
@@ -260,7 +263,7 @@ async def _run_form(page: Page, again: Page, visit: Visit) -> web.Response:
     except Away as away:
         # It may have happened: the same key makes a second press harmless.
         problem, kept_key = _away(away), visit.form.key
-    visit.failure = Failure(visit.request.path, problem, kept_key)
+    visit.failure = Failure(visit.request.path, told(problem), kept_key)
     return await again(visit)
 
 

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 COOKIE_KEY_BYTES = 32
-HTMX_FILE = "htmx.js"
+VENDOR_FILES = ("htmx.js", "figtree.woff2", "figtree-ext.woff2", "fraunces.woff2")
+"""The outside files that browsers load, as `dev/webfiles.lock` names them."""
 
 
 def _key(text: object) -> object:
@@ -24,9 +25,10 @@ def _key(text: object) -> object:
     return key
 
 
-def _with_htmx(folder: Path) -> Path:
-    if not (folder / HTMX_FILE).is_file():
-        raise ValueError(f"the folder holds no {HTMX_FILE}")
+def _whole(folder: Path) -> Path:
+    absent = [name for name in VENDOR_FILES if not (folder / name).is_file()]
+    if absent:
+        raise ValueError(f"the folder holds no {', '.join(absent)}")
     return folder
 
 
@@ -48,4 +50,4 @@ class WebSettings(BaseSettings):
     notifications_url: Url
     public_url: Url
     cookie_secret: Annotated[bytes, BeforeValidator(_key)]
-    vendor_dir: Annotated[Path, AfterValidator(_with_htmx)]
+    vendor_dir: Annotated[Path, AfterValidator(_whole)]

@@ -21,6 +21,14 @@ LOCALE = "en"
 """The language of the pages, and so of the dates and amounts on them."""
 _DAY = "EEE d MMM yyyy"
 _TIME = "HH:mm"
+TONES = 8
+"""How many grounds of avatars tokens.css has."""
+_GOING_BACK = frozenset({"refund", "refund_sent", "stripe_fee", "platform_fee"})
+"""Steps of an order's money that take from what was paid."""
+_PASSING = frozenset(
+    {"refund_sent", "refund_failed", "transfer", "payout", "bank_arrival", "payout_failed"}
+)
+"""Steps that say where an amount is which an earlier step has told of."""
 _BASIS_POINTS_PER_PERCENT = 100
 _HOUR_SECONDS = 3600
 
@@ -33,6 +41,17 @@ def money(minor: int, currency: str) -> str:
 def plain_amount(minor: int, currency: str) -> str:
     """Return an amount as a person types it into a field, for example 120.00."""
     return str(Decimal(minor).scaleb(-decimals(currency)))
+
+
+def moved(kind: str, minor: int, currency: str) -> str:
+    """Return the amount of one step of an order's money, with a minus where it goes back or off."""
+    amount = money(abs(minor), currency)
+    return f"−{amount}" if kind in _GOING_BACK and minor else amount
+
+
+def is_passing(kind: str) -> bool:
+    """Return whether a step of an order's money only says where an amount has got to."""
+    return kind in _PASSING
 
 
 def percent(basis_points: int) -> str:
@@ -91,6 +110,28 @@ def local_day(context: Context, instant: datetime) -> str:
     return instant.astimezone(ZoneInfo(str(context["zone"]))).date().isoformat()
 
 
+@pass_context
+def day_part(context: Context, instant: datetime, pattern: str) -> str:
+    """Return a part of the day in the reader's zone, by its CLDR pattern."""
+    zone = ZoneInfo(str(context["zone"]))
+    return format_datetime(instant, pattern, tzinfo=zone, locale=LOCALE)
+
+
+def weekday_name(day: date) -> str:
+    """Return the weekday of a calendar day, for example Mon."""
+    return format_date(day, "EEE", locale=LOCALE)
+
+
+def short_day(day: date) -> str:
+    """Return a calendar day without its weekday, for example 23 Nov."""
+    return format_date(day, "d MMM", locale=LOCALE)
+
+
+def month_name(day: date) -> str:
+    """Return a month, for example Nov."""
+    return format_date(day, "MMM", locale=LOCALE)
+
+
 def day_name(day: date) -> str:
     """Return a calendar day, for example Monday, 23 November."""
     return format_date(day, "EEEE d MMMM", locale=LOCALE)
@@ -99,6 +140,17 @@ def day_name(day: date) -> str:
 def language(code: str) -> str:
     """Return the name of a language by its ISO 639 code."""
     return cast("Mapping[str, str]", Locale(LOCALE).languages).get(code, code)
+
+
+def initials(name: str) -> str:
+    """Return the first letters of a name's first and last word, for an avatar."""
+    words = name.split() or ["?"]
+    return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
+
+
+def tone(person_id: str) -> str:
+    """Return which ground a person's avatar has: always the same for the same person."""
+    return str(sum(person_id.encode()) % TONES)
 
 
 STATES = {
@@ -119,12 +171,26 @@ STATES = {
     "reached": "Reached",
     "dropped": "Dropped",
     "none": "Not begun",
+    "paid": "Paid",
+    "created": "On its way",
+    "failed": "Sent back by the bank",
 }
+GOOD_STATES = frozenset(
+    {"confirmed", "completed", "approved", "published", "reached", "ready", "paid"}
+)
+BAD_STATES = frozenset({"cancelled", "lost", "suspended", "failed", "refused"})
+CALM_STATES = frozenset({"draft", "open", "expired", "withdrawn", "dropped", "none"})
 
 
 def in_words(state: str) -> str:
     """Return a state as a person would say it."""
     return STATES.get(state, state.replace("_", " ").capitalize())
+
+
+def state_class(state: str) -> str:
+    """Return how a state is coloured: nothing said is what waits for somebody."""
+    kinds = (("good", GOOD_STATES), ("bad", BAD_STATES), ("calm", CALM_STATES))
+    return next((name for name, states in kinds if state in states), "")
 
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -135,12 +201,21 @@ FILTERS: dict[str, Callable[..., str]] = {
     "day_name": day_name,
     "percent": percent,
     "in_words": in_words,
+    "state_class": state_class,
+    "initials": initials,
+    "tone": tone,
+    "weekday_name": weekday_name,
+    "short_day": short_day,
+    "month_name": month_name,
+    "day_part": day_part,
     "language": language,
 }
 """What templates may pipe one value through."""
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "money": money,
+    "moved": moved,
+    "is_passing": is_passing,
     "plain_amount": plain_amount,
     "exact_share": exact_share,
     "offset_words": offset_words,

@@ -26,7 +26,10 @@ from web.session import CookieSealer, Person, Session
 from web.shapes import Tokens
 
 ZONE_COOKIE = "zone"
-ZONE_COOKIE_SECONDS = 365 * 24 * 3600
+THEME_COOKIE = "theme"
+THEMES = {"system": "System", "light": "Light", "dark": "Dark"}
+"""The appearances one may choose; `system` follows the device."""
+CHOICE_COOKIE_SECONDS = 365 * 24 * 3600
 UNAUTHENTICATED = 401
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -89,6 +92,19 @@ class Visit:
         own = self.session.person.zone if self.session.person else None
         sources = (self.query("zone"), own, self.request.cookies.get(ZONE_COOKIE))
         return next((zone for zone in sources if zone and is_zone(zone)), "UTC")
+
+    @property
+    def theme(self) -> str:
+        """Return the appearance that this browser has chosen."""
+        chosen = self.request.cookies.get(THEME_COOKIE, "")
+        return chosen if chosen in THEMES else "system"
+
+    def remember(self, response: web.Response, name: str, choice: str) -> None:
+        """Keep a choice in the browser for a year; scripts may read it."""
+        response.set_cookie(
+            name, choice, max_age=CHOICE_COOKIE_SECONDS, path="/", samesite="Lax",
+            secure=self.site.secure_cookies,
+        )  # fmt: skip
 
     def query(self, name: str) -> str:
         """Return a parameter of the address, or nothing."""
@@ -200,6 +216,7 @@ class Visit:
             "visit": self,
             "person": self.session.person,
             "zone": self.zone,
+            "themes": THEMES,
             "csrf": self.session.csrf,
             "now": self.now,
         }

@@ -139,7 +139,7 @@ async def publish_offering(mentor: Visitor) -> None:
     published = mentor.page.get_by_text("The offering is published")
 
     async def pressed() -> bool | None:
-        await mentor.press("Publish")
+        await mentor.press("Publish Your first rehearsal")
         await mentor.page.wait_for_load_state()
         return True if await published.count() else None
 

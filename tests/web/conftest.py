@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from shared.config import CommonSettings
 from tests.web.pages import Page
 from web.app import build
-from web.config import HTMX_FILE, WebSettings
+from web.config import VENDOR_FILES, WebSettings
 
 ME = "0190a000-0000-7000-8000-000000000001"
 MENTOR = "0190a000-0000-7000-8000-000000000002"
@@ -159,7 +159,8 @@ def services() -> Services:
 @pytest.fixture
 def settings(tmp_path: Path) -> WebSettings:
     """Give settings whose services are at an address where nobody listens."""
-    (tmp_path / HTMX_FILE).write_text("/* htmx */")
+    for name in VENDOR_FILES:
+        (tmp_path / name).write_text("/* */")
     nobody = "http://127.0.0.1:9"
     return WebSettings(
         profiles_url=nobody,

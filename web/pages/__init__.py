@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web.pages import (
     accounts,
+    appearance,
     cancelling,
     earnings,
     goals,
@@ -23,6 +24,7 @@ ALL_ROUTES: tuple[Row, ...] = (
     *searching.ROUTES,
     *mentors.ROUTES,
     *accounts.ROUTES,
+    *appearance.ROUTES,
     *passwords.ROUTES,
     *holding.ROUTES,
     *sessions.ROUTES,

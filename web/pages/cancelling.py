@@ -24,13 +24,14 @@ async def preview(visit: Visit) -> web.Response:
     order = await visit.read(Service.BOOKING, path, Order)
     told = await visit.read(Service.BOOKING, f"{path}/cancellation-preview", CancellationPreview)
     amounts, names = await asyncio.gather(
-        _amounts(visit, order, told.refund_basis_points),
+        amounts_of(visit, order, told.refund_basis_points),
         names_of(visit, (order.mentor_id, order.mentee_id)),
     )
     return visit.page("cancel.html", order=order, told=told, amounts=amounts, names=names)
 
 
-async def _amounts(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
+async def amounts_of(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
+    """Return what a share of the price comes to, or nothing when payments is away."""
     return await visit.try_read(
         Service.PAYMENTS,
         f"/v1/orders/{order.order_id}/refund-preview",
@@ -63,10 +64,10 @@ async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
 async def operator_preview(visit: Visit) -> web.Response:
     """Show an operator what a refund of a chosen share would mean."""
     order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
-    share = _percent(visit.form.text("percent") or visit.query("percent"))
+    share = percent_of(visit.form.text("percent") or visit.query("percent"))
     names = await names_of(visit, (order.mentor_id, order.mentee_id))
     try:
-        amounts = await _amounts(visit, order, share * BASIS_POINTS_PER_PERCENT)
+        amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT)
     except Refused:
         amounts = None  # Nothing was paid, so there is nothing to show.
     return visit.page(
@@ -74,7 +75,8 @@ async def operator_preview(visit: Visit) -> web.Response:
     )
 
 
-def _percent(text: str) -> int:
+def percent_of(text: str) -> int:
+    """Return a share in percent as it was typed, the whole when it was not a number."""
     good = text.isascii() and text.isdigit() and len(text) <= len(str(WHOLE_PERCENT))
     return min(int(text), WHOLE_PERCENT) if good else WHOLE_PERCENT
 

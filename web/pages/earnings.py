@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 
 from web.client import Service
+from web.pages.chart import charts
 from web.routes import Row, see
 from web.shapes import AllEarnings, EarningsOrder, Page, Payout
 from web.visit import Visit
@@ -27,7 +28,13 @@ async def earnings(visit: Visit) -> web.Response:
         ),
         visit.read(Service.PAYMENTS, "/v1/me/payouts", Page[Payout], limit=ROWS_SHOWN),
     )
-    return visit.page("earnings.html", totals=totals.totals, orders=orders, payouts=payouts.items)
+    return visit.page(
+        "earnings.html",
+        totals=totals.totals,
+        orders=orders,
+        payouts=payouts.items,
+        charts=charts(orders.items, visit.zone),
+    )
 
 
 ROUTES: tuple[Row, ...] = (see("/earnings", earnings),)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from web.client import Refused, Service
 from web.pages.accounts import VERSION_MOST
-from web.pages.searching import expertise
+from web.pages.searching import LANGUAGES, expertise
 from web.routes import Row, do, see
 from web.shapes import Account, Availability, MentorProfile, Offering, Page
 from web.visit import Model, Visit
@@ -22,8 +22,6 @@ COUNTRIES = {
     "JP": "Japan", "SG": "Singapore", "IN": "India", "BR": "Brazil", "MX": "Mexico",
 }  # fmt: skip
 """Countries to offer for a connected account; Stripe decides in the end."""
-LANGUAGES = tuple("en es fr de pt it nl pl sv ar hi zh ja ko tr uk".split())
-"""Languages to offer, by ISO 639 code."""
 
 
 async def steps(visit: Visit) -> web.Response:

@@ -1,4 +1,4 @@
-"""The front page: finding a mentor by words, expertise and price."""
+"""The front page: what this is, for whoever is new; and finding a mentor."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from web.visit import Visit
 
 QUERY_LONGEST = 200
 MENTORS_PER_PAGE = 12
+LANGUAGES = tuple("en es fr de pt it nl pl sv ar hi zh ja ko tr uk".split())
+"""Languages to mentor in, by ISO 639 code."""
 SORTS = {"relevance": "Best match", "rating": "Best rated", "price": "Lowest price"}
 
 
@@ -21,6 +23,7 @@ async def search(visit: Visit) -> web.Response:
     wanted = {
         "q": visit.query("q")[:QUERY_LONGEST],
         "expertise": visit.query("expertise"),
+        "language": visit.query("language") if visit.query("language") in LANGUAGES else "",
         "sort": visit.query("sort") if visit.query("sort") in SORTS else "",
     }
     tree, found = await asyncio.gather(
@@ -36,7 +39,14 @@ async def search(visit: Visit) -> web.Response:
     )
     names = {entry.slug: entry.name for entry in tree}
     return visit.page(
-        "search.html", wanted=wanted, tree=tree, names=names, found=found, sorts=SORTS
+        "search.html",
+        welcome=visit.session.person is None and not visit.request.query_string,
+        wanted=wanted,
+        tree=tree,
+        names=names,
+        found=found,
+        sorts=SORTS,
+        languages=LANGUAGES,
     )
 
 

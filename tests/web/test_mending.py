@@ -1,0 +1,139 @@
+"""The operators' pages for mending: the story, what is stuck, dead letters, the log, the deeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import ME, MENTOR, ORDER, STARTS, Browser, Services, order, problem
+
+EVENT = "0190a000-0000-7000-8000-00000000000e"
+CALL = "0190a000-0000-7000-8000-00000000000c"
+HERE = f"/operator/orders/{ORDER}"
+STEP = {"at": STARTS, "kind": "fact", "what": "BookingHeld", "state": "told", "details": {}}
+POSTED = {
+    "at": STARTS, "kind": "ledger", "what": "payment", "state": "stripe_balance",
+    "details": {"amount_minor": 12000, "currency": "USD"},
+}  # fmt: skip
+WAIT = {
+    "order_id": ORDER, "waits_for": "Stripe answers transfer.create", "since": STARTS,
+    "due_at": None, "clock": "system", "needs_operator": True,
+    "details": {"operation_id": CALL, "attempts": 3, "error": "Unfinished"},
+}  # fmt: skip
+MONEY = {
+    "state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
+    "refund_minor": 12000, "refund_state": "failed",
+    "can": {"release": True, "refund": True, "retry_refund": True},
+}  # fmt: skip
+AMOUNTS = {"mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350, "currency": "USD"}
+LETTER = {
+    "event_id": EVENT, "topic": "booking.orders", "key": ORDER, "type": "BookingHeld",
+    "error": "KeyError", "attempts": 3, "kept_at": STARTS, "behind": 2,
+}  # fmt: skip
+DEED = {
+    "id": 1, "who": ME, "action": "release", "subject": ORDER, "order_id": ORDER,
+    "reason": "Asked", "outcome": "done", "details": {}, "acted_at": STARTS,
+}  # fmt: skip
+
+
+@pytest.fixture
+async def operating(browser: Browser, services: Services) -> Browser:
+    """Give an operator's browser; the services have something for every page."""
+    await browser.sign_in(services, "operator")
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order("completed")))
+    services.tell("GET", f"/v1{HERE}/steps", (200, {"steps": [POSTED, STEP], "waits": [WAIT]}))
+    services.tell("GET", f"/v1{HERE}/money-state", (200, MONEY))
+    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (200, AMOUNTS))
+    services.tell("GET", "/v1/operator/stuck", (200, {"items": [WAIT]}))
+    services.tell("GET", "/v1/operator/dead-letters", (200, {"items": [LETTER]}))
+    services.tell("GET", "/v1/operator/log", (200, {"items": [DEED]}))
+    return browser
+
+
+@pytest.mark.parametrize(
+    "path",
+    [HERE, f"{HERE}/refund?percent=25", "/operator/stuck", "/operator/log"],
+)
+async def test_the_pages_are_sound(operating: Browser, path: str) -> None:
+    """Tags are balanced, every field has a label, ids are unique, no code stands in the page."""
+    page = await operating.page(path)
+    # One server answers as all four services, so that a call to Stripe is shown four times.
+    problems = [each for each in page.problems if CALL not in each]
+    assert (problems, page.inline_code()) == ([], [])
+
+
+async def test_the_story_is_told_from_all_services(operating: Browser, services: Services) -> None:
+    """Each service's steps and waits are there, with amounts in words; one that is away is named."""
+    page = await operating.page(HERE)
+    assert page.text.count("BookingHeld") == 4
+    assert "$120.00" in page.text
+    assert "Stripe answers transfer.create" in page.text
+    services.tell("GET", f"/v1{HERE}/money-state", (404, problem(404, "not_found")))
+    page = await operating.page(HERE)
+    assert "Refund again" not in page.text
+
+
+async def test_what_is_stuck_and_the_log_lead_to_the_purchase(operating: Browser) -> None:
+    """From a line of either list one reaches the story."""
+    for path in ("/operator/stuck", "/operator/log"):
+        page = await operating.page(path)
+        assert HERE in [found.get("href") for tag, found in page.tags if tag == "a"]
+
+
+@pytest.mark.parametrize(
+    ("action", "route"),
+    [
+        (f"{HERE}/release", f"/v1{HERE}/release"),
+        (f"{HERE}/retry-refund", f"/v1{HERE}/refund/retry"),
+        (f"{HERE}/paid-otherwise", f"/v1{HERE}/refund/paid-otherwise"),
+        (f"{HERE}/calls/{CALL}/retry", f"/v1/operator/operations/{CALL}/retry"),
+    ],
+)
+async def test_a_deed_carries_its_reason_and_a_key(
+    operating: Browser, services: Services, action: str, route: str
+) -> None:
+    """Without a reason nothing is sent; with one it is, once, under the form's key."""
+    services.tell("POST", route, (202, {"action": "x", "subject": ORDER, "details": {}}))
+    answer, text = await operating.submit(HERE, action, reason="  ")
+    assert answer.status == 422
+    assert "Say why" in text
+    assert services.of("POST", route) == []
+    answer, _ = await operating.submit(HERE, action, reason="The mentee asked")
+    assert (answer.status, answer.headers["Location"]) == (303, HERE)
+    (asked,) = services.of("POST", route)
+    assert asked.body == {"reason": "The mentee asked"}
+    assert asked.headers["Idempotency-Key"]
+
+
+async def test_a_refund_carries_the_amounts_that_were_shown(
+    operating: Browser, services: Services
+) -> None:
+    """What was shown goes along; when it no longer holds, the page shows the amounts of now."""
+    outdated = problem(412, "amounts_outdated", "Look at the amounts as they are now.")
+    services.tell("POST", f"/v1{HERE}/refund", (412, outdated), (202, {}))
+    path = f"{HERE}/refund?percent=25"
+    answer, text = await operating.submit(path, f"{HERE}/refund", reason="Complaint")
+    assert answer.status == 412
+    assert "Look at the amounts as they are now." in text
+    answer, _ = await operating.submit(path, f"{HERE}/refund", reason="Complaint")
+    assert answer.status == 303
+    assert services.of("POST", f"/v1{HERE}/refund")[-1].body == {
+        "reason": "Complaint",
+        "refund_basis_points": 2500,
+        "shown_mentee_minor": 3000,
+        "shown_mentor_minor": 7650,
+        "shown_platform_minor": 1350,
+    }
+    (preview, *_) = services.of("GET", f"/v1/orders/{ORDER}/refund-preview")
+    assert dict(preview.query) == {"refund_basis_points": "2500"}
+
+
+async def test_a_dead_letter_is_handed_back(operating: Browser, services: Services) -> None:
+    """The reason goes to the service that could not handle the event."""
+    route = f"/v1/operator/dead-letters/{EVENT}/replay"
+    services.tell("POST", route, (202, {}))
+    action = f"/operator/dead-letters/booking/{EVENT}/replay"
+    answer, _ = await operating.submit("/operator/dead-letters", action, reason="Mended")
+    assert answer.status == 303
+    (asked,) = services.of("POST", route)
+    assert asked.body == {"reason": "Mended"}
+    assert MENTOR not in str(asked.body)

@@ -1,0 +1,84 @@
+"""What the operators' console reads of purchases, dead letters and deeds."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime
+
+from web.shapes import Shape
+
+Detail = str | int | float | bool | None
+Details = dict[str, Detail]
+
+
+class SagaStep(Shape):
+    """Something that happened to a purchase at one service."""
+
+    at: AwareDatetime
+    kind: str
+    what: str
+    state: str
+    details: Details = {}
+
+
+class SagaWait(Shape):
+    """Something a purchase waits for at one service."""
+
+    order_id: str
+    waits_for: str
+    since: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    needs_operator: bool = False
+    details: Details = {}
+
+
+class Saga(Shape):
+    """A purchase as one service knows it."""
+
+    steps: list[SagaStep]
+    waits: list[SagaWait]
+
+
+class CanMend(Shape):
+    """What may be done with the money of a purchase now."""
+
+    release: bool = False
+    refund: bool = False
+    retry_refund: bool = False
+
+
+class MoneyState(Shape):
+    """Where the money of a purchase stands."""
+
+    state: str
+    decision: str
+    price_minor: int
+    currency: str
+    transfer_state: str | None = None
+    refund_minor: int | None = None
+    refund_state: str | None = None
+    can: CanMend = CanMend()
+
+
+class DeadLetter(Shape):
+    """An event a service could not handle."""
+
+    event_id: str
+    topic: str
+    key: str
+    type: str | None = None
+    error: str | None = None
+    attempts: int = 0
+    kept_at: AwareDatetime
+    behind: int = 0
+
+
+class LoggedDeed(Shape):
+    """What an operator did."""
+
+    who: str
+    action: str
+    subject: str
+    order_id: str | None = None
+    reason: str
+    outcome: str
+    acted_at: AwareDatetime

@@ -1,0 +1,182 @@
+"""The operators' console, mending: one purchase's story, what is stuck, dead letters, the log."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from aiohttp import web
+
+from web.client import Refused, Service, wrong_fields
+from web.operator_shapes import DeadLetter, LoggedDeed, MoneyState, Saga, SagaStep, SagaWait
+from web.pages.cancelling import (
+    BASIS_POINTS_PER_PERCENT,
+    REASON_LONGEST,
+    WHOLE_PERCENT,
+    amounts_of,
+    percent_of,
+)
+from web.pages.people import names_of
+from web.routes import ID, Row, do, see
+from web.shapes import Order, Page, Shape
+from web.visit import Visit
+
+ROWS_SHOWN = 50
+LARGEST_AMOUNT = 10**9
+NOT_FOUND = 404
+VERBS = {
+    "release": ("release", "The share is on its way."),
+    "retry-refund": ("refund/retry", "Stripe is asked for the refund once more."),
+    "paid-otherwise": ("refund/paid-otherwise", "The refund is recorded as paid another way."),
+}
+"""What an operator may do with a reason alone: the service's route, and what to say after it."""
+
+Found = TypeVar("Found", bound=Shape)
+
+
+async def purchase(visit: Visit) -> web.Response:
+    """Show every step of a purchase, what it waits for, and what can be done about it."""
+    order_id = visit.part("order_id")
+    order = await visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order)
+    sagas = await _everywhere(visit, f"/v1/operator/orders/{order_id}/steps", Saga)
+    steps: list[tuple[Service, SagaStep]] = []
+    waits: list[tuple[Service, SagaWait]] = []
+    for service, saga in sagas:
+        steps += [(service, step) for step in saga.steps]
+        waits += [(service, wait) for wait in saga.waits]
+    return visit.page(
+        "operator_purchase.html",
+        order=order,
+        money_state=await _money_state(visit, order_id),
+        steps=sorted(steps, key=lambda step: step[1].at),
+        waits=waits,
+        names=await names_of(visit, (order.mentor_id, order.mentee_id)),
+    )
+
+
+async def mend(visit: Visit) -> web.Response:
+    """Release, have a refund tried again, or record that it was paid another way."""
+    verb = visit.part("verb")
+    path, done = VERBS[verb]
+    return await _act(visit, verb, path, done)
+
+
+async def retry_call(visit: Visit) -> web.Response:
+    """Have an open call to Stripe made now."""
+    operation_id = visit.part("operation_id")
+    body = {"reason": _reason(visit, operation_id)}
+    path = f"/v1/operator/operations/{operation_id}/retry"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    return visit.go(_page_of(visit), "Stripe is asked again.")
+
+
+async def refund_preview(visit: Visit) -> web.Response:
+    """Show what giving a share of an ended session back would mean for each side."""
+    order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
+    share = percent_of(visit.form.text("percent") or visit.query("percent"))
+    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT)
+    return visit.page("operator_refund.html", order=order, share=share, amounts=amounts)
+
+
+async def refund(visit: Visit) -> web.Response:
+    """Give the share back on the amounts that were shown."""
+    share = visit.form.whole("percent", least=1, most=WHOLE_PERCENT)
+    body = {
+        "reason": _reason(visit, "refund"),
+        "refund_basis_points": share * BASIS_POINTS_PER_PERCENT,
+        **{
+            name: visit.form.whole(name, least=0, most=LARGEST_AMOUNT)
+            for name in ("shown_mentee_minor", "shown_mentor_minor", "shown_platform_minor")
+        },
+    }
+    path = f"/v1/operator/orders/{visit.part('order_id')}/refund"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    return visit.go(_page_of(visit), "The refund is on its way.")
+
+
+async def stuck(visit: Visit) -> web.Response:
+    """List the purchases that wait for an operator or for something that is late."""
+    found = await _everywhere(visit, "/v1/operator/stuck", Page[SagaWait])
+    waits = [(service, wait) for service, page in found for wait in page.items]
+    return visit.page("operator_stuck.html", waits=waits)
+
+
+async def dead_letters(visit: Visit) -> web.Response:
+    """List the events that services could not handle."""
+    found = await _everywhere(visit, "/v1/operator/dead-letters", Page[DeadLetter])
+    letters = [(service, letter) for service, page in found for letter in page.items]
+    return visit.page("operator_dead_letters.html", letters=letters)
+
+
+async def replay(visit: Visit) -> web.Response:
+    """Hand a dead letter back to its service's worker."""
+    event_id = visit.part("event_id")
+    body = {"reason": _reason(visit, event_id)}
+    service = Service[visit.part("service").upper()]
+    await visit.send(service, "POST", f"/v1/operator/dead-letters/{event_id}/replay", body)
+    return visit.go("/operator/dead-letters", "The event is tried again.")
+
+
+async def log(visit: Visit) -> web.Response:
+    """List what operators did, the newest first."""
+    found = await _everywhere(visit, "/v1/operator/log", Page[LoggedDeed], limit=ROWS_SHOWN)
+    deeds = [(service, deed) for service, page in found for deed in page.items]
+    deeds.sort(key=lambda deed: deed[1].acted_at, reverse=True)
+    people = {deed.who for _, deed in deeds if not deed.who.startswith("ops:")}
+    return visit.page("operator_log.html", deeds=deeds, names=await names_of(visit, people))
+
+
+async def _everywhere(
+    visit: Visit, path: str, shape: type[Found], **query: int
+) -> list[tuple[Service, Found]]:
+    """Return what each service answers; one that is away is named on the page instead."""
+    answers = await asyncio.gather(
+        *(visit.try_read(service, path, shape, **query) for service in Service)
+    )
+    pairs = zip(Service, answers, strict=True)
+    return [(service, answer) for service, answer in pairs if answer is not None]
+
+
+async def _money_state(visit: Visit, order_id: str) -> MoneyState | None:
+    path = f"/v1/operator/orders/{order_id}/money-state"
+    try:
+        return await visit.try_read(Service.PAYMENTS, path, MoneyState)
+    except Refused as refused:
+        if refused.problem.status != NOT_FOUND:
+            raise
+        return None  # Payments has not heard of the order yet.
+
+
+async def _act(visit: Visit, name: str, path: str, done: str) -> web.Response:
+    body = {"reason": _reason(visit, name)}
+    whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
+    await visit.send(Service.PAYMENTS, "POST", whole, body)
+    return visit.go(_page_of(visit), done)
+
+
+def _reason(visit: Visit, name: str) -> str:
+    reason = visit.form.text("reason")
+    if not 0 < len(reason) <= REASON_LONGEST:
+        hint = f"Say why, in at most {REASON_LONGEST} characters: it is logged."
+        raise wrong_fields(**{f"reason_{name}": hint})
+    return reason
+
+
+def _page_of(visit: Visit) -> str:
+    return f"/operator/orders/{visit.part('order_id')}"
+
+
+_ORDER = f"/operator/orders/{{order_id:{ID}}}"
+_SERVICES = "|".join(service.name.lower() for service in Service)
+_LETTER = f"/operator/dead-letters/{{service:{_SERVICES}}}/{{event_id:{ID}}}/replay"
+ROUTES: tuple[Row, ...] = (
+    see(_ORDER, purchase),
+    do(f"{_ORDER}/{{verb:{'|'.join(VERBS)}}}", mend, purchase),
+    do(f"{_ORDER}/calls/{{operation_id:{ID}}}/retry", retry_call, purchase),
+    see(f"{_ORDER}/refund", refund_preview),
+    do(f"{_ORDER}/refund", refund, refund_preview),
+    see("/operator/stuck", stuck),
+    see("/operator/dead-letters", dead_letters),
+    do(_LETTER, replay, dead_letters),
+    see("/operator/log", log),
+)
