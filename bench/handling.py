@@ -90,8 +90,10 @@ async def insert_bare(world: World, servers: str, count: int) -> Work:
 async def _insert_all(client: AIOKafkaConsumer, world: World, count: int) -> float:
     started, ended = 0.0, 0.0
     while count:
-        fetching = client.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL)
-        batches = await cast("Awaitable[Batches]", fetching)
+        batches = await cast(
+            "Awaitable[Batches]",
+            client.getmany(timeout_ms=POLL_MS, max_records=RECORDS_PER_POLL),
+        )
         if not batches:
             continue
         started = started or monotonic_seconds()

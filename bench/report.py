@@ -63,15 +63,15 @@ def write_json(results: Sequence[Result], path: Path) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_docs(results: Sequence[Result]) -> None:
-    """Put the table into docs/performance.md between its marks, and draw its pictures anew."""
-    text = PAGE.read_text()
+def write_docs(results: Sequence[Result], page: Path = PAGE, pictures: Path = PICTURES) -> None:
+    """Put the table into the page between its marks, and draw its pictures anew."""
+    text = page.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{in_markdown(results)}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n{in_markdown(results)}\n{END}{after}")
     from bench.pictures import draw  # Takes a second to load, and only this needs it.
 
-    draw([each for each in results if isinstance(each, Measurement)], PICTURES)
+    draw([each for each in results if isinstance(each, Measurement)], pictures)
 
 
 def in_markdown(results: Sequence[Result]) -> str:

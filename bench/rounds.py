@@ -93,6 +93,7 @@ class Comparison:
     name: str
     control_name: str
     unit: str
+    count: int
     ours: Side
     control: Side
     goal: float | None = None
@@ -101,13 +102,14 @@ class Comparison:
     async def measure(self, rounds: int, say: Say) -> Measurement:
         """Let both sides work in turns, the first of them changing, after one round unmeasured.
 
-        Raises `UnequalWork` when one did more than the other.
+        Raises `UnequalWork` when one did not do `count` things in a round.
         """
         pairs: list[tuple[Work, Work]] = []
         for number in range(rounds + 1):
             ours, control = await self._round(number)
-            if ours.done != control.done:
-                raise UnequalWork(f"{self.name}: {ours.done} beside {control.done}")
+            if not ours.done == control.done == self.count:
+                done = f"{ours.done} beside {control.done}"
+                raise UnequalWork(f"{self.name}: {done}, each should have done {self.count}")
             if number:
                 pairs.append((ours, control))
                 ratio = ours.per_second / control.per_second

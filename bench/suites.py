@@ -65,15 +65,15 @@ async def measure_holds(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Meas
     async with booking_api(few) as api:
         return await _measure(sizes, say, [
             Comparison(
-                "a", "hold, our command", "pgbench", "holds/s",
+                "a", "hold, our command", "pgbench", "holds/s", count,
                 lambda _round: holds.hold_many(few, count), pgbench, HOLDS, sizes.few,
             ),
             Comparison(
-                "a", "hold over HTTP", "pgbench", "holds/s",
+                "a", "hold over HTTP", "pgbench", "holds/s", count,
                 lambda _round: requests.hold_ours(few, api, count), pgbench, None, sizes.few,
             ),
             Comparison(
-                "a", "hold, many sessions stored", OVER_FEW, "holds/s",
+                "a", "hold, many sessions stored", OVER_FEW, "holds/s", count,
                 lambda _round: holds.hold_many(many, count),
                 lambda _round: holds.hold_many(few, count), GROWTH, sizes.many,
             ),
@@ -87,12 +87,12 @@ async def measure_relay(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Meas
         many = relay.Outbox(all_worlds.many, broker)
         return await _measure(sizes, say, [
             Comparison(
-                "b", "relay", "raw aiokafka", "events/s",
+                "b", "relay", "raw aiokafka", "events/s", sizes.events,
                 lambda _round: few.carry(sizes.events),
                 lambda _round: few.send_raw(sizes.events), RELAY, sizes.few,
             ),
             Comparison(
-                "b", "relay, many sessions stored", OVER_FEW, "events/s",
+                "b", "relay, many sessions stored", OVER_FEW, "events/s", sizes.events,
                 lambda _round: many.carry(sizes.events),
                 lambda _round: few.carry(sizes.events), GROWTH, sizes.many,
             ),
@@ -104,12 +104,12 @@ async def measure_handling(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[M
     few, many, kafka = all_worlds.few, all_worlds.many, all_worlds.engines.kafka
     return await _measure(sizes, say, [
         Comparison(
-            "c", "handling", "consumer and insert", "events/s",
+            "c", "handling", "consumer and insert", "events/s", sizes.handled,
             lambda _round: handling.handle(few, kafka, sizes.handled),
             lambda _round: handling.insert_bare(few, kafka, sizes.handled), HANDLING, sizes.few,
         ),
         Comparison(
-            "c", "handling, many sessions stored", OVER_FEW, "events/s",
+            "c", "handling, many sessions stored", OVER_FEW, "events/s", sizes.handled,
             lambda _round: handling.handle(many, kafka, sizes.handled),
             lambda _round: handling.handle(few, kafka, sizes.handled), GROWTH, sizes.many,
         ),
@@ -122,22 +122,22 @@ async def measure_api(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measur
     async with booking_api(few) as ours, bare_api(few) as bare, booking_api(many) as grown:
         return await _measure(sizes, say, [
             Comparison(
-                "d", "read an order", "bare aiohttp", "requests/s",
+                "d", "read an order", "bare aiohttp", "requests/s", count,
                 lambda _round: requests.read_ours(few, ours, count),
                 lambda _round: requests.read_bare(few, ours, bare, count), API, sizes.few,
             ),
             Comparison(
-                "d", "write a goal", "bare aiohttp", "requests/s",
+                "d", "write a goal", "bare aiohttp", "requests/s", count,
                 lambda _round: requests.write_ours(few, ours, count),
                 lambda _round: requests.write_bare(few, ours, bare, count), API, sizes.few,
             ),
             Comparison(
-                "d", "read, many sessions stored", OVER_FEW, "requests/s",
+                "d", "read, many sessions stored", OVER_FEW, "requests/s", count,
                 lambda _round: requests.read_ours(many, grown, count),
                 lambda _round: requests.read_ours(few, ours, count), GROWTH, sizes.many,
             ),
             Comparison(
-                "d", "write, many sessions stored", OVER_FEW, "requests/s",
+                "d", "write, many sessions stored", OVER_FEW, "requests/s", count,
                 lambda _round: requests.write_ours(many, grown, count),
                 lambda _round: requests.write_ours(few, ours, count), GROWTH, sizes.many,
             ),
