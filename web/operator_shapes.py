@@ -17,7 +17,7 @@ class SagaStep(Shape):
     kind: str
     what: str
     state: str
-    details: Details = {}
+    details: Details
 
 
 class SagaWait(Shape):
@@ -28,7 +28,7 @@ class SagaWait(Shape):
     since: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
     needs_operator: bool = False
-    details: Details = {}
+    details: Details
 
 
 class Saga(Shape):

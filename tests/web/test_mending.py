@@ -62,7 +62,7 @@ async def test_the_pages_are_sound(operating: Browser, path: str) -> None:
 
 
 async def test_the_story_is_told_from_all_services(operating: Browser, services: Services) -> None:
-    """Each service's steps and waits are there, with amounts in words; one that is away is named."""
+    """Each service's steps and waits are there, with amounts in words."""
     page = await operating.page(HERE)
     assert page.text.count("BookingHeld") == 4
     assert "$120.00" in page.text

@@ -156,9 +156,10 @@ async def _act(visit: Visit, name: str, path: str, done: str) -> web.Response:
 
 def _reason(visit: Visit, name: str) -> str:
     reason = visit.form.text("reason")
-    if not 0 < len(reason) <= REASON_LONGEST:
-        hint = f"Say why, in at most {REASON_LONGEST} characters: it is logged."
-        raise wrong_fields(**{f"reason_{name}": hint})
+    if not reason:
+        raise wrong_fields(**{f"reason_{name}": "Say why: it is logged."})
+    if len(reason) > REASON_LONGEST:
+        raise wrong_fields(**{f"reason_{name}": f"Write at most {REASON_LONGEST} characters."})
     return reason
 
 
