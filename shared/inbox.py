@@ -52,17 +52,31 @@ KEEP_CLAIMS = timedelta(days=90)
 PRUNE_BATCH = 5_000
 
 CLAIM = "INSERT INTO inbox (event_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING event_id"
-HAS_KEPT = "SELECT EXISTS (SELECT 1 FROM kept_events WHERE topic = $1 AND key = $2)"
+CLAIM_IN_TURN = """
+WITH known AS (
+    SELECT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
+        OR EXISTS (SELECT 1 FROM kept_events WHERE event_id = $1) AS itself,
+        EXISTS (SELECT 1 FROM kept_events WHERE topic = $2 AND key = $3) AS earlier
+),
+claimed AS (
+    INSERT INTO inbox (event_id)
+    SELECT $1 FROM known WHERE NOT known.itself AND NOT known.earlier
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+)
+SELECT CASE
+    WHEN EXISTS (SELECT 1 FROM claimed) THEN 'claimed'
+    WHEN known.earlier AND NOT known.itself THEN 'behind'
+    ELSE 'duplicate'
+END
+FROM known
+"""
 KEEP = """
 INSERT INTO kept_events (event_id, topic, key, headers, value, state, waits_for, error, attempts,
                          next_try_at)
 SELECT $1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10
 WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
 ON CONFLICT (event_id) DO NOTHING
-"""
-IS_DONE_OR_KEPT = """
-SELECT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
-    OR EXISTS (SELECT 1 FROM kept_events WHERE event_id = $1)
 """
 ARRIVED = """
 UPDATE kept_events SET state = 'ready', next_try_at = now()
@@ -208,17 +222,15 @@ class Inbox:
         return await self._keep_aside(arrival, "parked", error)
 
     async def _take(self, conn: Connection, arrival: Arrival) -> str:
-        if await conn.fetchval(IS_DONE_OR_KEPT, arrival.event_id()):
-            return "duplicate"
-        if await conn.fetchval(HAS_KEPT, arrival.topic, arrival.key):
+        # One statement: an event costs four round trips in all, its transaction included.
+        claim = await conn.fetchval(CLAIM_IN_TURN, arrival.event_id(), arrival.topic, arrival.key)
+        if claim == "behind":
             await self._keep(conn, arrival, "behind", None)
-            return "behind"
-        return await self._obey(conn, arrival)
+        return await self._obey(conn, arrival) if claim == "claimed" else str(claim)
 
     async def _obey(self, conn: Connection, arrival: Arrival) -> str:
+        """Do what a claimed event asks for."""
         event = open_envelope(arrival.headers, arrival.value)
-        if await conn.fetchval(CLAIM, event.event_id) is None:
-            return "duplicate"
         found = self._ears.find(event.type)
         if found is None:
             return "ignored" if event.type in facts_by_type() else "unknown"
@@ -268,7 +280,8 @@ class Inbox:
                     return False
                 arrival = _arrival_of(row)
                 with arrival.handling():
-                    await self._obey(conn, arrival)
+                    if await conn.fetchval(CLAIM, row["event_id"]):
+                        await self._obey(conn, arrival)
                 await conn.execute(FORGET_KEPT, row["seq"])
         except Exception as error:
             if row is None or is_transient(error):
