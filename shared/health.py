@@ -1,4 +1,4 @@
-"""What every process answers about itself: /livez, /readyz, /metrics and /openapi.json.
+"""What every process answers about itself: /livez, /readyz, /metrics, /openapi.json and /docs.
 
 The gauges that every service has are read when they are asked for, from the tables and views of
 the kit; those of one service alone are read by its worker in a loop, however often anybody looks.
@@ -26,6 +26,7 @@ from shared.telemetry import (
     Measure,
     gauge_of,
 )
+from shared.web import docs_page
 from shared.web.api import Api
 from shared.web.openapi import document
 
@@ -80,7 +81,8 @@ def add_health(
     stopping: asyncio.Event,
 ) -> None:
     """Add the routes by which launchers, balancers and operators watch a process."""
-    described = json.dumps(document(api, version=version)).encode()
+    told = document(api, version=version)
+    described, shown = json.dumps(told).encode(), docs_page.page(told).encode()
 
     async def livez(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -98,10 +100,15 @@ def add_health(
     async def openapi(_request: web.Request) -> web.Response:
         return web.Response(body=described, content_type="application/json")
 
+    async def docs(_request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": docs_page.POLICY}
+        return web.Response(body=shown, content_type="text/html", charset="utf-8", headers=headers)
+
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/openapi.json", openapi)
+    app.router.add_get("/docs", docs)
 
 
 async def _answers(pool: Pool) -> bool:

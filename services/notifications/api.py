@@ -44,7 +44,7 @@ def make_api(sender: Sender) -> Api:
     """Return the routes; `sender` says where links lead."""
     api = Api("notifications")
 
-    @api.get("/v1/me/feed", may=SIGNED_IN, refusals=(CursorInvalid,))
+    @api.get("/v1/me/feed", may=SIGNED_IN)
     async def list_feed(call: Call, query: PageQuery, conn: Connection) -> Page[FeedItemView]:
         """List what happened, latest first, in the words of the signed-in person."""
         found = await store.feed_page(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 
 from shared.auth import KeysUnavailable, RoleMissing, TokenInvalid, TokenMissing
 from shared.errors import NotFound, Refusal
@@ -18,7 +18,7 @@ from shared.limits import TooManyRequests
 from shared.web.api import VERSION_DIGITS, Api, Route, VersionMissing, VersionOutdated
 from shared.web.links import links_of, operation_id
 from shared.web.problems import HTTP_CODES, OF_KIT, PROBLEM_TYPE, STATUS, TITLES, Problem
-from shared.web.shapes import TextUnusable
+from shared.web.shapes import CursorInvalid, PageQuery, TextUnusable
 
 Json = dict[str, Any]
 Codes = dict[int, dict[str, str]]
@@ -67,6 +67,18 @@ _SECURITY = {
 }
 
 
+class _Schemas(GenerateJsonSchema):
+    """Says bounds in JSON Schema's words also where a validator runs first (`WholeNumber`)."""
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """Return the schema of a part."""
+        made = super().generate_inner(schema)
+        for theirs, keyword in self.ValidationsMapping.numeric.items():
+            if theirs in made:
+                made[keyword] = made.pop(theirs)
+        return made
+
+
 def document(api: Api, *, version: str) -> Json:
     """Return the OpenAPI 3.1 document."""
     schemas, definitions = _schemas(api.routes)
@@ -98,7 +110,7 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[Key, Json], Json]:
         if route.answer:
             inputs.append((f"answer{number}", "serialization", route.answer))
     found, definitions = TypeAdapter.json_schemas(
-        inputs, ref_template=REF_TEMPLATE, schema_generator=GenerateJsonSchema
+        inputs, ref_template=REF_TEMPLATE, schema_generator=_Schemas
     )
     return dict(found), definitions.get("$defs", {})
 
@@ -155,7 +167,7 @@ def _header(name: str, description: str, schema: Json) -> Json:
 
 
 def _query_parameters(model: type[BaseModel]) -> Iterable[Json]:
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=_Schemas)
     for name, shape in schema.get("properties", {}).items():
         yield {
             "name": name,
@@ -250,6 +262,8 @@ def _of_declaration(route: Route) -> Iterable[type[Refusal]]:
         yield NotFound
     if route.body or route.query:
         yield TextUnusable
+    if route.query and issubclass(route.query, PageQuery):
+        yield CursorInvalid
     if route.idempotent:
         yield from (IdempotencyKeyMissing, IdempotencyKeyReused)
     if route.versioned:

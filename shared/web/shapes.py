@@ -25,7 +25,11 @@ def _whole(value: object) -> object:
 
 
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Text = Annotated[
+    str,
+    # The pattern says to readers of the document what stripping means: blanks alone are no text.
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"\S"),
+]
 
 
 class Body(BaseModel):

@@ -82,7 +82,9 @@ class Served:
 class Serve(Protocol):
     """Serves the API of a service in this process, on a fresh database or a given one."""
 
-    async def __call__(self, name: str, own: Database | None = None) -> Served: ...
+    async def __call__(
+        self, name: str, own: Database | None = None, limiter: Callable[[Pool], Limiter] = Limiter
+    ) -> Served: ...
 
 
 @pytest.fixture
@@ -90,7 +92,9 @@ async def serve(database: MakeDatabase, describe: Describe) -> AsyncGenerator[Se
     """Give a function that serves the API of a service in this process."""
     async with AsyncExitStack() as ends:
 
-        async def served(name: str, own: Database | None = None) -> Served:
+        async def served(
+            name: str, own: Database | None = None, limiter: Callable[[Pool], Limiter] = Limiter
+        ) -> Served:
             own = own or await database(name)
             pool = await ends.enter_async_context(
                 await open_pool(own.app_url(name), process="test")
@@ -102,8 +106,8 @@ async def serve(database: MakeDatabase, describe: Describe) -> AsyncGenerator[Se
                 return KeySet([key])
 
             running = Running(pool, SystemBusinessClock(), CommonSettings())
-            limiter = Limiter(pool)
-            around = Surroundings(lambda: pool, running.clock, Verifier(source), lambda: limiter)
+            limits = limiter(pool)
+            around = Surroundings(lambda: pool, running.clock, Verifier(source), lambda: limits)
             app = build(service.api, around)
             service.wire(app, running)
             client = await ends.enter_async_context(TestClient(TestServer(app)))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Annotated
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from services.booking.api.surface import after_id, api, cursor_after
 from services.booking.commands.offerings import (
@@ -48,7 +46,8 @@ HORIZON_LONGEST_DAYS = 365
 HOURS_AT_MOST = 7 * 12
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _CLOCK_TO_MIDNIGHT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-_URL_CHARACTERS = re.compile(r"[!-~]+")
+_ROOM_URL = r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!-~]*)?$"
+"""An https address as browsers take it; ASCII, for it stands in mails and calendars."""
 
 
 def _currency(text: str) -> str:
@@ -68,13 +67,16 @@ def _zone(text: str) -> str:
     return text
 
 
-def _https(text: str) -> str:
-    parts = urlsplit(text)
-    if not _URL_CHARACTERS.fullmatch(text) or parts.scheme != "https" or not parts.hostname:
-        raise ValueError("not an https address")
-    return text
-
-
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES)}),
+]
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
+]
 Buffer = Annotated[WholeNumber, Field(ge=0, le=BUFFER_LONGEST_MINUTES)]
 
 
@@ -85,7 +87,7 @@ class OfferingBody(Body):
     description: Text
     minutes: Annotated[WholeNumber, Field(ge=SESSION_SHORTEST_MINUTES, le=SESSION_LONGEST_MINUTES)]
     price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR)]
-    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$"), AfterValidator(_currency)]
+    currency: Currency
     buffer_before_minutes: Buffer = 0
     buffer_after_minutes: Buffer = 0
     minimum_notice_minutes: Annotated[WholeNumber, Field(ge=0, le=NOTICE_LONGEST_MINUTES)] = 0
@@ -148,9 +150,9 @@ class HoursShape(Body):
 class AvailabilityBody(Body):
     """When a mentor works and where they meet."""
 
-    zone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+    zone: Zone
     weekly: Annotated[list[HoursShape], Field(max_length=HOURS_AT_MOST)]
-    room_url: Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)]
+    room_url: Annotated[str, StringConstraints(max_length=500, pattern=_ROOM_URL)]
 
     def rules(self) -> Rules:
         """Return the hours as the rules take them."""

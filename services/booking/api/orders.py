@@ -48,13 +48,14 @@ from shared.ids import OfferingId, OrderId, PersonId, SessionId, new_id
 from shared.web import Body, Call, Page, PageQuery, Text, Versioned, View, WholeNumber
 
 Reason = Annotated[Text, Field(max_length=500)]
+POLICY_VERSION_LARGEST = 10_000
 
 
 class AcceptedPolicy(Body):
     """The cancellation policy that was shown and accepted."""
 
     preset: CancellationPreset
-    policy_version: WholeNumber
+    policy_version: Annotated[WholeNumber, Field(ge=1, le=POLICY_VERSION_LARGEST)]
 
 
 class HoldBody(Body):

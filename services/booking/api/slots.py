@@ -19,6 +19,13 @@ from shared.ids import OfferingId
 from shared.web import ANYONE, Call, Query, View
 
 WINDOW_LONGEST = timedelta(days=62)
+HOLD_FIRST = {
+    "offering_id": "$request.path.offering_id",
+    "starts_at": "$response.body#/items/0/starts_at",
+    # The policy stands with the offering; a wrong one is refused and the right one shown.
+    "accepted_policy": {"preset": "standard", "policy_version": 1},
+}
+"""The body that holds the first slot."""
 
 
 class WindowTooLong(Refusal):
@@ -55,7 +62,12 @@ class SlotsView(View):
     items: list[SlotView]
 
 
-@api.get("/v1/offerings/{offering_id}/slots", may=ANYONE, refusals=(WindowTooLong,))
+@api.get(
+    "/v1/offerings/{offering_id}/slots",
+    may=ANYONE,
+    refusals=(WindowTooLong,),
+    links={"hold": HOLD_FIRST},
+)
 async def list_slots(call: Call, offering_id: OfferingId, query: SlotsQuery) -> SlotsView:
     """List the free slots of an offering; the viewer's zone is the client's business."""
     window = query.window()

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 
 from services.booking.domain.terms import Terms
 from shared.web import Api, Call, Page, PageQuery, WholeNumber
@@ -29,7 +29,11 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-InstantUtc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+InstantUtc = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}),
+]
 """An instant with its offset from UTC, taken as UTC."""
 BasisPoints = Annotated[WholeNumber, Field(ge=0, le=10_000)]
 

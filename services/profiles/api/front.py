@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.profiles.commands.keys import Keyring
 from services.profiles.commands.office import Office
@@ -31,12 +31,21 @@ Name = Annotated[
         min_length=1,
         max_length=NAME_LONGEST,
         # No control characters: names stand in mail headers.
-        pattern=r"^[^\x00-\x1f\x7f]+$",
+        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
     ),
 ]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=EMAIL_LONGEST)]
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=EMAIL_LONGEST),
+    # Whether it can be used is looked at later: the document says what it should be.
+    Field(json_schema_extra={"format": "email"}),
+]
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
-Zone = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Zone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    Field(json_schema_extra={"format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
+]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 

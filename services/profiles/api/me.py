@@ -31,7 +31,8 @@ from services.profiles.store import accounts as people
 from services.profiles.store import mentors as store
 from services.profiles.store.mentors import MenteeProfile
 from shared.db import Connection
-from shared.web import Body, Call, Query, Versioned, View, WholeNumber
+from shared.errors import NotFound
+from shared.web import Body, Call, Query, Text, Versioned, View, WholeNumber
 
 STORY_LONGEST = 4000
 HEADLINE_LONGEST = 140
@@ -40,7 +41,7 @@ LIST_LONGEST = 10
 NAMES_AT_ONCE = 50
 
 Paragraphs = Annotated[str, StringConstraints(strip_whitespace=True, max_length=STORY_LONGEST)]
-Industry = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Industry = Annotated[Text, Field(max_length=60)]
 _UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Ids = Annotated[
     str,
@@ -143,13 +144,13 @@ class NamesView(View):
     items: list[NameView]
 
 
-@api.get("/v1/me")
+@api.get("/v1/me", refusals=(NotFound,))
 async def me(call: Call, conn: Connection) -> Annotated[Versioned, MeView]:
     """Show the signed-in person."""
     return _me(call, await people.person(conn, call.person_id))
 
 
-@api.put("/v1/me", versioned=True, refusals=(ZoneUnknown,))
+@api.put("/v1/me", versioned=True, refusals=(ZoneUnknown, NotFound))
 async def change_me(call: Call, body: MeBody, conn: Connection) -> Annotated[Versioned, MeView]:
     """Change name, locale and zone."""
     person = await accounts.change_person(
@@ -178,7 +179,7 @@ def _me(call: Call, person: Person) -> Versioned:
     return Versioned(view, version=person.contact_version)
 
 
-@api.get("/v1/me/mentor-profile")
+@api.get("/v1/me/mentor-profile", refusals=(NotFound,))
 async def my_mentor_profile(
     call: Call, conn: Connection
 ) -> Annotated[Versioned, MentorProfileView]:
@@ -187,7 +188,7 @@ async def my_mentor_profile(
     return _mentor(person, await store.mentor_profile(conn, call.person_id))
 
 
-@api.put("/v1/me/mentor-profile", versioned=True, refusals=(ExpertiseUnknown,))
+@api.put("/v1/me/mentor-profile", versioned=True, refusals=(ExpertiseUnknown, NotFound))
 async def write_mentor_profile(
     call: Call, body: MentorProfileBody, conn: Connection
 ) -> Annotated[Versioned, MentorProfileView]:
@@ -203,7 +204,7 @@ async def write_mentor_profile(
     "/v1/me/mentor-profile/submit",
     status=200,
     idempotent=True,
-    refusals=(ProfileIncomplete, VettingStateWrong),
+    refusals=(ProfileIncomplete, VettingStateWrong, NotFound),
 )
 async def submit_mentor_profile(call: Call, conn: Connection) -> MentorStateView:
     """Ask an operator to approve the profile."""
@@ -237,7 +238,7 @@ async def my_mentee_profile(
     return _mentee(await store.mentee_profile(conn, call.person_id))
 
 
-@api.put("/v1/me/mentee-profile", versioned=True)
+@api.put("/v1/me/mentee-profile", versioned=True, refusals=(NotFound,))
 async def write_mentee_profile(
     call: Call, body: MenteeProfileBody, conn: Connection
 ) -> Annotated[Versioned, MenteeProfileView]:

@@ -97,7 +97,7 @@ async def expertise(call: Call, conn: Connection) -> ExpertiseListView:
     )
 
 
-@api.get("/v1/mentors", may=ANYONE, refusals=(CursorInvalid,))
+@api.get("/v1/mentors", may=ANYONE)
 async def find_mentors(query: SearchQuery, call: Call, conn: Connection) -> Page[MentorCard]:
     """Find mentors who are approved and have something to book."""
     asked = words.asked_words(query.q)
@@ -167,7 +167,7 @@ async def mentor(person_id: UUID, call: Call, conn: Connection) -> MentorView:
     )
 
 
-@api.get("/v1/mentors/{person_id}/reviews", may=ANYONE, refusals=(CursorInvalid,))
+@api.get("/v1/mentors/{person_id}/reviews", may=ANYONE)
 async def mentor_reviews(
     person_id: UUID, query: PageQuery, call: Call, conn: Connection
 ) -> Page[PublicReview]:

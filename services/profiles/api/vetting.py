@@ -62,7 +62,7 @@ class VettingView(VettingCard):
     reason: str | None
 
 
-@api.get("/v1/operator/mentors", may=Role.OPERATOR, refusals=(CursorInvalid,))
+@api.get("/v1/operator/mentors", may=Role.OPERATOR)
 async def mentors_to_vet(query: VettingQuery, call: Call, conn: Connection) -> Page[VettingCard]:
     """List mentors by the state of their profile."""
     found = await store.to_vet(conn, query.state, _after(query), query.limit + 1)
