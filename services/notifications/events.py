@@ -131,13 +131,20 @@ def _hear_money(ears: Ears) -> None:
     async def refunded(conn: Connection, heard: Heard[payments.RefundIssued]) -> None:
         await _tell_of_money(conn, heard, "refund_issued", to_mentor=False)
 
+    @ears.on(payments.RefundFailed)
+    async def refund_failed(conn: Connection, heard: Heard[payments.RefundFailed]) -> None:
+        await _tell_of_money(conn, heard, "refund_failed", to_mentor=False)
+
     @ears.on(payments.TransferSent)
     async def transferred(conn: Connection, heard: Heard[payments.TransferSent]) -> None:
         await _tell_of_money(conn, heard, "transfer_sent", to_mentor=True)
 
 
 _MoneyHeard = (
-    Heard[payments.PaymentSucceeded] | Heard[payments.RefundIssued] | Heard[payments.TransferSent]
+    Heard[payments.PaymentSucceeded]
+    | Heard[payments.RefundIssued]
+    | Heard[payments.RefundFailed]
+    | Heard[payments.TransferSent]
 )
 
 

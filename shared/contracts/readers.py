@@ -85,6 +85,9 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "notifications": "Sends the mentee the receipt.",
     },
     payments.RefundIssued: {"notifications": "Tells the mentee how much comes back."},
+    payments.RefundFailed: {
+        "notifications": "Tells the mentee that the bank sent it back, and what comes next."
+    },
     payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},
     payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountChanged: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
@@ -98,7 +101,6 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
 
 UNREAD: Mapping[type[Fact], str] = {
     payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
-    payments.RefundFailed: "Operators see it in the console, where they find another way.",
     payments.EarningsReleased: "The mentor is told at the transfer that follows.",
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
     notifications.MessageSent: "For whoever counts messages; none of our services does.",

@@ -145,6 +145,21 @@ async def test_payment_heard_before_the_order_waits_for_it(market: Marketplace):
     ]
 
 
+async def test_each_failed_refund_is_told_once(market: Marketplace):
+    """The mentee reads that the bank sent it back; a second attempt that fails is news again."""
+    await market.meet()
+    await market.hear(market.held())
+    for version in (3, 4, 4):
+        await market.hear(
+            payments.RefundFailed(
+                **market.money(version), refund_id=new_id(), amount_minor=6_000, currency="USD"
+            )
+        )
+    await market.work()
+    assert market.mailbox.subjects == ["Your bank sent $60.00 back to us"] * 2
+    assert set(market.mailbox.recipients) == {"tom@example.test"}
+
+
 async def test_mail_is_the_same_in_whatever_order_the_topics_are_heard(market: Marketplace):
     """Contacts last, payments first: in the end everybody got everything."""
     await market.hear(market.paid())
