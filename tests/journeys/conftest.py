@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from asyncio import create_subprocess_exec, timeout
 from asyncio.subprocess import PIPE, STDOUT
@@ -95,8 +96,19 @@ async def slot_after(mentee: Person, stall: Stall, span: timedelta) -> Json:
 
 async def verified(market: Marketplace) -> str:
     """Run `ops verify --settled`; fail with what it says is wrong."""
+    return await operated(market, "verify", "--settled")
+
+
+async def story_of(market: Marketplace, order_id: str) -> Json:
+    """Return what `ops saga show` tells of a purchase."""
+    told: Json = json.loads(await operated(market, "saga", "show", order_id, "--json"))
+    return told
+
+
+async def operated(market: Marketplace, *arguments: str) -> str:
+    """Run a command of the operator's; fail with what it says is wrong."""
     process = await create_subprocess_exec(
-        sys.executable, "-m", "ops", "verify", "--settled",
+        sys.executable, "-m", "ops", *arguments,
         env=market.site.environment("ops"), cwd=REPOSITORY, stdout=PIPE, stderr=STDOUT,
     )  # fmt: skip
     async with timeout(VERIFY_SECONDS):

@@ -24,10 +24,24 @@ from tests.journeys.conftest import (
     money_lines,
     open_stall,
     slot_after,
+    story_of,
     verified,
 )
 
 pytestmark = pytest.mark.journey
+WHOLE_STORY = {
+    *(("booking", "fact", fact) for fact in ("BookingHeld", "BookingConfirmed")),
+    ("booking", "fact", "SessionCompleted"),
+    *(("payments", "fact", fact) for fact in ("CheckoutOpened", "PaymentSucceeded")),
+    *(("payments", "fact", fact) for fact in ("EarningsReleased", "TransferSent")),
+    *(("payments", "stripe call", call) for call in ("checkout.create", "transfer.create")),
+    *(("payments", "ledger", entry) for entry in ("payment", "stripe_fee", "release", "transfer")),
+    ("payments", "webhook", "checkout.session.completed"),
+    *(("payments", "payout", state) for state in ("created", "paid")),
+    *(("notifications", "mail", kind) for kind in ("session_confirmed", "payment_receipt")),
+    *(("profiles", "review", f"review by the {side}") for side in ("mentee", "mentor")),
+}
+"""What a purchase that was paid out has behind it: service, kind and what happened."""
 
 
 async def test_a_session_is_found_paid_held_and_paid_out(
@@ -38,6 +52,10 @@ async def test_a_session_is_found_paid_held_and_paid_out(
     await find_mentor(mentee, "leading enginers", stall.mentor)
     purchase = await buy(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(2)))
     await market.rest()
+    waiting = (await story_of(market, purchase.order_id))["waits"]
+    assert ("booking", "the session ends and is completed") in [
+        (wait["service"], wait["waits_for"]) for wait in waiting
+    ]
     invitation = next(mail for mail in await mails_to(mentee) if mail["attachments"])
     calendar = next(each for each in invitation["attachments"] if "calendar" in each["type"])
     event = Calendar.from_ical(calendar["content"]).walk("VEVENT")[0]
@@ -57,6 +75,10 @@ async def test_a_session_is_found_paid_held_and_paid_out(
     assert [each["state"] for each in payouts["items"]] == ["paid"]
     reviews = await mentee.get("profiles", f"/v1/mentors/{stall.mentor.person_id}/reviews")
     assert [each["rating"] for each in reviews["items"]] == [5]
+    story = await story_of(market, purchase.order_id)
+    assert story["waits"] == []
+    assert {(step["service"], step["kind"], step["what"]) for step in story["steps"]} >= WHOLE_STORY
+    assert "@" not in str(story), "no address of anybody"
     await verified(market)
 
 
