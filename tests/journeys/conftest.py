@@ -17,6 +17,7 @@ from dev.home import REPOSITORY, Home
 from dev.journey import OFFERING, calling, free_slots, new_mentor, new_person, publish_offering
 from dev.marketplace import Marketplace, started
 from tests.engines import engine_folder
+from tests.journeys.leaks import leaks
 
 VERIFY_SECONDS = 150.0
 MISTAKES = ("request_failed", "[error", "deadlock detected", "never awaited", "never retrieved")
@@ -38,12 +39,17 @@ def _silent(_text: str) -> None:
 
 @pytest.fixture(scope="package")
 async def market() -> AsyncGenerator[Marketplace]:
-    """Give a running marketplace; what its processes got wrong is printed at the end."""
+    """Give a running marketplace; what its processes got wrong is printed at the end.
+
+    Then all it has left behind is looked through: nothing personal may stand there in the clear.
+    """
     with engine_folder() as folder:
         home = Home(folder / "home")
         async with started(home, quiet=True, say=_silent) as made:
             yield made
+            found = await leaks(made)
         print("\n".join(mistakes(home)))
+        assert not found, "in the clear:\n" + "\n".join(found)
 
 
 def mistakes(home: Home) -> list[str]:
