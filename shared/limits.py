@@ -30,6 +30,10 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $5 - b.filled_at)) >= $4
 RETURNING tokens
 """
+LEFT = """
+SELECT LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $4 - b.filled_at))
+FROM rate_buckets AS b WHERE b.name = $1
+"""
 PRUNE = """
 DELETE FROM rate_buckets WHERE name IN (
     SELECT name FROM rate_buckets WHERE filled_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -57,6 +61,8 @@ class Limit:
 
 PER_PERSON = Limit("person", burst=200, per_second=20, handful=20)
 SIGN_IN_PER_ADDRESS = Limit("sign_in", burst=30, per_second=0.5)
+SIGN_IN_FAILURES = Limit("sign_in_failures", burst=20, per_second=0.1)
+"""Wrong passwords for one account, from wherever they come: some 8,600 guesses a day."""
 SIGN_UP_PER_ADDRESS = Limit("sign_up", burst=20, per_second=0.2)
 
 
@@ -88,6 +94,14 @@ class Limiter:
                 hand.left, hand.drawn_at = await self._draw(limit, name), monotonic_seconds()
             hand.left -= 1
 
+    async def check(self, limit: Limit, subject: str) -> None:
+        """Take nothing; raises `TooManyRequests` when there is no token of `subject` to take."""
+        left = await self._pool.fetchval(
+            LEFT, f"{limit.name}:{subject}", float(limit.burst), limit.per_second, system_now()
+        )
+        if left is not None and left < 1:
+            raise _too_many(limit)
+
     async def _draw(self, limit: Limit, name: str) -> int:
         for wanted in dict.fromkeys((limit.handful, 1)):
             got = await self._pool.fetchval(
@@ -95,7 +109,11 @@ class Limiter:
             )
             if got is not None:
                 return wanted
-        raise TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))
+        raise _too_many(limit)
+
+
+def _too_many(limit: Limit) -> TooManyRequests:
+    return TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))
 
 
 async def prune_buckets(pool: Pool) -> int:

@@ -43,7 +43,7 @@ from shared.telemetry import (
     end_tracing,
 )
 from shared.web.api import Api
-from shared.web.server import Surroundings, build
+from shared.web.server import Surroundings, build, runner
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -228,21 +228,17 @@ async def _serve(service: Service, common: CommonSettings, role: str, host: str,
     producer = Producer(_broker(service, common))
     if role in ("worker", "all"):
         _start_work(service, running, supervisor, producer)
-    runner = web.AppRunner(
-        _application(service, running, supervisor, serves=role != "worker"),
-        handle_signals=False,
-        access_log=None,
-        shutdown_timeout=DRAIN_SECONDS,
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, host, port, reuse_address=True)
+    app = _application(service, running, supervisor, serves=role != "worker")
+    serving = runner(app, drain_seconds=DRAIN_SECONDS)
+    await serving.setup()
+    site = web.TCPSite(serving, host, port, reuse_address=True)
     await site.start()
-    _log.info("listening", url=f"http://{host}:{runner.addresses[0][1]}")
+    _log.info("listening", url=f"http://{host}:{serving.addresses[0][1]}")
     await told.wait()
     _log.info("draining")
     supervisor.stopping.set()
     await asyncio.sleep(NOTICE_SECONDS)
-    await asyncio.gather(supervisor.stop(), runner.cleanup())
+    await asyncio.gather(supervisor.stop(), serving.cleanup())
     await producer.close()
     if service.cleanup:
         await service.cleanup()

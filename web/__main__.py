@@ -12,6 +12,7 @@ from aiohttp import web
 from shared.config import CommonSettings, load
 from shared.log import configure_logs, logger
 from shared.telemetry import begin_tracing, end_tracing
+from shared.web.server import runner
 from web.app import build
 from web.config import WebSettings
 
@@ -40,19 +41,14 @@ async def _serve(settings: WebSettings, common: CommonSettings, host: str, port:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(
-        build(settings, common, stopping),
-        handle_signals=False,
-        access_log=None,
-        shutdown_timeout=DRAIN_SECONDS,
-    )
-    await runner.setup()
-    await web.TCPSite(runner, host, port, reuse_address=True).start()
-    _log.info("listening", url=f"http://{host}:{runner.addresses[0][1]}")
+    serving = runner(build(settings, common, stopping), drain_seconds=DRAIN_SECONDS)
+    await serving.setup()
+    await web.TCPSite(serving, host, port, reuse_address=True).start()
+    _log.info("listening", url=f"http://{host}:{serving.addresses[0][1]}")
     await stopping.wait()
     _log.info("draining")
     await asyncio.sleep(NOTICE_SECONDS)
-    await runner.cleanup()
+    await serving.cleanup()
     _log.info("stopped")
 
 

@@ -32,6 +32,8 @@ from web.visit import ZONE_COOKIE, Failure, SignInNeeded, Site, Visit
 
 HERE = Path(__file__).parent
 MAX_FORM_BYTES = 64 * 1024
+FORM_SECONDS = 20.0
+"""How long a browser may take to send a form."""
 STATIC_SECONDS = 365 * 24 * 3600
 COOKIE = "mentorium"
 SECURE_COOKIE = "__Host-mentorium"
@@ -229,6 +231,8 @@ async def _guarded(row: Row, visit: Visit) -> web.Response:
         problem = _away(away)
     except web.HTTPRequestEntityTooLarge:
         problem = _problem(413, "Write a shorter text.")
+    except web.HTTPRequestTimeout:
+        problem = _problem(408, "The connection is too slow. Send the form again.")
     except Exception as error:
         _log.exception("page_failed", error=type(error).__name__)
         problem = _problem(500, "This is our mistake, and it has been noted. Try again later.")
@@ -248,9 +252,17 @@ async def _run(row: Row, visit: Visit) -> web.Response:
 
 
 async def _read_form(request: web.Request) -> Form:
-    """Return what a browser sent; raises `FormForged` for bytes that no form of ours makes."""
+    """Return what a browser sent; raises `FormForged` for bytes that no form of ours makes.
+
+    Raises `HTTPRequestTimeout` when they come too slowly.
+    """
+    if (declared := request.content_length or 0) > MAX_FORM_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_FORM_BYTES, declared)
     try:
-        return Form(await request.post())
+        async with asyncio.timeout(FORM_SECONDS):
+            return Form(await request.post())
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
     except (ValueError, LookupError):
         raise FormForged from None
 

@@ -23,6 +23,7 @@ from shared.auth import KEYS_FRESH_SECONDS, Verifier
 from shared.clock import BusinessInstant
 from shared.config import CommonSettings, load
 from shared.db import Connection, Pool, in_transaction
+from shared.limits import Limiter
 from shared.outbox import Announcer
 from shared.process import Running, Service
 from shared.republish import Teller, Told
@@ -74,7 +75,8 @@ def _teller(office: Office, tell: _Tell) -> Teller:
 
 
 def _wire(office: Office, app: web.Application, running: Running) -> None:
-    app[DESK] = Desk(office, Keyring(office.secret, office.rotation), Passwords())
+    limiter = Limiter(running.pool)
+    app[DESK] = Desk(office, Keyring(office.secret, office.rotation), Passwords(), limiter)
 
     async def show_keys(_request: web.Request) -> web.Response:
         keys = await _published(running.pool, office)

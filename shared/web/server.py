@@ -35,6 +35,8 @@ from shared.web.shapes import TextUnusable
 
 MAX_BODY_BYTES = 256 * 1024
 REQUEST_DEADLINE_SECONDS = 20.0
+IDLE_SECONDS = 30.0
+"""How long a connection may be open without a whole request head; longer than clients keep one."""
 NUL = b"\\u0000"
 
 SECURITY_HEADERS = {
@@ -66,6 +68,19 @@ def build(api: Api, around: Surroundings) -> web.Application:
     for route in api.routes:
         app.router.add_route(route.method, route.path, _endpoint(route, around))
     return app
+
+
+def runner(
+    app: web.Application, *, drain_seconds: float, idle_seconds: float = IDLE_SECONDS
+) -> web.AppRunner:
+    """Return what serves an application: quiet, and without patience for who only connects."""
+    return web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=drain_seconds,
+        keepalive_timeout=idle_seconds,
+    )
 
 
 @web.middleware
@@ -182,12 +197,19 @@ async def _arguments(call: Call, route: Route) -> tuple[dict[str, Any], bytes]:
         _query(call.request, _NoQuery)
     if route.versioned and "If-Match" not in call.request.headers:
         raise VersionMissing
-    body = await call.request.read() if route.body or route.wants_raw else b""
+    body = await _read(call.request) if route.body or route.wants_raw else b""
     if route.wants_raw:
         arguments["raw"] = body
     if route.body:
         arguments["body"] = _body(call.request, route, body)
     return arguments, body
+
+
+async def _read(request: web.Request) -> bytes:
+    if (declared := request.content_length or 0) > MAX_BODY_BYTES:
+        # Not a byte of it is waited for.
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, declared)
+    return await request.read()
 
 
 class _NoQuery(BaseModel, extra="forbid"):

@@ -15,12 +15,16 @@ from services.profiles.commands.keys import Keyring
 from services.profiles.commands.office import Office
 from services.profiles.commands.passwords import Passwords
 from shared.clock import monotonic_seconds
+from shared.limits import Limiter
 from shared.web import Api, Call, View
 
 EVEN_SECONDS = 0.2
 """Work that must not tell whether an address exists takes at least this."""
 NAME_LONGEST = 80
 EMAIL_LONGEST = 254
+UNSEEN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff"
+"""What no name holds, for it stands in the headers of mails and in the middle of sentences: what
+ends a line, and what turns the text around it unseen (Unicode TR 36, 2.1 and 3.6)."""
 
 api = Api("profiles")
 
@@ -30,8 +34,7 @@ Name = Annotated[
         strip_whitespace=True,
         min_length=1,
         max_length=NAME_LONGEST,
-        # No control characters: names stand in mail headers.
-        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern=rf"^[^{UNSEEN}]*[^\s{UNSEEN}][^{UNSEEN}]*$",
     ),
 ]
 Email = Annotated[
@@ -57,6 +60,7 @@ class Desk:
     office: Office
     keyring: Keyring
     passwords: Passwords
+    limiter: Limiter
 
 
 DESK = web.AppKey("desk", Desk)

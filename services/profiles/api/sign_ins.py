@@ -18,11 +18,11 @@ from services.profiles.domain.accounts import (
     Person,
     normal_email,
 )
-from services.profiles.domain.sign_ins import SignInEnded, SignInRefused
+from services.profiles.domain.sign_ins import SignInEnded, SignInRefused, guessed_at
 from services.profiles.store import accounts as store
 from shared.auth import ACCESS_SECONDS
 from shared.db import Connection, connection, in_transaction
-from shared.limits import SIGN_IN_PER_ADDRESS
+from shared.limits import SIGN_IN_FAILURES, SIGN_IN_PER_ADDRESS
 from shared.web import ANYONE, Body, Call, View
 
 
@@ -56,11 +56,9 @@ class SignedInView(View):
     refusals=(SignInRefused, EmailUnverified, TooBusy),
 )
 async def sign_in(call: Call, body: SignInBody) -> SignedInView:
-    """Sign in with address and password."""
-    person = await _person(call, body.email)
-    hashed = person.password_hash if person else None
-    if not await desk(call).passwords.matches(body.password, hashed) or person is None:
-        raise SignInRefused
+    """Sign in with address and password; after many wrong ones, from anywhere, only slowly."""
+    email = _normal(call, body.email)
+    person = await _checked(call, email, body.password)
     if not person.verified:
         raise EmailUnverified
     office, keyring = desk(call).office, desk(call).keyring
@@ -71,13 +69,24 @@ async def sign_in(call: Call, body: SignInBody) -> SignedInView:
     )
 
 
-async def _person(call: Call, address: str) -> Person | None:
+def _normal(call: Call, address: str) -> str:
     try:
-        email = normal_email(address, allow_test=desk(call).office.allow_test_addresses)
+        return normal_email(address, allow_test=desk(call).office.allow_test_addresses)
     except EmailUnusable:
-        return None
+        raise SignInRefused from None
+
+
+async def _checked(call: Call, email: str, password: str) -> Person:
+    """Return whose password it is; wrong ones are counted also for addresses nobody has."""
+    limiter, guessed = desk(call).limiter, guessed_at(email)
+    await limiter.check(SIGN_IN_FAILURES, guessed)
     async with connection(call.pool) as conn:
-        return await store.person_by_email(conn, email)
+        person = await store.person_by_email(conn, email)
+    hashed = person.password_hash if person else None
+    if not await desk(call).passwords.matches(password, hashed) or person is None:
+        await limiter.spend(SIGN_IN_FAILURES, guessed)
+        raise SignInRefused
+    return person
 
 
 @api.post("/v1/sign-ins/refresh", may=ANYONE, status=200, refusals=(SignInEnded,))

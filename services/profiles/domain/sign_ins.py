@@ -72,6 +72,11 @@ class Presented:
         return Use.AGAIN_IN_GRACE if now < self.used_at + GRACE else Use.REUSED
 
 
+def guessed_at(email: str) -> str:
+    """Return the name under which failures are counted; it says nobody's address."""
+    return hashlib.sha256(email.encode()).hexdigest()
+
+
 def successor_of(token: str, secret: bytes) -> str:
     """Return the token that follows: always the same, and only we can compute it."""
     digest = hmac.digest(secret, _SUCCESSOR + token.encode(), hashlib.sha256)
