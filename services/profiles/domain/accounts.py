@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from zxcvbn import zxcvbn
 
 from shared.auth import Role
 from shared.clock import SystemInstant
@@ -207,6 +206,8 @@ def normal_email(text: str, *, allow_test: bool) -> str:
 
 def check_password(password: str, known_words: tuple[str, ...]) -> None:
     """Raise `PasswordWeak` for a password that can be guessed, also from the person's own words."""
+    from zxcvbn import zxcvbn  # Its lists of words weigh 13 MB, and most processes judge none.
+
     judged = cast(
         "dict[str, object]", zxcvbn(password[:PASSWORD_JUDGED], user_inputs=list(known_words))
     )
