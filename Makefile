@@ -40,12 +40,13 @@ test-long: setup ## Run all tests, the long sweeps included.
 	$(RUN) dev.chromium
 	$(RUN) pytest $(SIDE_BY_SIDE)
 
-check: setup ## Check format, lint, types, import contracts and migrations.
+check: setup ## Check format, lint, types, import contracts, migrations and dependencies.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/basedpyright
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/squawk --config .squawk.toml $(MIGRATIONS)
+	$(RUN) dev.audit
 
 bench: setup ## Run the benchmarks, each beside its control.
 	$(RUN) bench
