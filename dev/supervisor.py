@@ -83,6 +83,9 @@ class Supervisor:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _run_one_shot(self) -> None:
+        if self.process.done and await self.process.done():
+            self._output.note("nothing to do")
+            return
         code = 0
         for _ in range(_ONE_SHOT_TRIES):
             code = await self._run_once()

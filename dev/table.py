@@ -18,6 +18,10 @@ from dev.home import REPOSITORY, Home
 from dev.kafka import Kafka
 from dev.ports import LOOPBACK
 from dev.postgres import SERVICES, Postgres
+from ops.config import CannotOperate
+from ops.topics import topic_states
+from shared.bus import Broker
+from shared.migrate import is_migrated
 
 _PROBE_SECONDS = 2.0
 PORT_NAMES = (
@@ -45,6 +49,8 @@ class Process:
     ready: Callable[[], Awaitable[bool]]
     url: str | None = None
     kind: Kind = Kind.SERVER
+    done: Callable[[], Awaitable[bool]] | None = None
+    """Whether a one-shot has nothing to do: a warm start does not wait for its interpreter."""
     set_up: Callable[[], Awaitable[None]] | None = None
     """What is done each time it has become ready, before those that need it start."""
 
@@ -112,13 +118,29 @@ def _mail(site: Site) -> Process:
 
 
 def _topics(site: Site) -> Process:
-    return _one_shot(site, "topics", "ops", ("kafka",), ["ops", "topics", "create"])
+    env = site.environment("ops")
+    broker = Broker(site.kafka_bootstrap, env.get("KAFKA_TOPIC_PREFIX", ""))
+
+    async def done() -> bool:
+        try:
+            states = await topic_states(broker, int(env.get("KAFKA_REPLICATION", "1")))
+        except CannotOperate:
+            return False
+        return all(state.exists and not state.differs for state in states)
+
+    return _one_shot(site, "topics", "ops", ("kafka",), ["ops", "topics", "create"], done)
 
 
 def _service(site: Site, service: str) -> tuple[Process, ...]:
     module, migrated = f"services.{service}", f"{service}-migrate"
+    migrations = REPOSITORY / "services" / service / "migrations"
+    url = site.environment(service).get(f"{service.upper()}_MIGRATE_DATABASE_URL")
+
+    async def done() -> bool:
+        return url is not None and await is_migrated(url, migrations, service)
+
     return (
-        _one_shot(site, migrated, service, ("postgres",), [module, "migrate"]),
+        _one_shot(site, migrated, service, ("postgres",), [module, "migrate"], done),
         _server(site, f"{service}-api", service, (migrated,), [module, "api"]),
         _server(site, f"{service}-worker", service, (migrated, "topics"), [module, "worker"]),
     )
@@ -145,14 +167,19 @@ def _server(
 
 
 def _one_shot(
-    site: Site, name: str, owner: str, needs: tuple[str, ...], module: list[str]
+    site: Site,
+    name: str,
+    owner: str,
+    needs: tuple[str, ...],
+    module: list[str],
+    done: Callable[[], Awaitable[bool]],
 ) -> Process:
     command = _python(site, owner, module)
 
     async def prepare() -> Command:
         return command
 
-    return Process(name, needs, prepare, _always_ready, kind=Kind.ONE_SHOT)
+    return Process(name, needs, prepare, _always_ready, kind=Kind.ONE_SHOT, done=done)
 
 
 def _python(site: Site, owner: str, words: list[str]) -> Command:

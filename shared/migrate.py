@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS migrations (
 """
 
 APPLIED = "SELECT name FROM migrations"
+CHECKSUMS = "SELECT name, checksum FROM migrations"
 
 _log = logger("migrate")
 
@@ -68,17 +69,26 @@ def migrations_in(folder: Path, schema: str) -> list[Migration]:
     return found
 
 
+async def is_migrated(url: str, folder: Path, schema: str) -> bool:
+    """Return whether there is nothing to apply, and nothing to complain about either."""
+    wanted = {each.name: each.checksum for each in migrations_in(folder, schema)}
+    try:
+        conn = await _connected(url, schema)
+        try:
+            applied = {row["name"]: row["checksum"] for row in await conn.fetch(CHECKSUMS)}
+        finally:
+            await conn.close(timeout=CONNECT_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        return False
+    return wanted.items() <= applied.items()
+
+
 async def migrate(url: str, folder: Path, schema: str) -> list[str]:
     """Bring `schema` up to date as its owner role; return the names of what was applied.
 
     Raises `MigrationChanged`, and `TimeoutError` when another runner does not finish.
     """
-    conn = await asyncpg.connect(
-        url,
-        timeout=CONNECT_SECONDS,
-        command_timeout=MIGRATION_SECONDS,
-        server_settings={"search_path": f"{schema}, extensions", "lock_timeout": LOCK_TIMEOUT},
-    )
+    conn = await _connected(url, schema)
     try:
         await _take_turn(conn, f"{schema}:migrate")
         await conn.execute(HISTORY)
@@ -89,6 +99,15 @@ async def migrate(url: str, folder: Path, schema: str) -> list[str]:
         ]
     finally:
         await conn.close(timeout=CONNECT_SECONDS)
+
+
+async def _connected(url: str, schema: str) -> asyncpg.Connection[asyncpg.Record]:
+    return await asyncpg.connect(
+        url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=MIGRATION_SECONDS,
+        server_settings={"search_path": f"{schema}, extensions", "lock_timeout": LOCK_TIMEOUT},
+    )
 
 
 async def wait_until_migrated(pool: Pool, folder: Path, schema: str) -> None:
