@@ -185,7 +185,9 @@ async def _answer(row: Row, request: web.Request) -> web.StreamResponse:
     visit = _open(request)
     before = visit.session.model_copy(deep=True)
     response = await _guarded(row, visit)
-    if visit.session != before or _cookie(visit) not in request.cookies:
+    # A form comes with a cookie, or from elsewhere: that must not put a new one in its place.
+    new = request.method == "GET" and _cookie(visit) not in request.cookies
+    if visit.session != before or new:
         response.set_cookie(
             _cookie(visit),
             visit.site.sealer.seal(visit.session),
