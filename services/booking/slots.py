@@ -125,10 +125,9 @@ def _within_hours(rules: Rules, length: timedelta, starts: Interval) -> list[Int
     found = {
         start
         for opening in openings
-        for start in _grid(opening)
-        if starts.starts_at <= start < starts.ends_at
+        for start in _grid(opening, starts)
         # Hours that touch are one: a session may run on over midnight or a change of the clocks.
-        and start + length <= whole[bisect_right(begins, start) - 1].ends_at
+        if start + length <= whole[bisect_right(begins, start) - 1].ends_at
     }
     return [Interval(start, start + length) for start in sorted(found)]
 
@@ -170,10 +169,11 @@ def _opening(hours: WeeklyHours, day: date, stretch: _Stretch) -> _Opening | Non
     return _Opening(Interval(starts_at, ends_at), origin) if starts_at < ends_at else None
 
 
-def _grid(opening: _Opening) -> Iterator[datetime]:
-    behind = opening.during.starts_at - opening.origin
+def _grid(opening: _Opening, within: Interval) -> Iterator[datetime]:
+    behind = max(opening.during.starts_at, within.starts_at) - opening.origin
     start = opening.origin + -(-behind // SLOT_STEP) * SLOT_STEP
-    while start < opening.during.ends_at:
+    end = min(opening.during.ends_at, within.ends_at)
+    while start < end:
         yield start
         start += SLOT_STEP
 
