@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 _TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+([a-z_.]+)", re.IGNORECASE)
+_CHANGE = re.compile(r"\b(?:(INSERT) INTO|(DELETE) FROM|(UPDATE)(?! SET| SKIP| OF))\s+([a-z_.]+)")
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 Attributes = Mapping[str, str | int]
@@ -220,5 +221,7 @@ def _follow(asked: _Asked) -> None:
 def _summary(statement: str) -> str:
     """Return what a statement does to which table, for example `INSERT outbox`."""
     verb = statement.split(None, 1)[0].strip(";").upper() if statement.strip() else "EMPTY"
+    if verb == "WITH" and (changes := _CHANGE.findall(statement)):
+        return " ".join(word for change in changes for word in change if word)
     table = _TABLE.search(statement)
     return f"{verb} {table[1]}" if table else verb
