@@ -1,0 +1,1 @@
+"""The contracts: facts between the services, and the APIs of each."""

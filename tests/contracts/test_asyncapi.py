@@ -7,18 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
+from jsonschema import Draft7Validator
 
 from dev.webfiles import fetch_web_files, web_files_folder
-from shared.contracts import asyncapi
-from shared.contracts.envelope import Event, Fact, enclose
+from shared.contracts.envelope import Fact, enclose
 from shared.contracts.examples import example_of
 from shared.contracts.schemas import ASYNCAPI
 from shared.contracts.topics import FACTS, TOPICS
 from shared.ids import new_id
+from tests.contracts.records import DOCUMENT, problems_of
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-DOCUMENT: dict[str, Any] = asyncapi.document()
 OFFICIAL = "asyncapi-3.0.json"
 """The standard's own schema, from the package @asyncapi/specs."""
 
@@ -67,7 +66,7 @@ def test_each_example_is_what_really_travels(fact: type[Fact]):
     told = fact.model_validate(example_of(fact))
     speaker = fact.topic.split(".")[0]
     event = enclose(told, event_id=new_id(), source=f"/services/{speaker}", time=NOON)
-    assert problems_of(event, fact.topic) == []
+    assert problems_of(fact.topic, event.headers(), event.value()) == []
 
 
 @pytest.mark.parametrize("spoil", ["data", "source", "type", "topic", "id"])
@@ -88,23 +87,4 @@ def test_a_record_that_is_not_documented_is_noticed(spoil: str):
             event = event.model_copy(update={"event_id": "none"})
         case _:
             topic = TOPICS[0].name
-    assert problems_of(event, topic)
-
-
-def problems_of(event: Event, topic: str) -> list[str]:
-    """Return what a record has that the document does not say, or lacks."""
-    told = {name: value.decode() for name, value in event.headers()}
-    name = told["ce_type"].rsplit(".", 1)[-1]
-    if name not in DOCUMENT["channels"][topic]["messages"]:
-        return [f"{name} is no message of {topic}"]
-    message = DOCUMENT["components"]["messages"][name]
-    value = event.value()
-    found = _problems(message["headers"], told)
-    found += _problems(message["payload"], None if value is None else json.loads(value))
-    return found
-
-
-def _problems(schema: dict[str, Any], value: object) -> list[str]:
-    whole = {**schema, "components": DOCUMENT["components"]}
-    checker = Draft202012Validator(whole, format_checker=FormatChecker())
-    return [error.message for error in checker.iter_errors(value)]
+    assert problems_of(topic, event.headers(), event.value())

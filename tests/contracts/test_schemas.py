@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from shared.contracts.compatibility import incompatibilities
 from shared.contracts import catalogue
 from shared.contracts.booking import BookingHeld
+from shared.contracts.compatibility import incompatibilities
 from shared.contracts.schemas import EVENTS_PAGE, GENERATED, breaks, files, schema_of, written
 from shared.contracts.topics import FACTS
 from shared.log import SECRET_FIELDS
