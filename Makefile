@@ -48,5 +48,5 @@ check: setup ## Check format, lint, types, import contracts, migrations and depe
 	$(VENV)/bin/squawk --config .squawk.toml $(MIGRATIONS)
 	$(RUN) dev.audit
 
-bench: setup ## Run the benchmarks, each beside its control.
-	$(RUN) bench
+bench: setup ## Run the benchmarks, each beside its control (ARGS="--quick").
+	$(RUN) bench $(ARGS)
