@@ -33,6 +33,7 @@ from services.booking.domain.sessions import (
     CallOff,
     NotEnded,
     PreviewOutdated,
+    ReasonMissing,
     SessionBegun,
     ShareNotYours,
     can,
@@ -204,7 +205,7 @@ async def preview_cancellation(call: Call, order_id: OrderId) -> PreviewView:
     "/v1/orders/{order_id}/cancel",
     status=200,
     idempotent=True,
-    refusals=(NotConfirmed, SessionBegun, PreviewOutdated, ShareNotYours),
+    refusals=(NotConfirmed, SessionBegun, PreviewOutdated, ShareNotYours, ReasonMissing),
 )
 async def cancel(
     call: Call, conn: Connection, order_id: OrderId, body: CancelBody
