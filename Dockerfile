@@ -16,15 +16,15 @@ COPY pyproject.toml uv.lock ./
 RUN uv sync --frozen --no-default-groups
 
 FROM libraries AS libraries-profiles
-RUN uv sync --frozen --no-default-groups --extra profiles
+RUN uv sync --frozen --no-default-groups --extra telemetry --extra profiles
 FROM libraries AS libraries-booking
-RUN uv sync --frozen --no-default-groups --extra booking
+RUN uv sync --frozen --no-default-groups --extra telemetry --extra booking
 FROM libraries AS libraries-payments
-RUN uv sync --frozen --no-default-groups --extra payments
+RUN uv sync --frozen --no-default-groups --extra telemetry --extra payments
 FROM libraries AS libraries-notifications
-RUN uv sync --frozen --no-default-groups --extra notifications
+RUN uv sync --frozen --no-default-groups --extra telemetry --extra notifications
 FROM libraries AS libraries-web
-RUN uv sync --frozen --no-default-groups --extra web
+RUN uv sync --frozen --no-default-groups --extra telemetry --extra web
 FROM libraries AS libraries-ops
 RUN uv sync --frozen --no-default-groups --extra ops
 FROM libraries AS libraries-simulators

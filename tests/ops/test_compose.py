@@ -24,12 +24,13 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ENGINES = ("postgres", "kafka")
 OUTSIDERS = ("stripe", "mail")
 BY_HAND = ("ops", "clock")
-REACHED_FROM_OUTSIDE = ("web", *OUTSIDERS)
+WATCHERS = ("prometheus", "grafana")
+REACHED_FROM_OUTSIDE = ("web", *OUTSIDERS, "grafana")
 LAUNCHER_ONLY = {"PYTHONUNBUFFERED", "WEB_VENDOR_DIR"}
 """Set in the image instead."""
 MAY_BE_ABSENT = {
     "KAFKA_REPLICATION", "LOG_LEVEL", "NOTIFICATIONS_SENDER", "NOTIFICATIONS_SMTP_USERNAME",
-    "NOTIFICATIONS_SMTP_PASSWORD", "NOTIFICATIONS_SMTP_STARTTLS",
+    "NOTIFICATIONS_SMTP_PASSWORD", "NOTIFICATIONS_SMTP_STARTTLS", "OTEL_EXPORTER_OTLP_ENDPOINT",
 }  # fmt: skip
 """Settings of production that development has no use for."""
 VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
@@ -53,15 +54,15 @@ def rows(site: Site) -> dict[str, Process]:
 
 
 def ours() -> dict[str, dict[str, Any]]:
-    return {name: each for name, each in SERVICES.items() if name not in ENGINES}
+    return {name: each for name, each in SERVICES.items() if name not in (*ENGINES, *WATCHERS)}
 
 
 def test_every_process_has_its_container(rows: dict[str, Process]):
     """Nothing of the table is missing, and nothing else runs by itself."""
-    assert rows.keys() == SERVICES.keys() - set(BY_HAND)
+    assert rows.keys() == SERVICES.keys() - {*BY_HAND, *WATCHERS}
     assert all(SERVICES[name]["profiles"] == ["operate"] for name in BY_HAND)
     assert all(SERVICES[name]["profiles"] == ["dev"] for name in OUTSIDERS)
-    rest = SERVICES.keys() - {*BY_HAND, *OUTSIDERS}
+    rest = SERVICES.keys() - {*BY_HAND, *OUTSIDERS, *WATCHERS}
     assert not any("profiles" in SERVICES[name] for name in rest)
 
 
@@ -146,6 +147,21 @@ def test_nothing_stands_in_the_way_of_scaling():
         assert re.match(r"\$\{\w+:-127\.0\.0\.1:", port), "on this machine only, unless told"
 
 
+def test_watchers_read_our_files_and_change_nothing():
+    """Prometheus and Grafana come by a profile, read what is mounted, and let nobody in."""
+    for name in WATCHERS:
+        container = SERVICES[name]
+        assert container["profiles"] == ["watch"]
+        assert container["read_only"] is True
+        assert container["cap_drop"] == ["ALL"]
+        mounted = [each.split(":") for each in container["volumes"] if each.startswith("./")]
+        assert mounted
+        assert all((REPOSITORY / path).exists() and how == "ro" for path, _, how in mounted), name
+    assert (
+        SERVICES["grafana"]["environment"]["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    )
+
+
 def test_the_database_keeps_its_data_where_its_image_puts_them():
     """postgres:18 keeps a folder per major version below /var/lib/postgresql."""
     volumes = SERVICES["postgres"]["volumes"]
@@ -171,7 +187,7 @@ def test_development_settings_are_complete():
     passed_on = {
         name
         for each in SERVICES.values()
-        for name, value in each["environment"].items()
+        for name, value in each.get("environment", {}).items()
         if value is None
     }
     known = {match["name"] for match in VARIABLE.finditer(COMPOSE_TEXT)} | passed_on
