@@ -18,6 +18,7 @@ from dev.journey import OFFERING, calling, free_slots, new_mentor, new_person, p
 from dev.marketplace import Marketplace, started
 from tests.engines import engine_folder
 from tests.journeys.leaks import leaks
+from tests.journeys.undocumented import undocumented
 
 VERIFY_SECONDS = 150.0
 MISTAKES = ("request_failed", "[error", "deadlock detected", "never awaited", "never retrieved")
@@ -41,15 +42,18 @@ def _silent(_text: str) -> None:
 async def market() -> AsyncGenerator[Marketplace]:
     """Give a running marketplace; what its processes got wrong is printed at the end.
 
-    Then all it has left behind is looked through: nothing personal may stand there in the clear.
+    Then all it has left behind is looked through: nothing personal may stand there in the clear,
+    and every record on a topic must be what the AsyncAPI document says.
     """
     with engine_folder() as folder:
         home = Home(folder / "home")
         async with started(home, quiet=True, say=_silent) as made:
             yield made
             found = await leaks(made)
+            strange = await undocumented(made)
         print("\n".join(mistakes(home)))
         assert not found, "in the clear:\n" + "\n".join(found)
+        assert not strange, "not as docs/asyncapi.json says:\n" + "\n".join(strange)
 
 
 def mistakes(home: Home) -> list[str]:

@@ -141,17 +141,23 @@ async def _places(market: Marketplace) -> AsyncGenerator[Place]:
 
 async def _topics(market: Marketplace) -> AsyncGenerator[Place]:
     """Give every record of every topic: keys, headers and values."""
+    words: dict[str, list[bytes]] = {}
+    async for record in published(market):
+        words.setdefault(record.topic, []).extend(_words(record))
+    for name, parts in words.items():
+        yield Place(f"the topic {name}", b"\n".join(parts))
+
+
+async def published(market: Marketplace) -> AsyncGenerator[Any]:
+    """Give every record of every topic, as it lies there now."""
     async with _consumer(market) as asking:
         names = sorted(await asking.topics())
     async with _consumer(market, *names) as consumer:
         ends = await consumer.end_offsets(list(consumer.assignment()))
-        words: dict[str, list[bytes]] = {name: [] for name in names}
         while any([await consumer.position(each) < end for each, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=BATCH_MS)).values():
                 for record in records:
-                    words[record.topic] += _words(record)
-    for name, parts in words.items():
-        yield Place(f"the topic {name}", b"\n".join(parts))
+                    yield record
 
 
 @asynccontextmanager
