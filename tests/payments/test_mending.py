@@ -89,19 +89,25 @@ async def test_a_failed_refund_is_tried_again_and_fails_again(world: World) -> N
     assert await deeds(world) == [("retry_refund", "done")]
 
 
-async def test_a_second_refund_is_found_when_its_answer_was_lost(world: World) -> None:
-    """Stripe replays a failure after the effect: the second refund is found, not the first."""
+async def test_a_second_refund_is_told_from_the_first(world: World) -> None:
+    """A stored failure without effect: the first refund is not taken for the second.
+
+    An operator has the call made anew, whose answer is lost after the effect: that one is found.
+    """
     order = await came_back(world)
-    await world.fault("POST", "/v1/refunds", "500_after")
+    await world.fault("POST", "/v1/refunds", "500_before")
     await act(world, order, "refund/retry")
     await world.rest()
+    undetermined = "SELECT operation_id FROM operations WHERE state = 'undetermined'"
+    path = f"/v1/operator/operations/{await world.pool.fetchval(undetermined)}/retry"
+    await world.fault("POST", "/v1/refunds", "500_after")
+    assert (await world.call("POST", path, new_id(), Role.OPERATOR, body=WHY))[0] == 202
+    await world.rest()
     assert len(await world.movements("refund")) == 2
-    first, second = [
-        row["outcome"]["stripe_refund_id"]
-        for row in await world.pool.fetch(
-            "SELECT outcome FROM operations WHERE kind = 'refund.create' ORDER BY generation"
-        )
-    ]
+    issued = await world.pool.fetch(
+        "SELECT outcome FROM operations WHERE kind = 'refund.create' ORDER BY generation"
+    )
+    first, second = [row["outcome"]["stripe_refund_id"] for row in issued]
     assert first != second
     assert await world.pool.fetchval("SELECT stripe_refund_id FROM refunds") == second
     await world.check_books()
