@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+from docker.errors import DockerException
+from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-from testcontainers.postgres import PostgresContainer
 
 from dev.ports import LOOPBACK, free_ports
 from dev.postgres import SUPERUSER
+from tests.engines import EngineFailed
 
 _POSTGRES_PORT = 5432
 _KAFKA_PORT = 9092
 _START_SECONDS = 120
+_NO_DOCKER = (
+    "--stack=containers needs a running Docker engine that has, or can pull, {image}: see that"
+    " `docker info` works (DOCKER_HOST says where it is), or leave the option out: {error}"
+)
 
 
 @contextmanager
@@ -28,10 +34,14 @@ def postgres_container(
 ) -> Generator[tuple[str, Mapping[str, str]]]:
     """Give host:port of a PostgreSQL container whose superuser has the password named here."""
     image = os.environ.get("MENTORIUM_POSTGRES_IMAGE", "postgres:18")
-    container = PostgresContainer(
-        image, username=SUPERUSER, password=passwords[SUPERUSER], dbname="postgres", driver=None
-    )
-    with container as running:
+    with ExitStack() as ends:
+        with _explained(image):
+            running = ends.enter_context(
+                PostgresContainer(
+                    image, username=SUPERUSER, password=passwords[SUPERUSER], dbname="postgres",
+                    driver=None,
+                )
+            )  # fmt: skip
         port = running.get_exposed_port(_POSTGRES_PORT)
         yield f"{running.get_container_host_ip()}:{port}", passwords
 
@@ -44,12 +54,23 @@ def kafka_container() -> Generator[str]:
     """
     (port,) = free_ports(1)
     image = os.environ.get("MENTORIUM_KAFKA_IMAGE", "apache/kafka:4.4.0")
-    container = DockerContainer(image).with_bind_ports(_KAFKA_PORT, port)
-    for name, value in _broker_environment(port).items():
-        container = container.with_env(name, value)
     started = LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(_START_SECONDS)
-    with container.waiting_for(started):
+    with ExitStack() as ends:
+        with _explained(image):
+            container = DockerContainer(image).with_bind_ports(_KAFKA_PORT, port)
+            for name, value in _broker_environment(port).items():
+                container = container.with_env(name, value)
+            ends.enter_context(container.waiting_for(started))
         yield f"{LOOPBACK}:{port}"
+
+
+@contextmanager
+def _explained(image: str) -> Generator[None]:
+    """Say what to do when there is no Docker or no image; raises `EngineFailed`."""
+    try:
+        yield
+    except DockerException as error:
+        raise EngineFailed(_NO_DOCKER.format(image=image, error=error)) from error
 
 
 def _broker_environment(port: int) -> dict[str, str]:
