@@ -15,10 +15,10 @@ from tests.web.conftest import (
     STARTS,
     Browser,
     Services,
-    offering,
     order,
     problem,
 )
+from tests.web.filling import OWN, PROFILE, PUBLIC, every, fill
 from tests.web.pages import Page
 from web.display import exact_share, money, offset_words, percent
 from web.forms import as_instant, midnight
@@ -26,109 +26,15 @@ from web.pages.mentors import by_day
 from web.pages.progress import progress
 from web.shapes import Checkout, Order, Slot
 
-CARD = {
-    "person_id": MENTOR,
-    "name": "Maya <Mentor>",
-    "headline": "Leading & more",
-    "expertise": ["sql"],
-    "languages": ["en", "de"],
-    "zone": "Europe/Berlin",
-    "rating": {"mean": 4.5, "count": 2},
-    "from_price": {"price_minor": 12000, "currency": "USD"},
-}
-PROFILE = {
-    "headline": "Leading", "story": "Long.", "expertise": ["sql"], "languages": ["en"], "years": 3,
-    "industries": ["Health"], "state": "changes_requested", "reason": "Say more.",
-}  # fmt: skip
-LINE = {"at": STARTS, "kind": "charge", "amount_minor": 12000, "currency": "USD", "words": "Paid"}
-MESSAGE = {
-    "message_id": "1", "kind": "x", "title": "Hello", "text": "Body", "at": STARTS, "read": False,
-    "order_id": ORDER,
-}  # fmt: skip
-PUBLIC = ["/", "/sign-up", "/check-mail", "/verify?token=t", "/sign-in", "/forgot-password",
-          "/reset-password?token=t", f"/mentors/{MENTOR}"]  # fmt: skip
-OWN = ["/settings", f"/hold?offering={OFFERING}&starts_at={STARTS}", f"/orders/{ORDER}/pay",
-       f"/orders/{ORDER}/return", f"/orders/{ORDER}", "/sessions", "/sessions?as=mentor",
-       f"/sessions/{ORDER}", f"/sessions/{ORDER}/cancel", "/goals", f"/goals/{SESSION}", "/inbox",
-       "/mentor", "/mentor/profile", "/mentor/account", "/mentor/offerings",
-       "/mentor/offerings/new", f"/mentor/offerings/{OFFERING}", "/mentor/hours", "/earnings",
-       "/operator", "/operator/mentors", f"/operator/mentors/{MENTOR}", "/operator/orders",
-       f"/operator/orders/{ORDER}/cancel", "/operator/ledger"]  # fmt: skip
-
 
 @pytest.fixture
 def filled(services: Services) -> Services:
     """Give services that have something for every page."""
-    for path, content in (_profiles() | _booking() | _payments() | _notifications()).items():
-        services.tell("GET", path, (200, content))
+    fill(services)
     return services
 
 
-def _profiles() -> dict[str, object]:
-    vetted = {"person_id": MENTOR, "name": "Maya", "state": "submitted", **PROFILE}
-    review = {"author_name": "Ed", "rating": 4, "text": "Good.", "published_at": STARTS}
-    return {
-        "/v1/mentors": {"items": [CARD], "next_cursor": "abc"},
-        f"/v1/mentors/{MENTOR}": {**CARD, "story": "S", "years": 3, "industries": []},
-        f"/v1/mentors/{MENTOR}/reviews": {"items": [review]},
-        f"/v1/sessions/{SESSION}/reviews": {"state": "open", "mine": None, "theirs": None},
-        "/v1/me/mentor-profile": PROFILE,
-        "/v1/operator/mentors": {"items": [vetted]},
-        f"/v1/operator/mentors/{MENTOR}": vetted,
-    }
-
-
-def _booking() -> dict[str, object]:
-    mine = offering(state="draft", version=3, horizon_days=60)
-    goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
-            "state": "open", "version": 1}  # fmt: skip
-    preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
-    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
-             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
-    slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
-    return {
-        f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
-        f"/v1/offerings/{OFFERING}": offering(),
-        f"/v1/offerings/{OFFERING}/slots": {"items": slots},
-        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
-        f"/v1/orders/{ORDER}": order("completed"),
-        f"/v1/orders/{ORDER}/cancellation-preview": preview,
-        "/v1/goals": {"items": [goal]},
-        "/v1/me/availability": hours,
-        "/v1/me/offerings": {"items": [mine]},
-        f"/v1/me/offerings/{OFFERING}": mine,
-        "/v1/operator/orders": {"items": [order()]},
-    }
-
-
-def _payments() -> dict[str, object]:
-    total = {"currency": "JPY", "held_minor": 1, "released_minor": 2, "transferred_minor": 3,
-             "paid_out_minor": 5000}  # fmt: skip
-    earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
-              "due_at": STARTS}  # fmt: skip
-    payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
-    amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "platform_minor": 900, "currency": "USD"}
-    account = {"state": "restricted", "can_receive": False, "requirements": ["an ID document"],
-               "onboarding_url": "https://stripe.example/x"}  # fmt: skip
-    balance = [{"account": "stripe_balance", "currency": "USD", "amount_minor": 5},
-               {"account": "payable", "currency": "USD", "amount_minor": -5}]  # fmt: skip
-    return {
-        f"/v1/orders/{ORDER}/refund-preview": amounts,
-        f"/v1/orders/{ORDER}/money": {"items": [LINE]},
-        f"/v1/checkouts/{ORDER}": {"state": "open", "url": "https://stripe.example/pay"},
-        "/v1/me/account": account,
-        "/v1/me/earnings": {"totals": [total]},
-        "/v1/me/earnings/orders": {"items": [earned]},
-        "/v1/me/payouts": {"items": [payout]},
-        "/v1/operator/ledger/trial-balance": {"items": balance},
-    }
-
-
-def _notifications() -> dict[str, object]:
-    return {"/v1/me/feed": {"items": [MESSAGE], "next_cursor": "abc"}}
-
-
-@pytest.mark.parametrize("path", PUBLIC)
+@pytest.mark.parametrize("path", every(PUBLIC))
 async def test_public_page_is_sound(browser: Browser, filled: Services, path: str) -> None:
     """Tags are balanced, every field has a label, ids are unique, no code stands in the page."""
     page = await browser.page(path)
@@ -139,7 +45,7 @@ async def test_public_page_is_sound(browser: Browser, filled: Services, path: st
 async def test_own_pages_are_sound(browser: Browser, filled: Services) -> None:
     """The same for every page of signed-in people, in all their roles."""
     await browser.sign_in(filled, "mentor", "operator")
-    for path in OWN:
+    for path in every(OWN):
         page = await browser.page(path)
         assert (path, page.problems, page.inline_code()) == (path, [], [])
         for form in page.forms:

@@ -111,7 +111,8 @@ async def dead_letters(visit: Visit) -> web.Response:
 async def replay(visit: Visit) -> web.Response:
     """Hand a dead letter back to its service's worker."""
     event_id = visit.part("event_id")
-    body = {"reason": _reason(visit, event_id)}
+    # An event may be a dead letter of several services: their forms stand on one page.
+    body = {"reason": _reason(visit, f"{visit.part('service')}-{event_id}")}
     service = Service[visit.part("service").upper()]
     await visit.send(service, "POST", f"/v1/operator/dead-letters/{event_id}/replay", body)
     return visit.go("/operator/dead-letters", "The event is tried again.")

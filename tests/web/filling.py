@@ -1,0 +1,238 @@
+"""Services that have something for every page, and the addresses that show it, state by state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.web.conftest import (
+    ME,
+    MENTOR,
+    OFFERING,
+    ORDER,
+    SESSION,
+    STARTS,
+    Services,
+    offering,
+    order,
+    problem,
+)
+from web.pages import ALL_ROUTES
+from web.routes import ID
+
+CARD = {
+    "person_id": MENTOR,
+    "name": "Maya <Mentor>",
+    "headline": "Leading & more",
+    "expertise": ["sql", "a", "b", "c", "d"],
+    "languages": ["en", "de"],
+    "zone": "Europe/Berlin",
+    "rating": {"mean": 4.5, "count": 3},
+    "from_price": {"price_minor": 12000, "currency": "USD"},
+}
+PROFILE = {
+    "headline": "Leading", "story": "Long.", "expertise": ["sql"], "languages": ["en"], "years": 3,
+    "industries": ["Health"], "state": "changes_requested", "reason": "Say more.",
+}  # fmt: skip
+MONEY_LINES = [
+    {"at": STARTS, "kind": kind, "amount_minor": 12000, "currency": "USD", "words": words}
+    for kind, words in (
+        ("charge", "The price was paid."),
+        ("refund", "This part of the price goes back to the card."),
+        ("refund_sent", "Stripe sent the refund to the bank of the card."),
+    )
+]
+MESSAGE = {
+    "message_id": "1", "kind": "x", "title": "Hello", "text": "Body", "at": STARTS, "read": False,
+    "order_id": ORDER,
+}  # fmt: skip
+WAIT = {
+    "order_id": ORDER, "waits_for": "Stripe answers transfer.create", "since": STARTS,
+    "due_at": None, "clock": "system", "needs_operator": True, "details": {"attempts": 3},
+}  # fmt: skip
+STATES = ("held", "confirmed", "completed", "expired", "cancelled", "lost")
+OF_STATE: Mapping[str, str] = {
+    state: f"0190a000-0000-7000-8000-0000000001{number:02}" for number, state in enumerate(STATES)
+}
+"""An order in each state."""
+NOT_ASKED_YET = "0190a000-0000-7000-8000-000000000200"
+"""An order whose payment page is being prepared."""
+
+FRAGMENTS = frozenset({"/orders/{order_id}/status", "/inbox/news", "/inbox/unread"})
+"""Parts that pages load by themselves; each stands on a page that is walked."""
+PUBLIC: Mapping[str, tuple[str, ...]] = {
+    "/": ("/", "/?q=lead"),
+    "/mentors/{mentor_id}": (f"/mentors/{MENTOR}",),
+    "/sign-up": ("/sign-up",),
+    "/check-mail": ("/check-mail",),
+    "/verify": ("/verify?token=t", "/verify"),
+    "/sign-in": ("/sign-in",),
+    "/forgot-password": ("/forgot-password",),
+    "/reset-password": ("/reset-password?token=t",),
+}
+OWN: Mapping[str, tuple[str, ...]] = {
+    "/settings": ("/settings",),
+    "/hold": (f"/hold?offering={OFFERING}&starts_at={STARTS}",),
+    "/orders/{order_id}": tuple(f"/orders/{each}" for each in OF_STATE.values()),
+    "/orders/{order_id}/pay": (f"/orders/{NOT_ASKED_YET}/pay",),
+    "/orders/{order_id}/return": (f"/orders/{OF_STATE['held']}/return",),
+    "/sessions": ("/sessions", "/sessions?as=mentor"),
+    "/sessions/{order_id}": tuple(f"/sessions/{each}" for each in OF_STATE.values()),
+    "/sessions/{order_id}/cancel": (f"/sessions/{ORDER}/cancel",),
+    "/goals": ("/goals",),
+    "/goals/{goal_id}": (f"/goals/{SESSION}",),
+    "/inbox": ("/inbox",),
+    "/mentor": ("/mentor",),
+    "/mentor/profile": ("/mentor/profile",),
+    "/mentor/account": ("/mentor/account",),
+    "/mentor/offerings": ("/mentor/offerings",),
+    "/mentor/offerings/new": ("/mentor/offerings/new",),
+    "/mentor/offerings/{offering_id}": (f"/mentor/offerings/{OFFERING}",),
+    "/mentor/hours": ("/mentor/hours",),
+    "/earnings": ("/earnings",),
+    "/operator": ("/operator",),
+    "/operator/mentors": ("/operator/mentors",),
+    "/operator/mentors/{person_id}": (f"/operator/mentors/{MENTOR}",),
+    "/operator/orders": ("/operator/orders",),
+    "/operator/orders/{order_id}": (f"/operator/orders/{ORDER}",),
+    "/operator/orders/{order_id}/cancel": (f"/operator/orders/{ORDER}/cancel",),
+    "/operator/orders/{order_id}/refund": (f"/operator/orders/{ORDER}/refund",),
+    "/operator/stuck": ("/operator/stuck",),
+    "/operator/dead-letters": ("/operator/dead-letters",),
+    "/operator/log": ("/operator/log",),
+    "/operator/ledger": ("/operator/ledger",),
+}
+LISTS = ("/", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor", "/earnings",
+         "/mentor/offerings", "/operator", "/operator/mentors", "/operator/orders",
+         "/operator/stuck", "/operator/dead-letters", "/operator/log", "/operator/ledger",
+         f"/mentors/{MENTOR}")  # fmt: skip
+"""What looks different when there is nothing yet."""
+
+
+def get_routes() -> set[str]:
+    """Return every address of the web client that is read, parts of pages left out."""
+    return {row.path.replace(f":{ID}", "") for row in ALL_ROUTES if row.method == "GET"} - FRAGMENTS
+
+
+def every(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the addresses of all their routes."""
+    return [address for found in addresses.values() for address in found]
+
+
+def fill(services: Services) -> None:
+    """Give the services something for every page."""
+    parts = (_profiles(), _booking(), _orders(), _payments(), _operators(), _notifications())
+    for part in parts:
+        for path, content in part.items():
+            services.tell("GET", path, (200, content))
+    services.tell("GET", f"/v1/checkouts/{NOT_ASKED_YET}", (404, problem(404, "not_found")))
+
+
+def empty(services: Services) -> None:
+    """Take everything out of every list; what is not a list stays."""
+    fill(services)
+    for key, told in services.told.items():
+        content = told.answers[0][1]
+        names = {"items": [], "totals": [], "steps": [], "waits": []}
+        if isinstance(content, dict) and not key[1].endswith(("/people", "/expertise")):
+            kept = {name: names.get(name, value) for name, value in content.items()}
+            services.tell(*key, (told.answers[0][0], {**kept, "next_cursor": None}))
+    for path in ("/v1/me/mentor-profile", "/v1/me/availability"):
+        services.tell("GET", path, (404, problem(404, "not_found")))
+    services.tell("GET", "/v1/me/account", (200, {"state": "none"}))
+
+
+def _profiles() -> dict[str, object]:
+    vetted = {"person_id": MENTOR, "name": "Maya", "state": "submitted", **PROFILE}
+    review = {"author_name": "Ed", "rating": 4, "text": "Good.", "published_at": STARTS}
+    return {
+        "/v1/mentors": {"items": [CARD], "next_cursor": "abc"},
+        f"/v1/mentors/{MENTOR}": {**CARD, "story": "S", "years": 3, "industries": []},
+        f"/v1/mentors/{MENTOR}/reviews": {"items": [review]},
+        f"/v1/sessions/{SESSION}/reviews": {"state": "open", "mine": None, "theirs": None},
+        "/v1/me/mentor-profile": PROFILE,
+        "/v1/operator/mentors": {"items": [vetted]},
+        f"/v1/operator/mentors/{MENTOR}": vetted,
+    }
+
+
+def _booking() -> dict[str, object]:
+    mine = offering(state="draft", version=3, horizon_days=60)
+    goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
+            "state": "open", "version": 1}  # fmt: skip
+    preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
+    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
+             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
+    slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
+    return {
+        f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
+        f"/v1/offerings/{OFFERING}": offering(),
+        f"/v1/offerings/{OFFERING}/slots": {"items": slots},
+        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
+        f"/v1/orders/{ORDER}/cancellation-preview": preview,
+        "/v1/goals": {"items": [goal]},
+        "/v1/me/availability": hours,
+        "/v1/me/offerings": {"items": [mine]},
+        f"/v1/me/offerings/{OFFERING}": mine,
+        "/v1/operator/orders": {"items": [order()]},
+    }
+
+
+def _orders() -> dict[str, object]:
+    amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "platform_minor": 900, "currency": "USD"}
+    known = {ORDER: "completed", NOT_ASKED_YET: "held"} | {v: k for k, v in OF_STATE.items()}
+    found: dict[str, object] = {}
+    for order_id, state in known.items():
+        done = {"cancelled_by": "mentee", "refund_basis_points": 5000, "completed_at": STARTS}
+        can = {"cancel": state == "confirmed", "complete": state == "confirmed", "join": True}
+        found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
+        found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES}
+        found[f"/v1/orders/{order_id}/refund-preview"] = amounts
+        page = {"state": "open", "url": "https://stripe.example/pay"}
+        found[f"/v1/checkouts/{order_id}"] = page
+    return found
+
+
+def _payments() -> dict[str, object]:
+    total = {"currency": "JPY", "held_minor": 1, "released_minor": 2, "transferred_minor": 3,
+             "paid_out_minor": 5000}  # fmt: skip
+    earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
+              "due_at": STARTS}  # fmt: skip
+    payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
+    account = {"state": "restricted", "can_receive": False, "requirements": ["an ID document"],
+               "onboarding_url": "https://stripe.example/x"}  # fmt: skip
+    return {
+        "/v1/me/account": account,
+        "/v1/me/earnings": {"totals": [total]},
+        "/v1/me/earnings/orders": {"items": [earned]},
+        "/v1/me/payouts": {"items": [payout]},
+    }
+
+
+def _operators() -> dict[str, object]:
+    here = f"/v1/operator/orders/{ORDER}"
+    step = {"at": STARTS, "kind": "fact", "what": "BookingHeld", "state": "told", "details": {}}
+    can = {"release": True, "refund": True, "retry_refund": True}
+    state = {"state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
+             "refund_minor": 12000, "refund_state": "failed", "can": can}  # fmt: skip
+    letter = {"event_id": SESSION, "topic": "booking.orders", "key": ORDER, "type": "BookingHeld",
+              "error": "KeyError", "attempts": 3, "kept_at": STARTS, "behind": 2}  # fmt: skip
+    deed = {"id": 1, "who": ME, "action": "release", "subject": ORDER, "order_id": ORDER,
+            "reason": "Asked", "outcome": "done", "details": {}, "acted_at": STARTS}  # fmt: skip
+    balance = [{"account": "stripe_balance", "currency": "USD", "amount_minor": 5},
+               {"account": "payable", "currency": "USD", "amount_minor": -5},
+               {"account": "payable", "currency": "EUR", "amount_minor": 1}]  # fmt: skip
+    return {
+        f"{here}/steps": {"steps": [step], "waits": [WAIT]},
+        f"{here}/money-state": state,
+        "/v1/operator/stuck": {"items": [WAIT]},
+        "/v1/operator/dead-letters": {"items": [letter]},
+        "/v1/operator/log": {"items": [deed]},
+        "/v1/operator/ledger/trial-balance": {"items": balance},
+    }
+
+
+def _notifications() -> dict[str, object]:
+    return {
+        "/v1/me/feed": {"items": [MESSAGE], "next_cursor": "abc"},
+        "/v1/me/feed/unread": {"unread": 2},
+    }
