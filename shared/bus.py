@@ -360,5 +360,5 @@ async def _lag_of(client: AIOKafkaConsumer) -> dict[TopicPartition, int]:
     """Return how many records a member has before it on each of its partitions."""
     mine = client.assignment()
     ends = cast("dict[TopicPartition, int]", await client.end_offsets(mine) if mine else {})
-    reached = {tp: cast("int", await client.position(tp)) for tp in ends}
+    reached = {tp: await client.position(tp) for tp in ends}
     return {tp: max(0, end - reached[tp]) for tp, end in ends.items()}

@@ -24,7 +24,7 @@ from shared.telemetry import outside_call
 CALL_SECONDS = 25.0
 """Less than a lease, so that nobody else makes the same call meanwhile."""
 
-_IN_WORDS = {Again: "again", Refused: "refused", Undetermined: "undetermined"}
+_IN_WORDS: dict[type, str] = {Again: "again", Refused: "refused", Undetermined: "undetermined"}
 
 _log = logger("operations")
 
