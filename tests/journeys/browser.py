@@ -7,6 +7,7 @@ script errors, failed requests of ours and violations of the content policy.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -38,7 +39,12 @@ WAIT_SECONDS = 30.0
 LOOK_SECONDS = 1.0
 STEPS_BY_KEYBOARD = 150
 SCREENSHOTS = os.environ.get("MENTORIUM_SCREENSHOTS")
-GRAVE = ("serious", "critical")
+AXE = Axe()
+ALL_RULES: Json = {"rules": {"target-size": {"enabled": True}}}
+"""Every rule of axe, and that of WCAG 2.2 (2.5.8) on the size of targets, which it leaves off."""
+RULES_OF_COLOUR: Json = {
+    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+}
 LEAVING_THE_PAGE = "net::ERR_ABORTED"
 
 expect.set_options(timeout=WAIT_SECONDS * 1000)
@@ -134,42 +140,15 @@ class Visitor:
 
     async def approve_of_page(self, picture: str = "") -> None:
         """Check that the page fits, can be used by everybody, and has no complaints; keep it."""
-        await self.measure()
-        await self.hear_axe()
+        await measure(self.page)
+        await hear_axe(self.page)
         assert not self.complaints, "\n".join(self.complaints)
         if picture and SCREENSHOTS:
             await self.page.screenshot(path=Path(SCREENSHOTS) / f"{picture}.png", full_page=True)
 
-    async def measure(self) -> None:
-        """Fail when the page is wider than the window."""
-        wide = await self._asked("document.documentElement.scrollWidth")
-        there = (self.page.viewport_size or {"width": 0})["width"]
-        assert int(str(wide)) <= there, f"{self.page.url} is {wide} wide in a window of {there}"
-
-    async def hear_axe(self) -> None:
-        """Fail when axe finds something that keeps people out."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            found = await Axe().run(self.page)
-        violations = cast("list[Json]", found.response["violations"])
-        grave = [
-            f"{each['id']} ({each['impact']}): {[node['html'] for node in each['nodes']]}"
-            for each in violations
-            if each["impact"] in GRAVE
-        ]
-        assert not grave, f"{self.page.url}:\n" + "\n".join(grave)
-
-    async def _asked(self, question: str) -> object:
-        async with asyncio.timeout(WAIT_SECONDS):
-            return await self.page.evaluate(question)
-
     async def tab_to(self, wanted: Locator) -> None:
         """Press Tab until the focus is on the wanted thing."""
-        target = await wanted.element_handle(timeout=WAIT_SECONDS * 1000)
-        for _ in range(STEPS_BY_KEYBOARD):
-            await self.page.keyboard.press("Tab")
-            if await self.page.evaluate("it => it === document.activeElement", target):
-                return
-        raise AssertionError(f"the keyboard does not reach {wanted}")
+        await tab_to(self.page, wanted)
 
     async def enter(self, wanted: Locator) -> None:
         """Go to something by keyboard and press Enter on it."""
@@ -180,6 +159,42 @@ class Visitor:
         """Go to a field by keyboard and type."""
         await self.tab_to(self.page.get_by_label(label, exact=True))
         await self.page.keyboard.type(text)
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the focus is on the wanted thing."""
+    target = await wanted.element_handle(timeout=WAIT_SECONDS * 1000)
+    for _ in range(STEPS_BY_KEYBOARD):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("it => it === document.activeElement", target):
+            return
+    raise AssertionError(f"the keyboard does not reach {wanted}")
+
+
+async def asked(page: Page, question: str) -> object:
+    """Return what a script in the page answers."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        return await page.evaluate(question)
+
+
+async def measure(page: Page) -> None:
+    """Fail when the page is wider than the window."""
+    wide = await asked(page, "document.documentElement.scrollWidth")
+    there = (page.viewport_size or {"width": 0})["width"]
+    assert int(str(wide)) <= there, f"{page.url} is {wide} wide in a window of {there}"
+
+
+async def hear_axe(page: Page, options: Json = ALL_RULES) -> None:
+    """Fail when axe finds anything, however small, that keeps people out."""
+    if not await asked(page, "'axe' in window"):
+        await asked(page, AXE.axe_script)
+    told = json.dumps({**options, "resultTypes": ["violations"]})
+    found = cast("Json", await asked(page, f"axe.run({told})"))
+    wrong = [
+        f"{each['id']} ({each['impact']}): {[node['html'] for node in each['nodes']]}"
+        for each in cast("list[Json]", found["violations"])
+    ]
+    assert not wrong, f"{page.url}:\n" + "\n".join(wrong)
 
 
 class Windows:

@@ -19,6 +19,8 @@ from tests.journeys.browser import (
     Visitor,
     Windows,
     chromium_running,
+    hear_axe,
+    measure,
     signed_in,
 )
 from tests.journeys.by_hand import (
@@ -188,6 +190,6 @@ async def test_the_checks_notice_what_they_are_for(windows: Windows) -> None:
     hands.complaints.clear()
     await main.evaluate(put_in, "<img src='/static/icon.svg' width='2000'>")
     with pytest.raises(AssertionError, match="image-alt"):
-        await hands.hear_axe()
+        await hear_axe(hands.page)
     with pytest.raises(AssertionError, match="wide in a window"):
-        await hands.measure()
+        await measure(hands.page)

@@ -72,7 +72,9 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 OWN: Mapping[str, tuple[str, ...]] = {
     "/settings": ("/settings",),
     "/hold": (f"/hold?offering={OFFERING}&starts_at={STARTS}",),
-    "/orders/{order_id}": tuple(f"/orders/{each}" for each in OF_STATE.values()),
+    "/orders/{order_id}": tuple(
+        f"/orders/{OF_STATE[state]}" for state in ("held", "confirmed", "expired")
+    ),
     "/orders/{order_id}/pay": (f"/orders/{NOT_ASKED_YET}/pay",),
     "/orders/{order_id}/return": (f"/orders/{OF_STATE['held']}/return",),
     "/sessions": ("/sessions", "/sessions?as=mentor"),
