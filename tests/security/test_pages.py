@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 
 from tests.web.conftest import Browser, Services, answering, browser, services, settings
+from tests.web.filling import OWN, PUBLIC, every
 from tests.web.pages import Page
-from tests.web.test_pages import OWN, PUBLIC, filled
+from tests.web.test_pages import filled
 
 __all__ = ["answering", "browser", "filled", "services", "settings"]
 
@@ -39,7 +40,7 @@ async def test_code_in_any_text_stays_text(browser: Browser, filled: Services) -
     for told in filled.told.values():
         told.answers = [(status, poisoned(content)) for status, content in told.answers]
     shown = 0
-    for path in (*PUBLIC, *OWN):
+    for path in (*every(PUBLIC), *every(OWN)):
         answer, text = await browser.get(path)
         assert answer.status == 200, path
         assert (path, Page(text).inline_code()) == (path, [])
