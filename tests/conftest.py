@@ -35,10 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the journeys in one process, however many run: they share one marketplace."""
+    """Keep in one process what shares a marketplace or a browser, however many run."""
     for item in items:
-        if item.get_closest_marker("journey"):
-            item.add_marker(pytest.mark.xdist_group("journeys"))
+        shared = next(
+            (kind for kind in ("journey", "browser") if item.get_closest_marker(kind)), ""
+        )
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ SEATS = "SELECT count(*) FROM participations WHERE active"
 ORDERS = "SELECT count(*) FROM orders"
 FACTS = "SELECT count(*) FROM outbox WHERE topic = 'booking.orders'"
 
+pytestmark = pytest.mark.xdist_group("bench")
+
 
 @pytest.mark.parametrize("name", SUITES)
 async def test_both_sides_of_a_suite_do_what_they_are_told(both: Worlds, name: str) -> None:

@@ -42,7 +42,7 @@ class Evil:
         return f"http://{host}:{self.port}/?csrf={csrf}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def chromium() -> AsyncGenerator[Chromium]:
     """Give a browser."""
     async with chromium_running() as started:

@@ -112,14 +112,14 @@ class Window:
         await self.page.wait_for_url(f"{self.url}/")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def chromium() -> AsyncGenerator[Chromium]:
     """Give the browser that all walks share."""
     async with chromium_running() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def vendored() -> Path:
     """Give the folder of the outside files that browsers load."""
     await fetch_web_files()
