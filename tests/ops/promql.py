@@ -135,6 +135,8 @@ class _Evaluation:
             return self._grown(each.args[0].vector_selector, per_second=name == "rate")
         if name == "histogram_quantile":
             return _quantile(each.args[0].val, self.vector(each.args[1]))
+        if name == "absent":
+            return {} if self.vector(each.args[0]) else {_wanted(each.args[0]): 1.0}
         return {labels: {"abs": abs}[name](v) for labels, v in self.vector(each.args[0]).items()}
 
     def _grown(self, selector: Any, *, per_second: bool) -> Vector:
@@ -153,6 +155,14 @@ def _select(selector: Any, shown: Shown) -> Vector:
         )
 
     return {labels: value for labels, value in shown.samples[selector.name].items() if fits(labels)}
+
+
+def _wanted(selector: Any) -> Labels:
+    """Return the labels that a selector names outright: those that `absent` gives."""
+    matchers = selector.matchers.matchers
+    return frozenset(
+        (each.name, each.value) for each in matchers if str(each.op) == "MatchOp.Equal"
+    )
 
 
 def _quantile(share: float, buckets: Vector) -> Vector:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import aiohttp
@@ -31,6 +31,7 @@ from tests.ops.promql import (
     Shown,
     alerts,
     expressions_of_the_dashboard,
+    fires,
     parts,
     rules,
 )
@@ -171,6 +172,34 @@ def test_prometheus_reads_every_process():
     assert set(job["dns_sd_configs"][0]["names"]) == names
     assert job["relabel_configs"][0]["target_label"] == "process"
     assert all((DEPLOY / "prometheus" / name).is_file() for name in config["rule_files"])
+
+
+def test_a_process_that_vanished_or_hangs_is_noticed():
+    """A container that ended has no address, so nothing says that it is down."""
+    names = [f"{service}-{role}" for service in SERVICES for role in ("api", "worker")]
+    assert not _fires_for("ProcessDown", dict.fromkeys(names, 1.0))
+    for name in names:
+        others = dict.fromkeys(set(names) - {name}, 1.0)
+        assert _fires_for("ProcessDown", others), name
+        assert _fires_for("ProcessDown", others | {name: 0.0}), name
+
+
+def _fires_for(alert: str, up: Mapping[str, float]) -> bool:
+    now = Shown(0.0)
+    for name, value in up.items():
+        now.up(value, job="mentorium", instance=name, process=name)
+    return fires(alert, now, now)
+
+
+@pytest.mark.parametrize(("second", "wrong"), [((500, -500), False), ((500, -499), True)])
+def test_books_are_added_up_per_worker(second: tuple[int, int], wrong: bool):
+    """Two workers that read at two instants are both right; one whose sum is not zero is not."""
+    now = Shown(0.0)
+    for instance, balances in (("a", (200, -200)), ("b", second)):
+        for account, minor in zip(("stripe", "mentors"), balances, strict=True):
+            line = f'mentorium_ledger_balance_minor{{account="{account}",currency="EUR"}} {minor}\n'
+            now.add(line, job="mentorium", instance=instance)
+    assert fires("LedgerWrong", now, now) == wrong
 
 
 def test_the_dashboard_asks_the_four_questions():

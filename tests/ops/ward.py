@@ -62,6 +62,7 @@ OWN: Mapping[Service, Sequence[Measure]] = {
 }
 COMMAND = re.compile(r"^\$ (.+)$", re.MULTILINE)
 CONTAINERS = set(yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"])
+PROCESSES = {f"{service}-{role}" for service in OWN for role in ("api", "worker")}
 COMPOSE_VERBS = {"logs", "ps", "restart", "run", "stats", "stop", "top", "up"}
 SMALL_POOL = 4
 WRONG_OR_WELL = (0, 1)
@@ -120,6 +121,8 @@ class Watched:
         """Read what it shows now, as Prometheus does."""
         target = {"job": "mentorium", "instance": "x", "process": f"{self.service}-worker"}
         shown = Shown(time())
+        for name in PROCESSES - {target["process"]}:
+            shown.up(1, job="mentorium", instance="elsewhere", process=name)
         try:
             if own:
                 await self.own.step(anew=True)
