@@ -115,10 +115,11 @@ class Relay:
         the connection that reads, so a relay that lost the lock cannot read on.
         """
         async with connection(self._pool) as conn:
-            while not stopping.is_set() and not await try_lock(conn, self._lock_name):
-                await _pause(stopping, TAKE_OVER_POLL_SECONDS)
-            _log.info("relay_active")
             try:
+                # Inside: the server may have given a lock whose answer never came.
+                while not stopping.is_set() and not await try_lock(conn, self._lock_name):
+                    await _pause(stopping, TAKE_OVER_POLL_SECONDS)
+                _log.info("relay_active")
                 while not stopping.is_set():
                     self._bell.clear()
                     if not await self.carry(conn):
