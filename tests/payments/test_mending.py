@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from services.payments.commands.effects import apply_answer
 from services.payments.commands.mending import ACTIONS
+from services.payments.domain.requests import CreateRefund, LookAtRefund
+from services.payments.domain.seen import RefundSeen
+from services.payments.gateway.shapes import refund_params
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
@@ -111,6 +115,42 @@ async def test_a_second_refund_is_told_from_the_first(world: World) -> None:
     assert first != second
     assert await world.pool.fetchval("SELECT stripe_refund_id FROM refunds") == second
     await world.check_books()
+
+
+async def test_a_late_look_at_the_first_refund_is_not_the_answer_of_the_second(
+    world: World,
+) -> None:
+    """A look that was planned before the retry is answered after it: only the retry's counts."""
+    order = await came_back(world)
+    whole = "SELECT state, attempt, stripe_refund_id FROM refunds"
+    before = await world.pool.fetchrow("SELECT refund_id, stripe_refund_id FROM refunds")
+    assert before is not None
+    refund_id, first = before
+    assert (await act(world, order, "refund/retry"))[0] == 202
+    look = LookAtRefund(refund_id=refund_id, stripe_refund_id=first)
+    for status in ("failed", "succeeded"):
+        seen = RefundSeen(stripe_refund_id=first, status=status, booked=True, failure_code=None)
+        await in_transaction(
+            world.pool, lambda conn, seen=seen: apply_answer(conn, look, seen, world.clock.now())
+        )
+        assert tuple(await world.pool.fetchrow(whole) or ()) == ("planned", 2, None)
+    assert len(await world.told(facts.RefundIssued)) == 1
+    await world.rest()
+    after = await world.pool.fetchrow(whole)
+    assert after is not None
+    assert (after["state"], after["attempt"]) == ("settled", 2)
+    assert after["stripe_refund_id"] not in (None, first)
+    assert len(await world.told(facts.RefundIssued)) == 2
+    assert len(await world.told(facts.RefundFailed)) == 1
+    await world.check_books()
+
+
+@pytest.mark.parametrize(("attempt", "more"), [(1, {}), (2, {"attempt": "2"})])
+def test_only_a_further_attempt_is_named_to_stripe(attempt: int, more: dict[str, str]) -> None:
+    """A first call resent under its key has the parameters that it always had."""
+    request = CreateRefund(refund_id=new_id(), order_id=new_id(), payment_intent_id="pi_1",
+                           amount_minor=1, attempt=attempt)  # fmt: skip
+    assert refund_params(request)["metadata"] == {"refund_id": str(request.refund_id), **more}
 
 
 async def test_a_failed_refund_is_paid_otherwise(world: World) -> None:

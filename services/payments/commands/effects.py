@@ -85,7 +85,7 @@ async def _about_order(conn: Connection, request: Request, seen: Seen, now: date
     ):
         await orders.follow_checkout(conn, request.order_id, seen, now)
     elif isinstance(request, CreateRefund | LookAtRefund) and isinstance(seen, RefundSeen):
-        await refunds.follow_refund(conn, request.refund_id, seen, now)
+        await refunds.follow_refund(conn, request, seen, now)
     elif isinstance(request, CreateTransfer) and isinstance(seen, TransferSeen):
         await earnings.record_transfer(conn, request.order_id, seen, now)
     else:

@@ -12,6 +12,7 @@ from services.payments.commands.plans import announcer
 from services.payments.domain import outcomes
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
+from services.payments.domain.requests import CreateRefund, LookAtRefund
 from services.payments.domain.seen import RefundSeen
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
@@ -22,9 +23,16 @@ from shared.errors import Missing
 FAILED = ("failed", "canceled")
 
 
-async def follow_refund(conn: Connection, refund_id: UUID, seen: RefundSeen, now: datetime) -> None:
-    """Take over what Stripe shows of a refund; every step is told and posted once."""
-    order, refund = await _need_refund(conn, refund_id)
+async def follow_refund(
+    conn: Connection, request: CreateRefund | LookAtRefund, seen: RefundSeen, now: datetime
+) -> None:
+    """Take over what Stripe shows of a refund; every step is told and posted once.
+
+    An answer about an earlier, failed attempt changes nothing.
+    """
+    order, refund = await _need_refund(conn, request.refund_id)
+    if not _is_about(refund, request, seen):
+        return
     if refund.state == "planned":
         order, refund, fact = outcomes.issue(order, refund, seen.stripe_refund_id, now)
         await _save(conn, order, refund)
@@ -33,11 +41,18 @@ async def follow_refund(conn: Connection, refund_id: UUID, seen: RefundSeen, now
         refund = replace(refund, state="settled")
         await store.save_refund(conn, refund)
         entry = ledger.refund_settled(
-            order.order_id, refund_id, refund.amount, now, attempt=refund.attempt
+            order.order_id, refund.refund_id, refund.amount, now, attempt=refund.attempt
         )
         await books.post(conn, entry)
     if seen.status in FAILED and refund.state in ("issued", "settled"):
         await _fail(conn, order, refund, seen.failure_code, now)
+
+
+def _is_about(refund: Refund, request: CreateRefund | LookAtRefund, seen: RefundSeen) -> bool:
+    """Return whether an answer is about the refund's present attempt at Stripe."""
+    if isinstance(request, CreateRefund):
+        return request.attempt == refund.attempt
+    return seen.stripe_refund_id == refund.stripe_refund_id
 
 
 async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datetime) -> None:

@@ -55,11 +55,15 @@ def checkout_params(request: CreateCheckout) -> Json:
 
 
 def refund_params(request: CreateRefund) -> Json:
-    """Return the parameters of a refund."""
+    """Return the parameters of a refund.
+
+    Those of a first attempt stay as they were: one key is resent with the same parameters only.
+    """
+    again = {"attempt": str(request.attempt)} if request.attempt > 1 else {}
     return {
         "payment_intent": request.payment_intent_id,
         "amount": request.amount_minor,
-        "metadata": {"refund_id": str(request.refund_id), "attempt": str(request.attempt)},
+        "metadata": {"refund_id": str(request.refund_id), **again},
     }
 
 
