@@ -30,10 +30,7 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $5 - b.filled_at)) >= $4
 RETURNING tokens
 """
-LEFT = """
-SELECT LEAST($2, b.tokens + $3::float8 * EXTRACT(epoch FROM $4 - b.filled_at))
-FROM rate_buckets AS b WHERE b.name = $1
-"""
+GIVE_BACK = "UPDATE rate_buckets SET tokens = LEAST($2, tokens + 1) WHERE name = $1"
 PRUNE = """
 DELETE FROM rate_buckets WHERE name IN (
     SELECT name FROM rate_buckets WHERE filled_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -94,13 +91,9 @@ class Limiter:
                 hand.left, hand.drawn_at = await self._draw(limit, name), monotonic_seconds()
             hand.left -= 1
 
-    async def check(self, limit: Limit, subject: str) -> None:
-        """Take nothing; raises `TooManyRequests` when there is no token of `subject` to take."""
-        left = await self._pool.fetchval(
-            LEFT, f"{limit.name}:{subject}", float(limit.burst), limit.per_second, system_now()
-        )
-        if left is not None and left < 1:
-            raise _too_many(limit)
+    async def give_back(self, limit: Limit, subject: str) -> None:
+        """Put back a token of `subject` that was spent and turned out not to count."""
+        await self._pool.execute(GIVE_BACK, f"{limit.name}:{subject}", float(limit.burst))
 
     async def _draw(self, limit: Limit, name: str) -> int:
         for wanted in dict.fromkeys((limit.handful, 1)):
@@ -109,11 +102,7 @@ class Limiter:
             )
             if got is not None:
                 return wanted
-        raise _too_many(limit)
-
-
-def _too_many(limit: Limit) -> TooManyRequests:
-    return TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))
+        raise TooManyRequests(retry_after_seconds=max(1, round(1 / limit.per_second)))
 
 
 async def prune_buckets(pool: Pool) -> int:

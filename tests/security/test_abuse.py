@@ -14,6 +14,7 @@ from tests.profiles.conftest import OPERATOR, PASSWORD, Marketplace, Person
 from tests.security.conftest import ANSWER_SECONDS, Wire, connect
 
 IDLERS = 300
+GUESSES_AT_ONCE = 12
 IMPATIENT_SECONDS = 1.0
 SIGN_IN = "/v1/sign-ins"
 
@@ -120,6 +121,9 @@ async def test_who_only_connects_is_sent_away() -> None:
 EMPTY = "UPDATE rate_buckets SET tokens = 0, filled_at = now() + interval '1 h' WHERE name LIKE $1"
 """The future keeps a bucket from filling while the test goes on."""
 FULL = "UPDATE rate_buckets SET filled_at = now() - interval '1 h' WHERE name LIKE $1"
+ONE_LEFT = """
+UPDATE rate_buckets SET tokens = 1, filled_at = now() WHERE name LIKE 'sign_in_failures:%'
+"""
 LEFT = "SELECT tokens FROM rate_buckets WHERE name LIKE 'sign_in_failures:%'"
 
 
@@ -143,6 +147,22 @@ async def test_guessing_at_one_account_is_slowed_from_wherever_it_comes(
     assert await guess(market, "nobody@mentorium.test") == 401
     names = [row["name"] for row in await market.pool.fetch("SELECT name FROM rate_buckets")]
     assert not [name for name in names if "nobody" in name]
+
+
+async def test_guesses_made_at_once_are_counted_before_any_is_looked_at(
+    market: Marketplace,
+) -> None:
+    """Behind one token a right password among many wrong ones helps nobody; alone it is free."""
+    ada = await market.person("ada@mentorium.test")
+    await market.pool.execute("DELETE FROM rate_buckets")
+    for _ in range(2):
+        assert await guess(market, ada.email, PASSWORD) == 201
+        assert await market.pool.fetchval(LEFT) == SIGN_IN_FAILURES.burst
+    await market.pool.execute(ONE_LEFT)
+    wrong = [guess(market, ada.email) for _ in range(GUESSES_AT_ONCE)]
+    *refused, right = await asyncio.gather(*wrong, guess(market, ada.email, PASSWORD))
+    assert set(refused) == {401, 429}
+    assert right == 429
 
 
 async def guess(market: Marketplace, email: str, password: str = "wrong") -> int:  # noqa: S107

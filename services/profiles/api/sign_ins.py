@@ -77,15 +77,23 @@ def _normal(call: Call, address: str) -> str:
 
 
 async def _checked(call: Call, email: str, password: str) -> Person:
-    """Return whose password it is; wrong ones are counted also for addresses nobody has."""
+    """Return whose password it is; wrong ones are counted also for addresses nobody has.
+
+    Counted before the look at the password, so that guesses made at once are no cheaper.
+    """
     limiter, guessed = desk(call).limiter, guessed_at(email)
-    await limiter.check(SIGN_IN_FAILURES, guessed)
+    await limiter.spend(SIGN_IN_FAILURES, guessed)
     async with connection(call.pool) as conn:
         person = await store.person_by_email(conn, email)
     hashed = person.password_hash if person else None
-    if not await desk(call).passwords.matches(password, hashed) or person is None:
-        await limiter.spend(SIGN_IN_FAILURES, guessed)
+    try:
+        right = await desk(call).passwords.matches(password, hashed)
+    except TooBusy:
+        await limiter.give_back(SIGN_IN_FAILURES, guessed)
+        raise
+    if not right or person is None:
         raise SignInRefused
+    await limiter.give_back(SIGN_IN_FAILURES, guessed)
     return person
 
 
