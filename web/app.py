@@ -186,7 +186,7 @@ async def _answer(row: Row, request: web.Request) -> web.StreamResponse:
     before = visit.session.model_copy(deep=True)
     response = await _guarded(row, visit)
     # A form comes with a cookie, or from elsewhere: that must not put a new one in its place.
-    new = request.method == "GET" and _cookie(visit) not in request.cookies
+    new = request.method == "GET" and not visit.opened
     if visit.session != before or new:
         response.set_cookie(
             _cookie(visit),
@@ -204,8 +204,9 @@ async def _answer(row: Row, request: web.Request) -> web.StreamResponse:
 def _open(request: web.Request) -> Visit:
     site = request.app[SITE]
     name = SECURE_COOKIE if site.secure_cookies else COOKIE
-    session = site.sealer.open(request.cookies.get(name)) or Session()
-    return Visit(request, site, session, address_of(request, site.trusted_proxies))
+    kept = site.sealer.open(request.cookies.get(name))
+    address = address_of(request, site.trusted_proxies)
+    return Visit(request, site, kept or Session(), address, opened=kept is not None)
 
 
 def _cookie(visit: Visit) -> str:

@@ -72,6 +72,8 @@ class Visit:
     form: Form = field(default_factory=Form)
     failure: Failure | None = None
     away: set[Service] = field(default_factory=set[Service])
+    opened: bool = False
+    """Whether the session came with the browser's cookie, and was not begun with this request."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -6,6 +6,7 @@ import secrets
 
 import pytest
 
+from tests.web.conftest import Browser, Services
 from web.session import COOKIE_LONGEST, CookieSealer, Person, Session
 
 KEY = secrets.token_bytes(32)
@@ -63,3 +64,20 @@ def test_ended_cookie_is_refused() -> None:
     """A cookie is good for its time, whatever the browser thinks of it."""
     sealer = CookieSealer(KEY, good_for_seconds=-1)
     assert sealer.open(sealer.seal(full())) is None
+
+
+@pytest.mark.parametrize("cookie", ["abc.def", CookieSealer(KEY).seal(full())])
+async def test_a_useless_cookie_is_replaced(
+    browser: Browser, services: Services, cookie: str
+) -> None:
+    """A browser with a cookie that cannot be opened gets another, and its forms work."""
+    browser.http.cookie_jar.update_cookies({"mentorium": cookie})
+    await browser.sign_in(services)
+    services.tell("GET", "/v1/orders", (200, {"items": []}))
+    await browser.page("/sessions")
+
+
+async def test_a_form_from_elsewhere_leaves_the_cookie(browser: Browser) -> None:
+    """A browser sends no cookie along with it; that must not sign anybody out."""
+    answer, _ = await browser.post("/sign-in", {"email": "a@example.com", "password": "x"})
+    assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
