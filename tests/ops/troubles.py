@@ -159,7 +159,8 @@ async def call_undetermined(ward: Ward) -> AsyncGenerator[Trouble]:
         str(order.order_id),
         ward.world.clock.now(),
     )
-    yield Trouble(at(ward, "payments"), {"operation": str(operation)}, worker=ward.world.turn)
+    names = {"operation": str(operation), "what Stripe shows": "no effect there"}
+    yield Trouble(at(ward, "payments"), names, worker=ward.world.turn)
 
 
 @trouble("RefundFailed")
@@ -206,10 +207,19 @@ async def paid_without_outcome(ward: Ward) -> AsyncGenerator[Trouble]:
     await ward.world.pay(order)
     await ward.world.rest()
     ward.world.clock.instant += timedelta(minutes=10)
-    yield Trouble(
-        at(ward, "payments"),
-        mended=lambda: ward.world.say(booking.BookingConfirmed, order, title="Career talk"),
+    event = new_id()
+    await ward.spoil(
+        """INSERT INTO booking.kept_events (event_id, topic, key, headers, state, error)
+        VALUES ($1, 'payments.orders', 'its order', '{}', 'parked', 'planted')""",
+        event,
     )
+
+    async def handled() -> None:
+        await ward.spoil("DELETE FROM booking.kept_events WHERE event_id = $1", event)
+        await ward.world.say(booking.BookingConfirmed, order, title="Career talk")
+
+    names = {"event": str(event), "what was mended": "the new version"}
+    yield Trouble(at(ward, "payments"), names, mended=handled)
 
 
 @trouble("StripeAway")
