@@ -25,18 +25,21 @@ LARGE = Sizes(rounds=5, holds=1_600, events=5_000, handled=1_200, requests=1_500
 MARKET = Market(sessions=60, starts=3)
 QUICK_MARKET = Market(sessions=16, starts=1)
 WHOLE = "ef"
+ALL = "a,b,c,d,e,f"
 
 
 def main(
     quick: Annotated[bool, typer.Option(help="Small sizes: one to two minutes.")] = False,
     large: Annotated[bool, typer.Option(help="A million stored sessions.")] = False,
-    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f")] = "a,b,c,d,e,f",
+    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f")] = ALL,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where figures go.")] = None,
     write_docs_too: Annotated[
         bool, typer.Option("--write-docs", help="Renew docs/performance.md and its pictures.")
     ] = False,
 ) -> None:
     """Run the benchmarks, each beside its control."""
+    if write_docs_too and only != ALL:
+        raise typer.BadParameter("--write-docs needs all benches: the page would lose rows")
     sizes = QUICK if quick else LARGE if large else USUAL
     configure_logs("bench", form="console", level="WARNING")
     wanted = [name.strip() for name in only.split(",")]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from bench import holds, relay
+from bench.__main__ import main
 from bench.rounds import Comparison, UnequalWork, Work
-from bench.suites import SUITES, Worlds
+from bench.suites import OVER_FEW, SUITES, Worlds
 from bench.topics import own_topics
 from shared.outbox import OLDEST
 from tests.bench.conftest import TINY, silently
@@ -27,6 +30,17 @@ async def test_both_sides_of_a_suite_do_what_they_are_told(both: Worlds, name: s
     results = await SUITES[name](both, TINY, silently)
     assert {each.bench for each in results} == {name}
     assert all(len(each.ratios) == TINY.rounds and each.ratio > 0 for each in results)
+    if name == "a":  # The others fill the world of few, so growth is measured before them.
+        assert [each.control_name == OVER_FEW for each in results] == [True, False, False]
+
+
+def test_the_page_is_not_written_from_some_benches() -> None:
+    """It would lose the rows of the others; nothing is measured before that is said."""
+    command = typer.Typer()
+    command.command()(main)
+    ended = CliRunner().invoke(command, ["--only", "a", "--write-docs"])
+    assert ended.exit_code == 2
+    assert "lose rows" in ended.output
 
 
 async def test_a_world_holds_what_it_says(both: Worlds) -> None:
