@@ -60,3 +60,14 @@ def test_every_make_target_that_a_guide_names_exists():
     asked = {target for name in GUIDES for target in TARGET.findall(guide(name))}
     assert asked
     assert asked <= rules
+
+
+def test_decisions_have_one_form():
+    """The number of the file begins the title; what, why, cost and check stand in that order."""
+    for path in sorted((REPOSITORY / "docs" / "decisions").glob("0*.md")):
+        text = path.read_text()
+        assert text.startswith(f"# {int(path.name[:4])}. "), path.name
+        wanted = [f"\n**{word}.**" for word in ("Decision", "Why", "Cost", "Check")]
+        places = [text.find(each) for each in wanted]
+        assert -1 not in places, path.name
+        assert places == sorted(places), path.name
