@@ -108,6 +108,23 @@ async def test_a_mentor_is_approved_suspended_and_reinstated(
     assert mine["reason"] == "A look at it"
 
 
+async def test_vetting_is_logged_and_a_refused_step_is_not(
+    market: Marketplace, operator: Person
+) -> None:
+    """Each step leaves one line with who, about whom and why; what is refused leaves none."""
+    mentor = await market.mentor(operator, "Grace")
+    base, reason = f"/v1/operator/mentors/{mentor.person_id}", {"reason": "A look at it"}
+    assert (await market.call("POST", f"{base}/suspend", as_=operator, json=reason))[0] == 200
+    assert (await market.call("POST", f"{base}/approve", as_=operator, json=reason))[0] == 409
+    _, log = await market.call("GET", "/v1/operator/log", as_=operator)
+    names = ("who", "action", "subject", "reason", "outcome", "details")
+    who, whom = str(operator.person_id), str(mentor.person_id)
+    assert [tuple(line[name] for name in names) for line in log["items"]] == [
+        (who, "suspend", whom, "A look at it", "done", {"state": "suspended"}),
+        (who, "approve", whom, "-", "done", {"state": "approved"}),
+    ]
+
+
 async def test_vetting_refuses_what_does_not_follow(market: Marketplace, operator: Person) -> None:
     """An incomplete profile is not submitted, a draft not approved, a stranger not found."""
     ada = await market.person("ada@mentorium.test")

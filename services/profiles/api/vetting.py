@@ -16,12 +16,15 @@ from services.profiles.store import mentors as store
 from services.profiles.store.mentors import ToVet
 from shared.auth import Role
 from shared.db import Connection
+from shared.deeds import DONE, Deed, record
 from shared.errors import NotFound
 from shared.ids import PersonId
 from shared.web import Body, Call, Page, PageQuery, View
 from shared.web.shapes import CursorInvalid
 
 REASON_LONGEST = 1000
+NO_REASON = "-"
+"""What the log of deeds says when an operator gave no reason, as one may for an approval."""
 WRONG = (VettingStateWrong, ProfileIncomplete)
 
 
@@ -179,4 +182,6 @@ async def _step(
     person, _ = await commands.move_mentor(
         conn, desk(call).office, PersonId(person_id), step, now=call.now, reason=body.reason
     )
+    deed = Deed(str(call.person_id), step.value, str(person_id), body.reason or NO_REASON)
+    await record(conn, deed, DONE, {"state": person.mentor_state}, call.now)
     return MentorStateView(state=person.mentor_state)
