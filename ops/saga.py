@@ -17,13 +17,15 @@ from ops.rest import ALL_SERVICES
 from shared.clock import BusinessInstant
 from shared.contracts.topics import Service
 from shared.db import Connection
-from shared.deeds import Deed, Logged, answer_to, file_request, logged
+from shared.deeds import Deed, Logged, answer_to, file_request, logged, withdraw_request
 from shared.ids import new_id
 from shared.saga import Step, Wait, steps_of, stuck, waits_of
 
 ANSWER_SECONDS = 30.0
-"""How long a service's worker has for a deed before the command says that it is still open."""
+"""How long a service's worker has for a deed before the command takes its request back."""
 ANSWER_POLL_SECONDS = 0.2
+WITHDRAWN = "the worker does not answer: the request is withdrawn, nothing was done"
+BEING_DONE = "the worker is doing it: see `ops audit list` for what comes of it"
 LOG_LINES = 100
 
 Item = TypeVar("Item")
@@ -73,17 +75,22 @@ async def log_of(url: str, services: Services = ALL_SERVICES) -> list[tuple[Serv
     return sorted(found, key=lambda deed: deed[1].acted_at, reverse=True)
 
 
-async def ask(url: str, deed: Deed) -> Logged:
-    """Have a service's worker do a deed, and return what came of it; raises `CannotOperate`."""
+async def ask(url: str, deed: Deed, answer_seconds: float = ANSWER_SECONDS) -> Logged:
+    """Have a service's worker do a deed, and return what came of it.
+
+    Raises `CannotOperate`, after taking the request back, when the worker does not take it up.
+    """
     request_id = new_id()
     async with service_database(url) as conn:
         await file_request(conn, request_id, deed)
     try:
-        async with asyncio.timeout(ANSWER_SECONDS), reading(url) as conn:
+        async with asyncio.timeout(answer_seconds), reading(url) as conn:
             while (answer := await answer_to(conn, request_id)) is None:
                 await asyncio.sleep(ANSWER_POLL_SECONDS)
     except TimeoutError:
-        raise CannotOperate("the worker has not answered yet: see `ops audit list`") from None
+        async with service_database(url) as conn:
+            withdrawn = await withdraw_request(conn, request_id)
+        raise CannotOperate(WITHDRAWN if withdrawn else BEING_DONE) from None
     return answer
 
 

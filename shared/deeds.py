@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,14 +22,21 @@ from shared.errors import Refusal, is_transient
 from shared.log import logger
 
 NEXT_REQUEST = """
-SELECT request_id, who, action, subject, order_id, reason, arguments FROM operator_requests
-ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED
+SELECT request_id, who, action, subject, order_id, reason, arguments,
+       requested_at < now() - $1::interval AS too_old
+FROM operator_requests ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 FILE_REQUEST = """
 INSERT INTO operator_requests (request_id, who, action, subject, order_id, reason, arguments)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 END_REQUEST = "DELETE FROM operator_requests WHERE request_id = $1"
+WITHDRAW_REQUEST = """
+DELETE FROM operator_requests WHERE request_id IN (
+    SELECT request_id FROM operator_requests WHERE request_id = $1 FOR UPDATE SKIP LOCKED
+)
+RETURNING request_id
+"""
 LOG = """
 INSERT INTO operator_log (who, action, subject, order_id, reason, outcome, details, request_id,
                           acted_at)
@@ -49,10 +56,20 @@ DONE = "done"
 ON_THE_COMMAND_LINE = "ops:"
 """What the name of somebody begins with who acts on the command line."""
 
+REQUEST_STANDS = timedelta(minutes=5)
+"""System time after which a request is not acted on: who asked has long done something else."""
+
 Details = Mapping[str, Any]
 """What a deed came to, for the log: ids, codes and amounts, never personal data."""
 
 _log = logger("deeds")
+
+
+class RequestTooOld(Refusal):
+    """The worker was away when it was asked, and came back too late."""
+
+    code = "request_too_old"
+    detail = "Look how things are now, and ask again."
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,11 @@ async def answer_to(conn: Connection, request_id: UUID) -> Logged | None:
     return Logged(**dict(row)) if row else None
 
 
+async def withdraw_request(conn: Connection, request_id: UUID) -> bool:
+    """Take a request back; return whether that was in time, before the worker took it up."""
+    return await conn.fetchval(WITHDRAW_REQUEST, request_id) is not None
+
+
 class Clerk:
     """Does what was asked for on the command line, one request after the other."""
 
@@ -137,18 +159,22 @@ class Clerk:
         return await in_transaction(self._pool, self._act)
 
     async def _act(self, conn: Connection) -> int:
-        row = await conn.fetchrow(NEXT_REQUEST)
+        row = await conn.fetchrow(NEXT_REQUEST, REQUEST_STANDS)
         if row is None:
             return 0
-        deed = Deed(**dict(row))
-        await self._answer(conn, deed)
+        asked = dict(row)
+        too_old = asked.pop("too_old")
+        deed = Deed(**asked)
+        await self._answer(conn, deed, too_old=too_old)
         await conn.execute(END_REQUEST, deed.request_id)
         return 1
 
-    async def _answer(self, conn: Connection, deed: Deed) -> None:
+    async def _answer(self, conn: Connection, deed: Deed, *, too_old: bool) -> None:
         """Do the deed, or log why not; what fails for no transient reason is not tried again."""
         now = self._clock.now()
         try:
+            if too_old:
+                raise RequestTooOld
             async with conn.transaction():
                 await carry_out(conn, self._actions[deed.action], deed, now)
         except Refusal as refusal:

@@ -15,9 +15,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from ops.cli import app
+from ops.config import CannotOperate
+from ops.saga import ask
 from shared.clock import BusinessInstant, SystemBusinessClock
-from shared.db import Connection, open_pool
-from shared.deeds import Actions, Clerk, Deed, Details
+from shared.db import Connection, open_pool, transaction
+from shared.deeds import REQUEST_STANDS, Actions, Clerk, Deed, Details, file_request
 from shared.errors import Refusal
 from shared.ids import new_id
 from tests.engines import Database
@@ -25,6 +27,8 @@ from tests.ops.conftest import MakeDatabase
 
 PLANT = (Path(__file__).parent / "planted.sql").read_text()
 ALL = ("profiles", "booking", "payments", "notifications")
+IMPATIENT_SECONDS = 1.0
+DEADLINE_SECONDS = 20.0
 PAID_OUT, WAITING = (f"00000000-0000-0000-0000-00000000000{n}" for n in (1, 2))
 """Of planted.sql: order 2 was released to a mentor whose account cannot receive."""
 REVIEWS_ARE_OUT = "UPDATE profiles.review_cases SET state = 'published'"
@@ -148,6 +152,48 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
     conn = await asyncpg.connect(line.database.superuser_url)
     assert await conn.fetchval(titles) == 0, "what was refused left nothing"
     await conn.close()
+
+
+DEED = Deed("ops:ada", "release", WAITING, "The mentor asked")
+
+
+async def test_a_deed_that_nobody_takes_up_is_withdrawn(line: Line):
+    """It cannot happen later; what the worker has already begun it ends, and that is said."""
+    url = line.database.app_url("payments")
+    with pytest.raises(CannotOperate, match="withdrawn"):
+        await ask(url, DEED, IMPATIENT_SECONDS)
+    going_on = asyncio.Event()
+
+    async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+        await going_on.wait()
+        return {}
+
+    pool = await open_pool(url, process="test")
+    assert not await Clerk(pool, {}, SystemBusinessClock()).step(), "it was withdrawn"
+    clerk = Clerk(pool, {"release": release}, SystemBusinessClock())
+    working = asyncio.create_task(work(clerk))
+    with pytest.raises(CannotOperate, match="doing it"):
+        await ask(url, DEED, IMPATIENT_SECONDS)
+    going_on.set()
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not (found := await line.json("audit", "list")):
+            await asyncio.sleep(0)
+    assert [(deed["action"], deed["outcome"]) for deed in found] == [("release", "done")]
+    working.cancel()
+    await pool.close()
+
+
+async def test_an_old_request_is_refused(line: Line):
+    """The worker was away for longer than anybody waits: it says so and changes nothing."""
+    pool = await open_pool(line.database.app_url("payments"), process="test")
+    async with transaction(pool) as conn:
+        await file_request(conn, new_id(), DEED)
+    older = "UPDATE payments.operator_requests SET requested_at = requested_at - $1::interval"
+    await line.change(older, REQUEST_STANDS)
+    assert await Clerk(pool, {}, SystemBusinessClock()).step()
+    (found,) = await line.json("audit", "list")
+    assert (found["outcome"], found["details"]["code"]) == ("refused", "request_too_old")
+    await pool.close()
 
 
 async def work(clerk: Clerk) -> None:
