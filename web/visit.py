@@ -74,6 +74,8 @@ class Visit:
     away: set[Service] = field(default_factory=set[Service])
     opened: bool = False
     """Whether the session came with the browser's cookie, and was not begun with this request."""
+    redrawn: bool = False
+    """Whether a sent form is only drawn again, with its key and what was typed into it."""
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -228,6 +230,8 @@ class Visit:
         failure = self.failure
         if failure and failure.path == path and failure.kept_key:
             return failure.kept_key
+        if self.redrawn and self.request.path == path:
+            return self.form.key
         return str(new_id())
 
     def failed_at(self, path: str) -> Problem | None:
@@ -243,7 +247,7 @@ class Visit:
 
     def typed(self, name: str, otherwise: object = "") -> object:
         """Return what was typed into a field that failed, else the value it had."""
-        if self.failure is None:
+        if self.failure is None and not self.redrawn:
             return otherwise
         return self.form.text(name) if name in self.form.typed() else otherwise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.conftest import ME, MENTOR, ORDER, STARTS, Browser, Services, order, problem
+from tests.web.pages import Page
 
 EVENT = "0190a000-0000-7000-8000-00000000000e"
 CALL = "0190a000-0000-7000-8000-00000000000c"
@@ -137,3 +138,57 @@ async def test_a_dead_letter_is_handed_back(operating: Browser, services: Servic
     (asked,) = services.of("POST", route)
     assert asked.body == {"reason": "Mended"}
     assert MENTOR not in str(asked.body)
+
+
+async def test_nothing_is_cancelled_unseen(operating: Browser, services: Services) -> None:
+    """Without amounts the button is off; other amounts keep the reason; unpaid, it says so."""
+    preview, path = f"/v1/orders/{ORDER}/refund-preview", f"{HERE}/cancel"
+    services.tell("GET", preview, (503, problem(503, "away")))
+    page = await operating.page(path)
+    assert "disabled" in next(
+        found for _, found in page.tags if found.get("class") == "button danger"
+    )
+    services.tell("GET", preview, (200, AMOUNTS))
+    form = page.form(path).fields | {"chosen": "25", "reason": "Complaint", "show": "1"}
+    answer, text = await operating.post(path, form)
+    shown = Page(text)
+    assert (answer.status, shown.problems) == (200, [])
+    assert "Cancel and refund 25" in shown.text
+    assert shown.form(path).fields["reason"].strip() == "Complaint"
+    assert services.of("POST", f"/v1/orders/{ORDER}/cancel") == []
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order("held")))
+    assert "Nothing was paid" in (await operating.page(path)).text
+
+
+@pytest.mark.parametrize("status", [503, 404])
+async def test_a_refund_that_may_have_happened_keeps_its_key(
+    operating: Browser, services: Services, status: int
+) -> None:
+    """Payments is away, then even for the amounts: the reason and the key stay, also after it."""
+    path = f"{HERE}/refund"
+    services.tell("POST", f"/v1{path}", (503, problem(503, "away")))
+    sent = (await operating.page(f"{path}?percent=25")).form(path).fields | {"reason": "Complaint"}
+    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (status, problem(status, "away")))
+    _, text = await operating.post(path, sent)
+    again = Page(text).form(path).fields
+    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (200, AMOUNTS))
+    _, text = await operating.post(path, {**again, "show": "1"})
+    at_last = Page(text).form(path).fields
+    assert "shown_mentee_minor" not in again
+    for name in ("reason", "idempotency_key", "percent"):
+        assert again[name] == at_last[name] == sent[name]
+    assert at_last["shown_mentee_minor"] == "3000"
+
+
+@pytest.mark.parametrize("path", ["/operator/stuck", "/operator/dead-letters", HERE])
+async def test_silence_is_no_all_clear(operating: Browser, services: Services, path: str) -> None:
+    """What did not answer may have something; only answers say that nothing is there."""
+    route = f"/v1{HERE}/steps" if path == HERE else f"/v1{path}"
+    clear = ("Nothing is stuck", "There are none", "Nothing is waited for")
+    services.tell("GET", route, (200, {"items": [], "steps": [], "waits": []}))
+    text = (await operating.page(path)).text
+    assert any(words in text for words in clear)
+    services.tell("GET", route, (503, problem(503, "away")))
+    text = (await operating.page(path)).text
+    assert "not known" in text or "Not everything is known" in text
+    assert not any(words in text for words in clear)

@@ -16,6 +16,8 @@ WHOLE_PERCENT = 100
 WHOLE_BASIS_POINTS = 10_000
 BASIS_POINTS_PER_PERCENT = WHOLE_BASIS_POINTS // WHOLE_PERCENT
 REASON_LONGEST = 500
+UNPAID = "held"
+"""The state of an order that can be cancelled before anything was paid."""
 
 
 async def preview(visit: Visit) -> web.Response:
@@ -31,13 +33,14 @@ async def preview(visit: Visit) -> web.Response:
 
 
 async def amounts_of(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
-    """Return what a share of the price comes to, or nothing when payments is away."""
-    return await visit.try_read(
-        Service.PAYMENTS,
-        f"/v1/orders/{order.order_id}/refund-preview",
-        RefundPreview,
-        refund_basis_points=basis_points,
-    )
+    """Return what a share of the price comes to, or nothing when payments cannot say."""
+    path = f"/v1/orders/{order.order_id}/refund-preview"
+    try:
+        return await visit.try_read(
+            Service.PAYMENTS, path, RefundPreview, refund_basis_points=basis_points
+        )
+    except Refused:
+        return None
 
 
 async def cancel(visit: Visit) -> web.Response:
@@ -64,15 +67,25 @@ async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
 async def operator_preview(visit: Visit) -> web.Response:
     """Show an operator what a refund of a chosen share would mean."""
     order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
-    share = percent_of(visit.form.text("percent") or visit.query("percent"))
+    share = share_of(visit)
     names = await names_of(visit, (order.mentor_id, order.mentee_id))
-    try:
-        amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT)
-    except Refused:
-        amounts = None  # Nothing was paid, so there is nothing to show.
+    paid = order.state != UNPAID
+    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT) if paid else None
     return visit.page(
-        "operator_cancel.html", order=order, share=share, amounts=amounts, names=names
+        "operator_cancel.html", order=order, share=share, amounts=amounts, names=names, paid=paid
     )
+
+
+def only_shows(visit: Visit) -> bool:
+    """Return whether a form was sent to see other amounts, which keeps its reason and its key."""
+    visit.redrawn = bool(visit.form.text("show"))
+    return visit.redrawn
+
+
+def share_of(visit: Visit) -> int:
+    """Return the share to show, in percent: just chosen, shown before, or in the address."""
+    typed = visit.form.text("chosen" if visit.redrawn else "percent")
+    return percent_of(typed or visit.query("percent"))
 
 
 def percent_of(text: str) -> int:
@@ -83,6 +96,8 @@ def percent_of(text: str) -> int:
 
 async def operator_cancel(visit: Visit) -> web.Response:
     """Cancel as an operator, with a share of the operator's choice."""
+    if only_shows(visit):
+        return await operator_preview(visit)
     share = visit.form.whole("percent", least=0, most=WHOLE_PERCENT)
     return await _cancel(visit, {"refund_basis_points": share * BASIS_POINTS_PER_PERCENT})
 

@@ -14,7 +14,8 @@ from web.pages.cancelling import (
     REASON_LONGEST,
     WHOLE_PERCENT,
     amounts_of,
-    percent_of,
+    only_shows,
+    share_of,
 )
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
@@ -73,13 +74,15 @@ async def retry_call(visit: Visit) -> web.Response:
 async def refund_preview(visit: Visit) -> web.Response:
     """Show what giving a share of an ended session back would mean for each side."""
     order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
-    share = percent_of(visit.form.text("percent") or visit.query("percent"))
+    share = share_of(visit)
     amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT)
     return visit.page("operator_refund.html", order=order, share=share, amounts=amounts)
 
 
 async def refund(visit: Visit) -> web.Response:
     """Give the share back on the amounts that were shown."""
+    if only_shows(visit):
+        return await refund_preview(visit)
     share = visit.form.whole("percent", least=1, most=WHOLE_PERCENT)
     body = {
         "reason": _reason(visit, "refund"),
