@@ -1,4 +1,4 @@
-"""A schema of the kit alone, a pool on it, and the settings of the command line."""
+"""A schema of the kit alone, a pool on it, and the launcher's table of a marketplace at rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.environment import Site
+from dev.home import Home
+from dev.table import PORT_NAMES, Process, table
 from shared.contracts.topics import Service
 from shared.db import Pool, open_pool
 from shared.migrate import migrate
@@ -15,6 +18,20 @@ from tests.engines import Database
 MakeDatabase = Callable[..., Awaitable[Database]]
 SERVICE: Service = "notifications"
 KIT_AND_NO_MORE = Path(__file__).parents[1] / "shared" / "migrations"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Give a marketplace of development that nobody starts."""
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.create()
+    return Site(home, dict.fromkeys(PORT_NAMES, 1), "/vendor", {})
+
+
+@pytest.fixture(scope="module")
+def rows(site: Site) -> dict[str, Process]:
+    """Give the launcher's table by name."""
+    return {row.name: row for row in table(site)}
 
 
 @pytest.fixture

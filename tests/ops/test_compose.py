@@ -13,9 +13,8 @@ import yaml
 
 from deploy.dev_env import ROLES, settings
 from dev.environment import Site
-from dev.home import Home
 from dev.postgres import ROLES as LAUNCHER_S_ROLES
-from dev.table import PORT_NAMES, Kind, Process, table
+from dev.table import Kind, Process
 from tests.house.sources import REPOSITORY, SERVICE_NAMES
 
 COMPOSE_TEXT = (REPOSITORY / "docker-compose.yml").read_text()
@@ -37,20 +36,6 @@ VARIABLE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<rest>[^}]*)\}")
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY")
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 HELP_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Give a marketplace of development that nobody starts."""
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.create()
-    return Site(home, dict.fromkeys(PORT_NAMES, 1), "/vendor", {})
-
-
-@pytest.fixture(scope="module")
-def rows(site: Site) -> dict[str, Process]:
-    """Give the launcher's table by name."""
-    return {row.name: row for row in table(site)}
 
 
 def ours() -> dict[str, dict[str, Any]]:

@@ -14,9 +14,8 @@ from cloudcoil.models.keda.v1alpha1 import ScaledObject
 
 from deploy.dev_secrets import secrets
 from dev.environment import Site
-from dev.home import Home
 from dev.supervisor import STOP_SECONDS
-from dev.table import PORT_NAMES, Kind, Process, table
+from dev.table import Kind, Process
 from shared.contracts.topics import PARTITIONS, read_by
 from shared.process import NOTICE_SECONDS
 from tests.house.sources import REPOSITORY, SERVICE_NAMES
@@ -69,20 +68,6 @@ def labels_of(workload: Resource) -> dict[str, str]:
 
 def ours(overlay: str) -> dict[str, Resource]:
     return of_kind(overlay, "Deployment", "Job", "CronJob")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Give a marketplace of development that nobody starts."""
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.create()
-    return Site(home, dict.fromkeys(PORT_NAMES, 1), "/vendor", {})
-
-
-@pytest.fixture(scope="module")
-def rows(site: Site) -> dict[str, Process]:
-    """Give the launcher's table by name."""
-    return {row.name: row for row in table(site)}
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,10 @@ async def mend(visit: Visit) -> web.Response:
     """Release, have a refund tried again, or record that it was paid another way."""
     verb = visit.part("verb")
     path, done = VERBS[verb]
-    return await _act(visit, verb, path, done)
+    body = {"reason": _reason(visit, verb)}
+    whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
+    await visit.send(Service.PAYMENTS, "POST", whole, body)
+    return visit.go(_page_of(visit), done)
 
 
 async def retry_call(visit: Visit) -> web.Response:
@@ -149,13 +152,6 @@ async def _money_state(visit: Visit, order_id: str) -> MoneyState | None:
         if refused.problem.status != NOT_FOUND:
             raise
         return None  # Payments has not heard of the order yet.
-
-
-async def _act(visit: Visit, name: str, path: str, done: str) -> web.Response:
-    body = {"reason": _reason(visit, name)}
-    whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
-    await visit.send(Service.PAYMENTS, "POST", whole, body)
-    return visit.go(_page_of(visit), done)
 
 
 def _reason(visit: Visit, name: str) -> str:

@@ -8,12 +8,11 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.operations import retry_operation
-from services.payments.commands.orders import plan_refund
-from services.payments.commands.plans import TRANSFERS_BELL, plan
+from services.payments.commands.orders import plan_call_for, plan_refund
+from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.domain import mending, outcomes
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
-from services.payments.domain.requests import CreateRefund
 from services.payments.store import ledger as books
 from services.payments.store import operations
 from services.payments.store import orders as orders_store
@@ -79,15 +78,7 @@ async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> De
         order.order_id, again.refund_id, again.amount, now, attempt=again.attempt
     )
     await books.post(conn, entry)
-    assert order.payment_intent_id is not None  # noqa: S101  A refund was asked for on it.
-    request = CreateRefund(
-        refund_id=again.refund_id,
-        order_id=order.order_id,
-        payment_intent_id=order.payment_intent_id,
-        amount_minor=again.amount.minor,
-        attempt=again.attempt,
-    )
-    await plan(conn, request, now)
+    await plan_call_for(conn, order, again, now)
     return _said_of(again)
 
 

@@ -11,7 +11,7 @@ from services.payments.commands.plans import announcer, plan
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
 from services.payments.domain.orders import Decision, Order, Terms
-from services.payments.domain.outcomes import RefundReason
+from services.payments.domain.outcomes import Refund, RefundReason
 from services.payments.domain.requests import CreateRefund, ExpireCheckout, LookAtCheckout
 from services.payments.domain.seen import CheckoutSeen, PaymentSeen
 from services.payments.store import ledger as books
@@ -212,10 +212,17 @@ async def plan_refund(
     await outcome_store.add_refund(conn, refund)
     entry = ledger.refund_planned(order.order_id, refund.refund_id, refund.amount, now)
     await books.post(conn, entry)
+    await plan_call_for(conn, order, refund, now)
+
+
+async def plan_call_for(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
+    """Plan the call that asks Stripe for this attempt at a refund."""
+    assert order.payment_intent_id is not None  # noqa: S101  There is something to give back.
     request = CreateRefund(
         refund_id=refund.refund_id,
         order_id=order.order_id,
         payment_intent_id=order.payment_intent_id,
         amount_minor=refund.amount.minor,
+        attempt=refund.attempt,
     )
     await plan(conn, request, now)
