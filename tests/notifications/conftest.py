@@ -83,7 +83,7 @@ class Mailbox:
 
     @property
     def subjects(self) -> list[str]:
-        """Return all subjects in order."""
+        """Return all subjects as they came; letters of one batch are handed over side by side."""
         return [str(mail["Subject"]) for mail in self.mails]
 
 
