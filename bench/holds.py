@@ -92,7 +92,7 @@ class _Words:
         self._event = numbered_sql(EVENT, f"({2 * world.stored} + {_NUMBER})")
         self._known: dict[object, str] = {
             wish.order_id: numbered_sql(ORDER, fresh),
-            wish.session_id: numbered_sql(SESSION, fresh),
+            wish.starts[0].session_id: numbered_sql(SESSION, fresh),
             wish.mentee_id: numbered_sql(MENTEE, f"({world.mentees} + {_NUMBER})"),
             world.offering(number): numbered_sql(OFFERING, turn),
             numbered(MENTOR, number % world.mentors): numbered_sql(MENTOR, turn),
@@ -115,7 +115,7 @@ class _Words:
 
     def of(self, value: object) -> str:
         """Return one value as an expression of SQL."""
-        if isinstance(value, list) and (not value or isinstance(value[0], UUID | datetime)):
+        if isinstance(value, list) and value and isinstance(value[0], UUID | datetime):
             return f"ARRAY[{', '.join(map(self.of, cast('list[object]', value)))}]"
         if isinstance(value, list | dict):
             return self.of(json.dumps(value))

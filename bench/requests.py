@@ -95,7 +95,7 @@ def _hold(world: World, api: Api, number: int) -> bytes:
         },
         {
             "offering_id": str(world.offering(number)),
-            "starts_at": wish.starts_at.isoformat(),
+            "starts_at": wish.starts[0].starts_at.isoformat(),
             "accepted_policy": wish.accepted_policy.model_dump(),
         },
     )  # fmt: skip

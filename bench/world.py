@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.booking.commands.holds import hold_slot
-from services.booking.domain.holds import Wish
+from services.booking.domain.holds import Start, Wish
 from services.booking.domain.terms import Terms
 from shared.contracts.booking import FrozenPolicy
 from shared.db import Connection, Pool, connection, open_pool
@@ -67,28 +67,42 @@ FROM generate_series(0, $1 - 1) AS i
 """
 PAST_ORDERS = f"""
 INSERT INTO orders (
-    order_id, session_id, offering_id, mentor_id, mentee_id, title, starts_at, ends_at,
-    buffer_before_minutes, buffer_after_minutes, price_minor, currency, policy, state, hold_until,
-    expires_at, completes_at, version, calendar_sequence, confirmed_at, completed_by, completed_at
+    order_id, offering_id, mentor_id, mentee_id, title, buffer_before_minutes,
+    buffer_after_minutes, price_minor, currency, policy, state, hold_until, expires_at, version,
+    confirmed_at
 )
-SELECT {numbered_sql(ORDER, "i")}, {numbered_sql(SESSION, "i")},
-       {numbered_sql(OFFERING, "i % $3")}, {numbered_sql(MENTOR, "i % $3")},
-       {numbered_sql(MENTEE, "i % $4")}, model.title, past.at, past.at + interval '1 hour',
+SELECT {numbered_sql(ORDER, "i")}, {numbered_sql(OFFERING, "i % $3")},
+       {numbered_sql(MENTOR, "i % $3")}, {numbered_sql(MENTEE, "i % $4")}, model.title,
        model.buffer_before_minutes, model.buffer_after_minutes, model.price_minor, model.currency,
-       model.policy, 'completed', past.at - interval '3 days', past.at - interval '3 days',
-       past.at + interval '25 hours', 3, 0, past.at - interval '3 days', 'mentee',
-       past.at + interval '1 hour'
+       model.policy, 'completed', past.at - interval '3 days', past.at - interval '3 days', 3,
+       past.at - interval '3 days'
 FROM generate_series($1::bigint, $2::bigint) AS i
-CROSS JOIN (SELECT * FROM orders WHERE order_id = $5) AS model
+CROSS JOIN (
+    SELECT o.*, s.starts_at FROM orders AS o INNER JOIN sessions AS s ON s.order_id = o.order_id
+    WHERE o.order_id = $5
+) AS model
 CROSS JOIN LATERAL (
     SELECT model.starts_at - interval '2 days' - (i / $3 + 1) * interval '1 hour' AS at
 ) AS past
 """
-PAST_SEATS = f"""
-INSERT INTO participations (session_id, person_id, during, active)
-SELECT o.session_id, person.id, tstzrange(o.starts_at, o.ends_at, '[)'), true
+PAST_SESSIONS = f"""
+INSERT INTO sessions (
+    session_id, order_id, starts_at, ends_at, price_minor, state, completes_at, completed_by,
+    completed_at
+)
+SELECT {numbered_sql(SESSION, "i")}, o.order_id, past.at, past.at + interval '1 hour',
+       o.price_minor, 'completed', past.at + interval '25 hours', 'mentee',
+       past.at + interval '1 hour'
 FROM generate_series($1::bigint, $2::bigint) AS i
 INNER JOIN orders AS o ON o.order_id = {numbered_sql(ORDER, "i")}
+CROSS JOIN LATERAL (SELECT o.hold_until + interval '3 days' AS at) AS past
+"""
+PAST_SEATS = f"""
+INSERT INTO participations (session_id, person_id, during, active)
+SELECT s.session_id, person.id, tstzrange(s.starts_at, s.ends_at, '[)'), true
+FROM generate_series($1::bigint, $2::bigint) AS i
+INNER JOIN orders AS o ON o.order_id = {numbered_sql(ORDER, "i")}
+INNER JOIN sessions AS s ON s.order_id = o.order_id
 CROSS JOIN LATERAL unnest(ARRAY[o.mentor_id, o.mentee_id]) AS person (id)
 """
 HANDLED_EVENTS = f"""
@@ -131,9 +145,8 @@ class World:
         fresh = self.stored + hold
         return Wish(
             OrderId(numbered(ORDER, fresh)),
-            SessionId(numbered(SESSION, fresh)),
+            (Start(SessionId(numbered(SESSION, fresh)), self.starts_at(hold)),),
             PersonId(numbered(MENTEE, self.mentees + hold)),
-            self.starts_at(hold),
             FrozenPolicy(preset="standard", policy_version=1),
         )
 
@@ -177,7 +190,7 @@ async def _fill(conn: Connection, made: World) -> None:
         last = min(first + PER_STATEMENT, made.stored) - 1
         like = (made.mentors, made.mentees, made.wish(model).order_id)
         await conn.execute(PAST_ORDERS, first, last, *like, timeout=STATEMENT_SECONDS)
-        for statement in (PAST_SEATS, HANDLED_EVENTS):
+        for statement in (PAST_SESSIONS, PAST_SEATS, HANDLED_EVENTS):
             await conn.execute(statement, first, last, timeout=STATEMENT_SECONDS)
     await conn.execute("ANALYZE", timeout=STATEMENT_SECONDS)
     await conn.execute("RESET statement_timeout")

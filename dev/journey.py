@@ -264,7 +264,7 @@ async def meet(mentee: Person, mentor: Person, purchase: Purchase) -> None:
         if not room["room_url"].startswith("https://"):
             raise JourneyFailed("the room has no address")
     await market.advance_to(purchase.ends_at + timedelta(minutes=1))
-    await mentee.post("booking", f"/v1/orders/{purchase.order_id}/complete")
+    await mentee.post("booking", f"/v1/orders/{purchase.order_id}/complete", {})
 
 
 async def paid_session(market: Marketplace, say: Say) -> None:

@@ -30,17 +30,22 @@ JOIN booking.participations AS other
 WHERE one.active AND other.active
 """
 SEATS_AND_STATE = """
-SELECT o.order_id::text AS subject, format('is %s with %s seats', o.state, count(p)) AS detail
+SELECT s.session_id::text AS subject, format('is %s with %s seats', s.state, count(p)) AS detail
 FROM booking.orders AS o
+JOIN booking.sessions AS s ON s.order_id = o.order_id
 LEFT JOIN booking.participations AS p
-  ON p.session_id = o.session_id AND p.active AND p.person_id IN (o.mentor_id, o.mentee_id)
- AND p.during @> tstzrange(o.starts_at, o.ends_at, '[)')
-GROUP BY o.order_id
-HAVING count(p) <> CASE WHEN o.state IN ('held', 'confirmed', 'completed') THEN 2 ELSE 0 END
+  ON p.session_id = s.session_id AND p.active AND p.person_id IN (o.mentor_id, o.mentee_id)
+ AND p.during @> tstzrange(s.starts_at, s.ends_at, '[)')
+GROUP BY s.session_id
+HAVING count(p) <> CASE
+    WHEN s.state IN ('requested', 'offered', 'held', 'confirmed', 'completed', 'no_show') THEN 2
+    ELSE 0
+END
 """
 COMPLETED_BEFORE_ITS_END = """
-SELECT order_id::text AS subject, format('ends %s, completed %s', ends_at, completed_at) AS detail
-FROM booking.orders WHERE completed_at < ends_at
+SELECT session_id::text AS subject,
+       format('ends %s, completed %s', ends_at, completed_at) AS detail
+FROM booking.sessions WHERE completed_at < ends_at
 """
 ENTRY_UNBALANCED = """
 SELECT e.entry_id::text AS subject,
@@ -98,7 +103,10 @@ SELECT p.order_id::text AS subject,
        format('paid, but booking says %s and %s is refunded',
               COALESCE(b.state, 'nothing'), COALESCE(r.amount_minor, 0)) AS detail
 FROM payments.orders AS p
-LEFT JOIN booking.orders AS b ON b.order_id = p.order_id
+LEFT JOIN (
+    SELECT o.order_id, o.state, s.refund_basis_points
+    FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id
+) AS b ON b.order_id = p.order_id
 LEFT JOIN payments.refunds AS r ON r.order_id = p.order_id
 WHERE p.state = 'paid'
   AND CASE
@@ -140,6 +148,7 @@ SELECT b.order_id::text AS subject,
 FROM booking.orders AS b
 LEFT JOIN payments.orders AS p ON p.order_id = b.order_id
 WHERE p.decision IS DISTINCT FROM b.state
+  AND b.state NOT IN ('requested', 'offered', 'declined', 'lapsed')
 """
 TRANSFER_UNRECORDED = """
 SELECT e.order_id::text AS subject,

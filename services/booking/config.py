@@ -24,6 +24,10 @@ class BookingSettings(BaseSettings):
     join_early_minutes: int = Field(default=15, ge=0, le=120)
     join_late_minutes: int = Field(default=30, ge=0, le=240)
     open_holds: int = Field(default=3, ge=1, le=50)
+    lapses_a_day: int = Field(default=20, ge=1, le=1_000)
+    request_answer_hours: int = Field(default=48, ge=1, le=24 * 14)
+    request_payment_hours: int = Field(default=24, ge=1, le=24 * 14)
+    offer_answer_minutes: int = Field(default=120, ge=5, le=24 * 60)
 
     def terms(self) -> Terms:
         """Return the numbers of the business as the rules take them."""
@@ -34,4 +38,8 @@ class BookingSettings(BaseSettings):
             join_early=timedelta(minutes=self.join_early_minutes),
             join_late=timedelta(minutes=self.join_late_minutes),
             open_holds=self.open_holds,
+            lapses_a_day=self.lapses_a_day,
+            request_answer=timedelta(hours=self.request_answer_hours),
+            request_payment=timedelta(hours=self.request_payment_hours),
+            offer_answer=timedelta(minutes=self.offer_answer_minutes),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.booking.commands.holds import end_hold
+from services.booking.commands.holds import close_hold
 from services.booking.commands.orders import settle_payment
 from services.booking.store.people import note_account, note_person
 from shared.contracts.payments import (
@@ -73,7 +73,7 @@ async def hear_payment(conn: Connection, heard: Heard[PaymentSucceeded]) -> None
 
 async def hear_checkout_closed(conn: Connection, heard: Heard[CheckoutClosed]) -> None:
     """Give back the time of a hold at once: nobody can pay for it any more."""
-    order = await end_hold(conn, OrderId(heard.fact.order_id), now=heard.now)
+    order = await close_hold(conn, OrderId(heard.fact.order_id), now=heard.now)
     _warn_if_unknown(order, heard.fact)
 
 

@@ -103,6 +103,24 @@ UNREAD: Mapping[type[Fact], str] = {
     payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
     payments.EarningsReleased: "The mentor is told at the transfer that follows.",
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
+    **dict.fromkeys(
+        (
+            booking.BookingRequested,
+            booking.RequestDeclined,
+            booking.RequestLapsed,
+            booking.WaitlistOffered,
+            booking.WaitlistOfferEnded,
+            booking.MoveProposed,
+            booking.MoveDeclined,
+            booking.SessionMoved,
+            booking.SessionMissed,
+            booking.ObjectionRaised,
+            booking.ObjectionSettled,
+            booking.NextFreeChanged,
+            booking.NextFreeSnapshot,
+        ),
+        "Told before anybody listens.",
+    ),
     notifications.MessageSent: "For whoever counts messages; none of our services does.",
 }
 """What nobody here listens to, and why it is told all the same."""

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from services.booking.app import describe
 from services.booking.commands.holds import hold_slot
-from services.booking.domain.holds import Wish
+from services.booking.domain.holds import Start, Wish
 from services.booking.domain.orders import Order
 from services.booking.domain.terms import Terms
 from services.booking.events import ears
@@ -186,7 +186,10 @@ class Marketplace:
     ) -> Order:
         """Hold a slot by command; raises its refusals."""
         wish = Wish(
-            OrderId(new_id()), SessionId(new_id()), mentee_id, starts_at, FrozenPolicy(**STANDARD)
+            OrderId(new_id()),
+            (Start(SessionId(new_id()), starts_at),),
+            mentee_id,
+            FrozenPolicy(**STANDARD),
         )
         return await in_transaction(
             self.pool,

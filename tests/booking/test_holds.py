@@ -9,7 +9,7 @@ from random import Random
 import asyncpg
 import pytest
 
-from services.booking.commands.holds import end_hold
+from services.booking.commands.holds import close_hold
 from services.booking.domain.holds import (
     MentorUnavailable,
     OwnOffering,
@@ -136,7 +136,7 @@ async def test_a_lapsed_hold_that_somebody_else_expires_meanwhile_is_not_in_the_
         newcomer = asyncio.create_task(market.hold(market.person().person_id, offering_id))
         while not await market.pool.fetchval(WAITING):
             await asyncio.sleep(0.01)
-        await end_hold(worker, lapsed.order_id, now=market.clock.now())
+        await close_hold(worker, lapsed.order_id, now=market.clock.now())
     held = await newcomer
     assert await market.state(lapsed) == "expired"
     assert await market.state(held) == "held"
@@ -219,7 +219,7 @@ async def test_another_slot_of_the_same_mentor_replaces_the_hold(market: Marketp
     assert (await market.state(first), await market.state(second)) == ("expired", "held")
     rival = await market.hold(market.person().person_id, offering_id, SLOT + timedelta(hours=3))
     with pytest.raises(SlotTaken):
-        await market.hold(mentee, offering_id, rival.starts_at)
+        await market.hold(mentee, offering_id, rival.lead.starts_at)
     assert await market.state(second) == "held"
 
 
@@ -279,4 +279,4 @@ async def test_a_hold_ends_before_the_session_begins(market: Marketplace):
         await market.hold(market.person().person_id, offering_id)
     market.clock.instant = SLOT - timedelta(minutes=17)
     order = await market.hold(market.person().person_id, offering_id)
-    assert order.expires_at <= order.starts_at
+    assert order.expires_at <= order.lead.starts_at

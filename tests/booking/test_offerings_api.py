@@ -110,7 +110,7 @@ async def test_a_change_needs_the_version_that_was_seen(market: Marketplace):
 @pytest.mark.parametrize(
     ("change", "status", "code"),
     [
-        ({"price_minor": 0}, 409, "price_too_small"),
+        ({"price_minor": 1}, 409, "price_too_small"),
         ({"price_minor": 49}, 409, "price_too_small"),
         ({"price_minor": 1_001, "currency": "KWD"}, 409, "price_not_chargeable"),
         ({"price_minor": -1}, 422, "shape_invalid"),

@@ -151,7 +151,7 @@ ROUTES = (
     ("GET", "/v1/orders/{order_id}/cancellation-preview", None),
     ("POST", "/v1/orders/{order_id}/cancel", {"shown_refund_basis_points": 10_000}),
     ("POST", "/v1/orders/{order_id}/release-hold", None),
-    ("POST", "/v1/orders/{order_id}/complete", None),
+    ("POST", "/v1/orders/{order_id}/complete", {}),
     ("POST", "/v1/sessions/{session_id}/join", None),
     ("POST", "/v1/sessions/{session_id}/leave", None),
 )
@@ -162,7 +162,7 @@ async def test_an_order_is_hidden_from_everybody_else(market: Marketplace):
     order = await market.confirmed(await market.mentor(), market.person())
     nothing = {"order_id": new_id(), "session_id": new_id()}
     for method, path, body in ROUTES:
-        options: dict[str, Any] = {"json": body} if body else {}
+        options: dict[str, Any] = {} if body is None else {"json": body}
         stranger = market.person(Role.MENTEE, Role.MENTOR)
         hidden = await market.call(method, path.format(**order), stranger, **options)
         absent = await market.call(method, path.format(**nothing), stranger, **options)
@@ -283,11 +283,11 @@ async def test_the_mentees_mark_completes_a_session_after_its_end(market: Market
     order = await market.confirmed(mentor, mentee)
     path = f"/v1/orders/{order['order_id']}/complete"
     market.clock.instant = ENDS - timedelta(microseconds=1)
-    status, problem = await market.call("POST", path, mentee)
+    status, problem = await market.call("POST", path, mentee, json={})
     assert (status, problem["code"]) == (409, "not_ended")
     market.clock.instant = ENDS
-    assert (await market.call("POST", path, mentor))[1]["code"] == "not_your_part"
-    status, after = await market.call("POST", path, mentee)
+    assert (await market.call("POST", path, mentor, json={}))[1]["code"] == "not_your_part"
+    status, after = await market.call("POST", path, mentee, json={})
     assert (status, after["state"], after["completed_at"]) == (
         200, "completed", "2026-03-06T15:00:00Z",
     )  # fmt: skip

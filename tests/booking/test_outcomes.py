@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.booking.domain.holds import SlotTaken, expire_hold
+from services.booking.domain.holds import SlotTaken, end_hold
 from services.booking.domain.orders import Order, OrderState
 from services.booking.domain.sessions import CallOff, cancel
 from services.booking.domain.settlement import is_settled, obstacle, settle
@@ -45,14 +45,16 @@ class Model:
         if what in ("pay", "pay again"):
             changed = self._paid()
         elif what == "expire":
-            changed = expire_hold(self.order)
+            changed = end_hold(self.order)
         elif what == "cancel":
             try:
-                changed = cancel(self.order, "mentor", CallOff(shown=10_000), now=now)
+                changed = cancel(
+                    self.order, self.order.lead, "mentor", CallOff(shown=10_000), now=now
+                )
             except Refusal:
                 return
         elif what == "rival":
-            self.sold_to_rival = self.sold_to_rival or not self.order.blocks_time
+            self.sold_to_rival = self.sold_to_rival or not self.order.lead.blocks_time
         elif what == "suspend":
             self.suspended = True
         else:
@@ -91,7 +93,7 @@ def test_money_has_one_outcome_in_every_order_of_what_can_happen():
         for what in happenings:
             model.happen(what)
         check_one_outcome(model.facts, paid=True)
-        assert not (model.sold_to_rival and model.order.blocks_time), happenings
+        assert not (model.sold_to_rival and model.order.lead.blocks_time), happenings
 
 
 def test_without_a_payment_nothing_is_confirmed_or_lost():
@@ -141,7 +143,7 @@ def _steps(
 
     async def rival_holds() -> None:
         try:
-            await market.hold(rival.person_id, offering_id, order.starts_at)
+            await market.hold(rival.person_id, offering_id, order.lead.starts_at)
         except SlotTaken:
             assert await market.state(order) in ("held", "confirmed")
 

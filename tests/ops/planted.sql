@@ -35,35 +35,41 @@ INSERT INTO booking.offerings (offering_id, mentor_id, state, revision, version,
                                cancellation_preset)
 VALUES ('00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
         'published', 1, 1, 'T', 'D', 60, 12000, 'USD', 0, 0, 0, 30, 'standard');
-INSERT INTO booking.orders (order_id, session_id, offering_id, mentor_id, mentee_id, title,
-                            starts_at, ends_at, buffer_before_minutes, buffer_after_minutes,
-                            price_minor, currency, policy, state, hold_until, expires_at,
-                            completes_at, version, calendar_sequence, confirmed_at, cancelled_by,
-                            refund_basis_points, lost_reason, completed_by, completed_at)
+INSERT INTO booking.orders (order_id, offering_id, mentor_id, mentee_id, title,
+                            buffer_before_minutes, buffer_after_minutes, price_minor, currency,
+                            policy, state, hold_until, expires_at, version, confirmed_at,
+                            lost_reason)
 SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid,
-       ('00000000-0000-0000-0000-00000000010' || n)::uuid,
        '00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
-       '00000000-0000-0000-0000-00000000000b', 'T', day, day + interval '1 hour', 0, 0, 12000,
+       '00000000-0000-0000-0000-00000000000b', 'T', 0, 0, 12000,
        'USD', '{"preset": "standard", "policy_version": 1, "steps": [[24, 10000]]}', state,
-       '2026-01-02Z', '2026-01-02Z', day + interval '25 hours', 3, 0,
+       '2026-01-02Z', '2026-01-02Z', 3,
        CASE WHEN n < 3 THEN '2026-01-02Z'::timestamptz END,
-       CASE WHEN n = 2 THEN 'mentee' END, CASE WHEN n = 2 THEN 5000 END,
-       CASE WHEN n = 3 THEN 'time_sold' END, CASE WHEN n = 1 THEN 'mentee' END,
+       CASE WHEN n = 3 THEN 'time_sold' END
+FROM (VALUES (1, 'completed'), (2, 'cancelled'), (3, 'lost')) AS rows (n, state);
+INSERT INTO booking.sessions (session_id, order_id, starts_at, ends_at, price_minor, state,
+                              completes_at, cancelled_by, refund_basis_points, completed_by,
+                              completed_at)
+SELECT ('00000000-0000-0000-0000-00000000010' || n)::uuid,
+       ('00000000-0000-0000-0000-00000000000' || n)::uuid, day, day + interval '1 hour', 12000,
+       state, day + interval '25 hours', CASE WHEN n = 2 THEN 'mentee' END,
+       CASE WHEN n = 2 THEN 5000 END, CASE WHEN n = 1 THEN 'mentee' END,
        CASE WHEN n = 1 THEN day + interval '2 hours' END
 FROM (VALUES (1, '2026-02-01Z'::timestamptz, 'completed'), (2, '2026-02-02Z', 'cancelled'),
              (3, '2026-02-03Z', 'lost')) AS rows (n, day, state);
 INSERT INTO booking.participations (session_id, person_id, during, active)
-SELECT o.session_id, person, tstzrange(o.starts_at, o.ends_at, '[)'), o.state = 'completed'
-FROM booking.orders AS o CROSS JOIN LATERAL unnest(ARRAY[o.mentor_id, o.mentee_id]) AS person;
+SELECT s.session_id, person, tstzrange(s.starts_at, s.ends_at, '[)'), s.state = 'completed'
+FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id
+CROSS JOIN LATERAL unnest(ARRAY[o.mentor_id, o.mentee_id]) AS person;
 
 INSERT INTO payments.orders (order_id, session_id, mentor_id, mentee_id, title, price_minor,
                              currency, platform_share_basis_points, release_delay_seconds,
                              hold_until, state, close_at, decision, charge_id, stripe_fee_minor,
                              paid_at, opened_at)
-SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency, 1500, 172800,
-       hold_until, 'paid', hold_until, state, 'ch_' || right(order_id::text, 1), 378,
-       '2026-01-02Z', '2026-01-02Z'
-FROM booking.orders;
+SELECT o.order_id, s.session_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency,
+       1500, 172800, o.hold_until, 'paid', o.hold_until, o.state,
+       'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z', '2026-01-02Z'
+FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id;
 INSERT INTO payments.earnings (order_id, mentor_id, currency, retained_minor, mentor_minor,
                                platform_minor, due_at, released_at, transfer_state,
                                stripe_transfer_id, transferred_at)

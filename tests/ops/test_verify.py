@@ -177,7 +177,7 @@ FAULTS = {
     """,
     "seats do not match the state": "UPDATE booking.participations SET active = false",
     "completed before its end": """
-        UPDATE booking.orders SET completed_at = ends_at - interval '1 second'
+        UPDATE booking.sessions SET completed_at = ends_at - interval '1 second'
         WHERE order_id::text LIKE '%1'
     """,
     "ledger entry does not balance": """

@@ -104,7 +104,7 @@ async def leave(visit: Visit) -> web.Response:
 async def complete(visit: Visit) -> web.Response:
     """Mark that the session took place."""
     order_id = visit.part("order_id")
-    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/complete")
+    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/complete", {})
     return visit.go(f"/sessions/{order_id}", "Thank you. The session is marked as completed.")
 
 

@@ -18,8 +18,8 @@ from services.booking.commands.offerings import (
     withdraw,
 )
 from services.booking.domain.availability import Availability, HoursOverlap
-from services.booking.domain.cancellation import OfferedPreset
 from services.booking.domain.offerings import (
+    QUESTIONS_AT_MOST,
     AccountCannotReceive,
     MentorNotApproved,
     Offering,
@@ -28,10 +28,13 @@ from services.booking.domain.offerings import (
     OfferingState,
     PriceNotChargeable,
     PriceTooSmall,
+    Question,
+    QuestionsAlike,
 )
 from services.booking.slots import MINUTES_PER_DAY, Rules, WeeklyHours
 from services.booking.store import offerings as store
 from shared.auth import Role
+from shared.contracts.booking import CancellationPreset
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, PersonId
@@ -43,6 +46,7 @@ SESSION_LONGEST_MINUTES = 8 * 60
 BUFFER_LONGEST_MINUTES = 4 * 60
 NOTICE_LONGEST_MINUTES = 30 * MINUTES_PER_DAY
 HORIZON_LONGEST_DAYS = 365
+CAP_LARGEST = 100
 HOURS_AT_MOST = 7 * 12
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _CLOCK_TO_MIDNIGHT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
@@ -78,6 +82,14 @@ Zone = Annotated[
     WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
 ]
 Buffer = Annotated[WholeNumber, Field(ge=0, le=BUFFER_LONGEST_MINUTES)]
+Cap = Annotated[WholeNumber, Field(ge=1, le=CAP_LARGEST)] | None
+
+
+class QuestionShape(Body):
+    """What a mentor asks before a session."""
+
+    text: Annotated[Text, Field(max_length=300)]
+    required: bool
 
 
 class OfferingBody(Body):
@@ -92,11 +104,18 @@ class OfferingBody(Body):
     buffer_after_minutes: Buffer = 0
     minimum_notice_minutes: Annotated[WholeNumber, Field(ge=0, le=NOTICE_LONGEST_MINUTES)] = 0
     horizon_days: Annotated[WholeNumber, Field(ge=1, le=HORIZON_LONGEST_DAYS)] = 60
-    cancellation_preset: OfferedPreset = "standard"
+    cancellation_preset: CancellationPreset = "standard"
+    by_request: bool = False
+    daily_cap: Cap = None
+    weekly_cap: Cap = None
+    questions: Annotated[list[QuestionShape], Field(max_length=QUESTIONS_AT_MOST)] = Field(
+        default_factory=list[QuestionShape]
+    )
 
     def content(self) -> OfferingContent:
         """Return it as the rules take it."""
-        return OfferingContent(**self.model_dump())
+        asked = tuple(Question(question.text, question.required) for question in self.questions)
+        return OfferingContent(**self.model_dump(exclude={"questions"}), questions=asked)
 
 
 class StepView(View):
@@ -124,6 +143,8 @@ class OfferingView(View):
     minutes: int
     price_minor: int
     currency: str
+    by_request: bool
+    questions: list[QuestionShape]
     policy: PolicyView
 
 
@@ -136,7 +157,9 @@ class OwnOfferingView(OfferingView):
     buffer_after_minutes: int
     minimum_notice_minutes: int
     horizon_days: int
-    cancellation_preset: OfferedPreset
+    daily_cap: int | None
+    weekly_cap: int | None
+    cancellation_preset: CancellationPreset
 
 
 class HoursShape(Body):
@@ -171,7 +194,7 @@ class AvailabilityView(View):
     version: int
 
 
-PRICES = (PriceTooSmall, PriceNotChargeable)
+CONTENT = (PriceTooSmall, PriceNotChargeable, QuestionsAlike)
 
 
 @api.get("/v1/me/offerings", may=Role.MENTOR)
@@ -186,7 +209,7 @@ async def list_my_offerings(call: Call, query: PageQuery) -> Page[OwnOfferingVie
     )
 
 
-@api.post("/v1/me/offerings", may=Role.MENTOR, idempotent=True, refusals=PRICES)
+@api.post("/v1/me/offerings", may=Role.MENTOR, idempotent=True, refusals=CONTENT)
 async def draft_my_offering(
     call: Call, conn: Connection, body: OfferingBody
 ) -> Annotated[Versioned, OwnOfferingView]:
@@ -206,7 +229,7 @@ async def get_my_offering(
     return _reply(offering)
 
 
-@api.put("/v1/me/offerings/{offering_id}", may=Role.MENTOR, versioned=True, refusals=PRICES)
+@api.put("/v1/me/offerings/{offering_id}", may=Role.MENTOR, versioned=True, refusals=CONTENT)
 async def change_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId, body: OfferingBody
 ) -> Annotated[Versioned, OwnOfferingView]:

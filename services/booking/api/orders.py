@@ -1,8 +1,8 @@
-"""Routes for purchases: hold, look, give up, call off, complete."""
+"""Routes for purchases: hold or request, look, give up, call off, complete."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -19,16 +19,29 @@ from services.booking.api.surface import (
 from services.booking.commands.holds import give_up_hold, hold_slot
 from services.booking.commands.orders import cancel_order, complete_order, side_of
 from services.booking.domain.holds import (
+    AnswersMissing,
     MentorUnavailable,
     OwnOffering,
     PolicyChanged,
     SlotNotOffered,
     SlotTaken,
+    Start,
     TooManyHolds,
+    TooManyLapses,
     Wish,
 )
-from services.booking.domain.offerings import OfferingNotPublished
-from services.booking.domain.orders import NotConfirmed, NotHeld, NotYourPart, Order, OrderState
+from services.booking.domain.offerings import QUESTIONS_AT_MOST, OfferingNotPublished
+from services.booking.domain.orders import (
+    UNANSWERED,
+    Answer,
+    NotConfirmed,
+    NotHeld,
+    NotYourPart,
+    Order,
+    OrderState,
+    Session,
+    SessionUnnamed,
+)
 from services.booking.domain.sessions import (
     CallOff,
     NotEnded,
@@ -40,13 +53,13 @@ from services.booking.domain.sessions import (
     preview,
 )
 from services.booking.store import orders as store
-from shared.auth import Principal, Role
+from shared.auth import Role
 from shared.contracts.booking import CancellationPreset, FrozenPolicy
 from shared.contracts.common import Party
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId, SessionId, new_id
-from shared.web import Body, Call, Page, PageQuery, Text, Versioned, View, WholeNumber
+from shared.web import Body, Call, Page, PageQuery, Query, Text, Versioned, View, WholeNumber
 
 Reason = Annotated[Text, Field(max_length=500)]
 POLICY_VERSION_LARGEST = 10_000
@@ -59,15 +72,31 @@ class AcceptedPolicy(Body):
     policy_version: Annotated[WholeNumber, Field(ge=1, le=POLICY_VERSION_LARGEST)]
 
 
+class AnswerShape(Body):
+    """What a mentee answers to a question of the offering, by its words."""
+
+    question: Annotated[Text, Field(max_length=300)]
+    answer: Annotated[Text, Field(max_length=2_000)]
+
+
 class HoldBody(Body):
     """Which slot a mentee wants."""
 
     offering_id: UUID
     starts_at: InstantUtc
     accepted_policy: AcceptedPolicy
+    answers: Annotated[list[AnswerShape], Field(max_length=QUESTIONS_AT_MOST)] = Field(
+        default_factory=list[AnswerShape]
+    )
 
 
-class CancelBody(Body):
+class SessionBody(Body):
+    """Which session of a purchase is meant; may be left out where there is one."""
+
+    session_id: UUID | None = None
+
+
+class CancelBody(SessionBody):
     """A cancellation as it was confirmed; only operators choose the share."""
 
     reason: Reason | None = None
@@ -83,29 +112,42 @@ class CanView(View):
     join: bool
 
 
-class OrderView(View):
-    """An order as somebody it concerns sees it; `version` is its ETag."""
+class SessionView(View):
+    """One session of a purchase as somebody it concerns sees it."""
+
+    session_id: SessionId
+    state: OrderState
+    starts_at: InstantUtc
+    ends_at: InstantUtc
+    price_minor: int
+    cancelled_by: Party | None
+    cancel_reason: str | None
+    refund_basis_points: int | None
+    completed_at: InstantUtc | None
+    missed_by: Party | None
+    can: CanView
+
+
+class OrderView(SessionView):
+    """A purchase as somebody it concerns sees it; `version` is its ETag.
+
+    What it says of one session is about the next one, or the first when none is ahead; `state` and
+    `price_minor` are those of the whole purchase, and `sessions` has all of them.
+    """
 
     order_id: OrderId
-    session_id: SessionId
     offering_id: OfferingId
     title: str
     mentor_id: PersonId
     mentee_id: PersonId
-    state: OrderState
-    starts_at: InstantUtc
-    ends_at: InstantUtc
     hold_until: InstantUtc
-    price_minor: int
+    answer_by: InstantUtc | None
     currency: str
     policy: PolicyView
-    cancelled_by: Party | None
-    cancel_reason: str | None
-    refund_basis_points: int | None
+    answers: list[AnswerShape]
     lost_reason: str | None
-    completed_at: InstantUtc | None
     version: int
-    can: CanView
+    sessions: list[SessionView]
 
 
 class PreviewView(View):
@@ -114,6 +156,12 @@ class PreviewView(View):
     by: Party
     refund_basis_points: int
     valid_until: InstantUtc | None
+
+
+class SessionQuery(Query):
+    """Which session of a purchase is meant; may be left out where there is one."""
+
+    session_id: UUID | None = None
 
 
 class OrdersQuery(PageQuery):
@@ -140,7 +188,9 @@ class AllOrdersQuery(PageQuery):
         PolicyChanged,
         OfferingNotPublished,
         MentorUnavailable,
+        AnswersMissing,
         TooManyHolds,
+        TooManyLapses,
         NotFound,
     ),
 )
@@ -149,15 +199,15 @@ async def hold(call: Call, conn: Connection, body: HoldBody) -> Annotated[Versio
     accepted = body.accepted_policy
     wish = Wish(
         OrderId(new_id()),
-        SessionId(new_id()),
+        (Start(SessionId(new_id()), body.starts_at),),
         call.person_id,
-        body.starts_at,
         FrozenPolicy(preset=accepted.preset, policy_version=accepted.policy_version),
+        tuple(Answer(given.question, given.answer) for given in body.answers),
     )
     order = await hold_slot(
         conn, OfferingId(body.offering_id), wish, terms=terms_of(call), now=call.now
     )
-    return _reply(order, call)
+    return reply(order, call)
 
 
 @api.get("/v1/orders")
@@ -187,15 +237,18 @@ async def list_all_orders(call: Call, query: AllOrdersQuery) -> Page[OrderView]:
 @api.get("/v1/orders/{order_id}")
 async def get_order(call: Call, order_id: OrderId) -> Annotated[Versioned, OrderView]:
     """Show an order to its two people and to operators."""
-    return _reply(await _read(call, order_id), call)
+    return reply(await _read(call, order_id), call)
 
 
-@api.get("/v1/orders/{order_id}/cancellation-preview", refusals=(NotConfirmed, SessionBegun))
-async def preview_cancellation(call: Call, order_id: OrderId) -> PreviewView:
-    """Show what share of the price would go back if the viewer cancelled now."""
+@api.get(
+    "/v1/orders/{order_id}/cancellation-preview",
+    refusals=(NotConfirmed, SessionBegun, SessionUnnamed),
+)
+async def preview_cancellation(call: Call, order_id: OrderId, query: SessionQuery) -> PreviewView:
+    """Show what share of the price would go back if the viewer cancelled a session now."""
     order = await _read(call, order_id)
     by = side_of(order, call.who)
-    share = preview(order, by, now=call.now)
+    share = preview(order, order.session(named(query)), by, now=call.now)
     return PreviewView(
         by=by, refund_basis_points=share.refund_basis_points, valid_until=share.valid_until
     )
@@ -205,14 +258,22 @@ async def preview_cancellation(call: Call, order_id: OrderId) -> PreviewView:
     "/v1/orders/{order_id}/cancel",
     status=200,
     idempotent=True,
-    refusals=(NotConfirmed, SessionBegun, PreviewOutdated, ShareNotYours, ReasonMissing),
+    refusals=(
+        NotConfirmed,
+        SessionBegun,
+        PreviewOutdated,
+        ShareNotYours,
+        ReasonMissing,
+        SessionUnnamed,
+    ),
 )
 async def cancel(
     call: Call, conn: Connection, order_id: OrderId, body: CancelBody
 ) -> Annotated[Versioned, OrderView]:
-    """Call an order off, with the share of the price that was shown."""
+    """Call a session or a hold off, with the share of the price that was shown."""
     call_off = CallOff(body.reason, body.shown_refund_basis_points, body.refund_basis_points)
-    return _reply(await cancel_order(conn, order_id, call.who, call_off, now=call.now), call)
+    order = await cancel_order(conn, order_id, named(body), call.who, call_off, now=call.now)
+    return reply(order, call)
 
 
 @api.post(
@@ -225,20 +286,21 @@ async def release_hold(
     call: Call, conn: Connection, order_id: OrderId
 ) -> Annotated[Versioned, OrderView]:
     """Give up a hold before its time."""
-    return _reply(await give_up_hold(conn, order_id, call.person_id, now=call.now), call)
+    return reply(await give_up_hold(conn, order_id, call.person_id, now=call.now), call)
 
 
 @api.post(
     "/v1/orders/{order_id}/complete",
     status=200,
     idempotent=True,
-    refusals=(NotConfirmed, NotEnded, NotYourPart),
+    refusals=(NotConfirmed, NotEnded, NotYourPart, SessionUnnamed),
 )
 async def complete(
-    call: Call, conn: Connection, order_id: OrderId
+    call: Call, conn: Connection, order_id: OrderId, body: SessionBody
 ) -> Annotated[Versioned, OrderView]:
-    """Say as the mentee that the session took place."""
-    return _reply(await complete_order(conn, order_id, call.person_id, now=call.now), call)
+    """Say as the mentee that a session took place."""
+    order = await complete_order(conn, order_id, named(body), call.person_id, now=call.now)
+    return reply(order, call)
 
 
 async def _read(call: Call, order_id: OrderId) -> Order:
@@ -250,39 +312,58 @@ async def _read(call: Call, order_id: OrderId) -> Order:
     return order
 
 
-def _reply(order: Order, call: Call) -> Versioned:
-    return Versioned(view=_view(order, call, call.who), version=order.version)
+def named(given: SessionBody | SessionQuery) -> SessionId | None:
+    """Return the session that a request names."""
+    return SessionId(given.session_id) if given.session_id else None
+
+
+def reply(order: Order, call: Call) -> Versioned:
+    """Return an order as the caller sees it, with its ETag."""
+    return Versioned(view=_view(order, call), version=order.version)
 
 
 def _page(found: list[Order], call: Call, limit: int) -> Page[OrderView]:
     last = found[-1].order_id if found else None
     return Page(
-        items=[_view(order, call, call.who) for order in found],
+        items=[_view(order, call) for order in found],
         next_cursor=cursor_after(found, last, limit),
     )
 
 
-def _view(order: Order, call: Call, who: Principal) -> OrderView:
-    allowed = can(order, side_of(order, who), now=call.now, terms=terms_of(call))
+def _view(order: Order, call: Call) -> OrderView:
+    side = side_of(order, call.who)
+    shown: dict[str, Any] = _shown(order.lead, side, call)
+    shown |= {"state": order.state, "price_minor": order.price_minor}
     return OrderView(
+        **shown,
         order_id=order.order_id,
-        session_id=order.session_id,
         offering_id=order.offering_id,
         title=order.title,
         mentor_id=order.mentor_id,
         mentee_id=order.mentee_id,
-        state=order.state,
-        starts_at=order.starts_at,
-        ends_at=order.ends_at,
         hold_until=order.hold_until,
-        price_minor=order.price_minor,
+        answer_by=order.expires_at if order.state in UNANSWERED else None,
         currency=order.currency,
         policy=PolicyView.model_validate(order.policy, from_attributes=True),
-        cancelled_by=order.cancelled_by,
-        cancel_reason=order.cancel_reason,
-        refund_basis_points=order.refund_basis_points,
+        answers=[AnswerShape(question=a.question, answer=a.answer) for a in order.answers],
         lost_reason=order.lost_reason,
-        completed_at=order.completed_at,
         version=order.version,
-        can=CanView.model_validate(allowed, from_attributes=True),
+        sessions=[SessionView(**_shown(session, side, call)) for session in order.sessions],
     )
+
+
+def _shown(session: Session, side: Party, call: Call) -> dict[str, Any]:
+    allowed = can(session, side, now=call.now, terms=terms_of(call))
+    return {
+        "session_id": session.session_id,
+        "state": session.state,
+        "starts_at": session.starts_at,
+        "ends_at": session.ends_at,
+        "price_minor": session.price_minor,
+        "cancelled_by": session.cancelled_by,
+        "cancel_reason": session.cancel_reason,
+        "refund_basis_points": session.refund_basis_points,
+        "completed_at": session.completed_at,
+        "missed_by": session.missed_by,
+        "can": CanView.model_validate(allowed, from_attributes=True),
+    }

@@ -21,7 +21,7 @@ async def join_session(
     Raises `NotFound`, `RoomMissing` and what `check_room_is_open` raises.
     """
     order = await _own_session(conn, session_id, person_id)
-    check_room_is_open(order, now=now, terms=terms)
+    check_room_is_open(order.session(session_id), now=now, terms=terms)
     availability = await offerings.read_availability(conn, order.mentor_id)
     if availability.room_url is None:
         raise RoomMissing

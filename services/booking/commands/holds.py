@@ -12,12 +12,15 @@ from services.booking.commands.saving import announce, save_order
 from services.booking.domain.holds import (
     SlotTaken,
     Wish,
+    check_lapses,
     check_open_holds,
-    expire_hold,
-    place_hold,
+    end_hold,
+    expire,
+    place_order,
     release_hold,
 )
-from services.booking.domain.orders import NotYourPart, Order
+from services.booking.domain.orders import Change, NotYourPart, Order, OrderState
+from services.booking.domain.settlement import confirm
 from services.booking.domain.terms import Terms
 from services.booking.store import offerings, orders, people, seats
 from shared.db import Connection
@@ -32,26 +35,45 @@ class _SeatMissing(Exception):
 async def hold_slot(
     conn: Connection, offering_id: OfferingId, wish: Wish, *, terms: Terms, now: datetime
 ) -> Order:
-    """Hold a mentor's time for a mentee, in place of a hold with the same mentor.
+    """Hold or request a mentor's time for a mentee, in place of a hold with the same mentor.
 
-    Raises `NotFound`, `SlotTaken`, `TooManyHolds`, and what `place_hold` raises.
+    What costs nothing is confirmed at once. Raises `NotFound`, `SlotTaken`, `TooManyHolds`,
+    `TooManyLapses`, and what `place_order` raises.
     """
     offering = await offerings.read_offering(conn, offering_id)
     if offering is None:
         raise NotFound
     availability = await offerings.read_availability(conn, offering.mentor_id)
     bookable = await people.is_approved(conn, offering.mentor_id)
-    order, fact = place_hold(
+    placed = place_order(
         offering, wish, availability.rules, bookable=bookable, now=now, terms=terms
     )
+    return await take_order(conn, placed, terms=terms, now=now)
+
+
+async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: datetime) -> Order:
+    """Keep a new purchase if the time of all its sessions is free, and tell it.
+
+    Raises `SlotTaken`, `TooManyHolds` or `TooManyLapses`.
+    """
+    order, fact = placed
     await people.take_turn(conn, order.mentee_id)
     await _give_up_other_holds(conn, order, now)
-    check_open_holds(await orders.count_open_holds(conn, order.mentee_id, now), terms)
+    unpaid, lapsed = await orders.count_unpaid(conn, order.mentee_id, now)
+    check_open_holds(unpaid, terms)
+    check_lapses(lapsed, terms)
     await orders.insert_order(conn, order)
     if not await take_time(conn, order, now):
         raise await _why_taken(conn, order)
     await announce(conn, fact, at=now)
-    return order
+    return await confirm_free(conn, order, now)
+
+
+async def confirm_free(conn: Connection, order: Order, now: datetime) -> Order:
+    """Confirm a held purchase that costs nothing: there is no payment to wait for."""
+    if order.price_minor or order.state is not OrderState.HELD:
+        return order
+    return await save_order(conn, confirm(order, now=now), now=now)
 
 
 async def take_time(conn: Connection, order: Order, now: datetime) -> bool:
@@ -81,16 +103,15 @@ async def give_up_hold(
     return await save_order(conn, release_hold(order), now=now)
 
 
-async def end_hold(conn: Connection, order_id: OrderId, *, now: datetime) -> Order | None:
+async def close_hold(conn: Connection, order_id: OrderId, *, now: datetime) -> Order | None:
     """Expire a hold at once because no payment can come any more; nothing for an unknown order."""
     order = await orders.lock_order(conn, order_id)
-    if order is not None:
-        await _expire(conn, order, now)
-    return order
+    ended = end_hold(order) if order else None
+    return await save_order(conn, ended, now=now) if ended else order
 
 
 async def expire_next_hold(conn: Connection, *, now: datetime) -> bool:
-    """Expire the hold whose time ran out first; return whether there was one."""
+    """End the hold, request or offered slot whose time ran out first; return whether one did."""
     order = await orders.lock_next_to_expire(conn, now)
     if order is None:
         return False
@@ -99,14 +120,14 @@ async def expire_next_hold(conn: Connection, *, now: datetime) -> bool:
 
 
 async def _expire(conn: Connection, order: Order, now: datetime) -> None:
-    changed = expire_hold(order)
+    changed = expire(order)
     if changed:
         await save_order(conn, changed, now=now)
 
 
 async def _give_up_other_holds(conn: Connection, order: Order, now: datetime) -> None:
     for other in await orders.lock_open_holds(conn, order.mentee_id, order.mentor_id):
-        await _expire(conn, other, now)
+        await save_order(conn, release_hold(other), now=now)
 
 
 async def _seat_both(conn: Connection, order: Order) -> bool:
@@ -114,7 +135,7 @@ async def _seat_both(conn: Connection, order: Order) -> bool:
     try:
         # A savepoint: a seat that is half a sale is gone before anybody waits for it.
         async with conn.transaction():
-            if len(await seats.insert_seats(conn, order.session_id, wanted)) < len(wanted):
+            if await seats.insert_seats(conn, wanted) < len(wanted):
                 raise _SeatMissing
     except _SeatMissing:
         return False

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.booking.commands.holds import take_time
 from services.booking.commands.saving import save_order
-from services.booking.domain.orders import NotYourPart, Order, OrderState
+from services.booking.domain.orders import NotYourPart, Order, OrderState, Session
 from services.booking.domain.sessions import CallOff, ReasonMissing, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
 from services.booking.store import orders, people
@@ -17,7 +17,7 @@ from shared.contracts.common import Party
 from shared.db import Connection
 from shared.deeds import DONE, Actions, Deed, Details, record
 from shared.errors import NotFound
-from shared.ids import OrderId, PersonId
+from shared.ids import OrderId, PersonId, SessionId
 
 
 async def settle_payment(conn: Connection, order_id: OrderId, *, now: datetime) -> Order | None:
@@ -38,25 +38,38 @@ async def settle_payment(conn: Connection, order_id: OrderId, *, now: datetime) 
 
 
 async def cancel_order(
-    conn: Connection, order_id: OrderId, who: Principal, call_off: CallOff, *, now: BusinessInstant
+    conn: Connection,
+    order_id: OrderId,
+    session_id: SessionId | None,
+    who: Principal,
+    call_off: CallOff,
+    *,
+    now: BusinessInstant,
 ) -> Order:
-    """Call an order off; raises `NotFound`, `ReasonMissing` and what `cancel` raises."""
+    """Call a session of an order off, or its hold.
+
+    Raises `NotFound`, `SessionUnnamed`, `ReasonMissing` and what `cancel` raises.
+    """
     order = await _locked(conn, order_id)
     side = side_of(order, who)
-    cancelled = await save_order(conn, cancel(order, side, call_off, now=now), now=now)
+    session = order.sessions[0] if order.state is OrderState.HELD else order.session(session_id)
+    cancelled = await save_order(conn, cancel(order, session, side, call_off, now=now), now=now)
     if side == "operator":
         if call_off.reason is None:
             raise ReasonMissing
         deed = Deed(str(who.person_id), "cancel", str(order_id), call_off.reason, order_id)
-        await record(conn, deed, DONE, _said_of(cancelled), now)
+        await record(conn, deed, DONE, _said_of(cancelled, session), now)
     return cancelled
 
 
 async def cancel_as_asked(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Call an order off for an operator on the command line; raises as `cancel_order` does."""
     order = await _locked(conn, OrderId(UUID(deed.subject)))
+    named = deed.arguments.get("session_id")
+    session = order.session(SessionId(UUID(named)) if named else None)
     call_off = CallOff(deed.reason, chosen=deed.arguments.get("refund_basis_points"))
-    return _said_of(await save_order(conn, cancel(order, "operator", call_off, now=now), now=now))
+    changed = cancel(order, session, "operator", call_off, now=now)
+    return _said_of(await save_order(conn, changed, now=now), session)
 
 
 ACTIONS: Actions = {"cancel": cancel_as_asked}
@@ -64,26 +77,37 @@ ACTIONS: Actions = {"cancel": cancel_as_asked}
 
 
 async def complete_order(
-    conn: Connection, order_id: OrderId, mentee_id: PersonId, *, now: datetime
+    conn: Connection,
+    order_id: OrderId,
+    session_id: SessionId | None,
+    mentee_id: PersonId,
+    *,
+    now: datetime,
 ) -> Order:
-    """Take the mentee's word that the session took place.
+    """Take the mentee's word that a session took place.
 
-    Raises `NotFound`, `NotYourPart`, `NotConfirmed` or `NotEnded`.
+    Raises `NotFound`, `SessionUnnamed`, `NotYourPart`, `NotConfirmed` or `NotEnded`.
     """
     order = await orders.lock_order(conn, order_id)
     if order is None or order.party(mentee_id) is None:
         raise NotFound
     if order.mentee_id != mentee_id:
         raise NotYourPart
-    return await save_order(conn, complete(order, "mentee", now=now), now=now)
+    session = order.session(session_id)
+    return await save_order(conn, complete(order, session, "mentee", now=now), now=now)
 
 
 async def complete_next_session(conn: Connection, *, now: datetime) -> bool:
     """Complete the session that is due first; return whether there was one."""
-    order = await orders.lock_next_to_complete(conn, now)
-    if order is None:
+    found = await orders.next_to_complete(conn, now)
+    if found is None:
         return False
-    await save_order(conn, complete(order, "system", now=now), now=now)
+    order_id, session_id = found
+    order = await _locked(conn, order_id)
+    session = order.session(session_id)
+    # Somebody else may have been faster between our look and our lock.
+    if session.state is OrderState.CONFIRMED and session.completes_at <= now:
+        await save_order(conn, complete(order, session, "system", now=now), now=now)
     return True
 
 
@@ -102,5 +126,6 @@ async def _locked(conn: Connection, order_id: OrderId) -> Order:
     return order
 
 
-def _said_of(order: Order) -> Details:
-    return {"refund_basis_points": order.refund_basis_points}
+def _said_of(order: Order, session: Session) -> Details:
+    after = order.session(session.session_id)
+    return {"refund_basis_points": after.refund_basis_points}

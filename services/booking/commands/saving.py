@@ -18,8 +18,9 @@ async def save_order(conn: Connection, changed: orders.Change, *, now: datetime)
     """Keep a changed order whose row is locked, give back its time if it needs none, tell it."""
     order, fact = changed
     await order_store.update_order(conn, order)
-    if not order.blocks_time:
-        await seats.free_seats(conn, order.session_id)
+    over = [session.session_id for session in order.sessions if not session.blocks_time]
+    if over:
+        await seats.free_seats(conn, over)
     await announce(conn, fact, at=now)
     return order
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Literal
 
 from shared.contracts.booking import CancellationPreset
 
-OfferedPreset = Literal["standard"]
-"""The presets a mentor may choose."""
 WHOLE = 10_000
+HALF = 5_000
 NOTHING = 0
+MENTOR_FAILED_CREDIT = 1_000
+"""What the mentee gets on top, as a credit, when the mentor calls off or does not come."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,12 @@ class Policy:
     steps: tuple[Step, ...]
 
 
-PRESETS: Mapping[OfferedPreset, Policy] = MappingProxyType(
-    {"standard": Policy("standard", 1, (Step(24, WHOLE), Step(2, 5_000), Step(0, NOTHING)))}
+PRESETS: Mapping[CancellationPreset, Policy] = MappingProxyType(
+    {
+        "flexible": Policy("flexible", 1, (Step(12, WHOLE), Step(0, HALF))),
+        "standard": Policy("standard", 1, (Step(24, WHOLE), Step(2, HALF), Step(0, NOTHING))),
+        "strict": Policy("strict", 1, (Step(48, WHOLE), Step(0, NOTHING))),
+    }
 )
 """The policy that a purchase made now freezes, by preset. A change of steps is a new version."""
 
@@ -58,6 +62,11 @@ def mentee_share(policy: Policy, starts_at: datetime, now: datetime) -> Share:
         if now <= last:
             return Share(step.refund_basis_points, last)
     return Share(NOTHING, None)
+
+
+def is_inside_window(policy: Policy, starts_at: datetime, now: datetime) -> bool:
+    """Return whether a mentee who cancelled now would not get everything back."""
+    return mentee_share(policy, starts_at, now).refund_basis_points < WHOLE
 
 
 def mentor_share(starts_at: datetime) -> Share:

@@ -1,16 +1,36 @@
-"""Holding a mentor's time for a mentee, and giving it back (product: *Holding and paying*)."""
+"""Taking a mentor's time for a mentee, and giving it back (product: *Holding and paying*)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.booking.domain.offerings import Offering, OfferingNotPublished
-from services.booking.domain.orders import Change, NotHeld, Order, OrderState, change, tell
+from services.booking.domain.orders import (
+    UNANSWERED,
+    Answer,
+    Change,
+    NotHeld,
+    Order,
+    OrderState,
+    Session,
+    change,
+    sold,
+    tell,
+)
 from services.booking.domain.terms import Terms
 from services.booking.slots import Rules, is_offered
-from shared.contracts.booking import BookingExpired, BookingHeld, FrozenPolicy, OrderFact
-from shared.errors import Refusal
+from shared.contracts.booking import (
+    BookingExpired,
+    BookingHeld,
+    BookingRequested,
+    FrozenPolicy,
+    OrderFact,
+    RequestLapsed,
+    WaitlistOfferEnded,
+)
+from shared.errors import Kind, Refusal
 from shared.ids import OrderId, PersonId, SessionId
 
 
@@ -49,6 +69,14 @@ class PolicyChanged(Refusal):
     detail = "Load the offering again, read its cancellation policy, and accept that one."
 
 
+class AnswersMissing(Refusal):
+    """The mentor asks something that was not answered, or the questions have changed."""
+
+    code = "answers_missing"
+    kind = Kind.SHAPE
+    detail = "Load the offering again and answer each of its questions that must be answered."
+
+
 class TooManyHolds(Refusal):
     """The person holds as many slots as one may without paying."""
 
@@ -56,24 +84,58 @@ class TooManyHolds(Refusal):
     detail = "Pay for a slot you hold or give one up, then hold another."
 
 
+class TooManyLapses(Refusal):
+    """The person let more slots lapse within a day than one may."""
+
+    code = "too_many_lapses"
+    detail = "You held many slots today without taking them; try again tomorrow."
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a session shall begin, and the id it will have."""
+
+    session_id: SessionId
+    starts_at: datetime
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What a mentee asks for, and the policy that was shown to them."""
+    """What a mentee asks for, the policy that was shown to them, and what they answered.
+
+    `starts` are in order, and several only for a series.
+    """
 
     order_id: OrderId
-    session_id: SessionId
+    starts: tuple[Start, ...]
     mentee_id: PersonId
-    starts_at: datetime
     accepted_policy: FrozenPolicy
+    answers: tuple[Answer, ...] = ()
 
 
-def place_hold(
+def place_order(
     offering: Offering, wish: Wish, rules: Rules, *, bookable: bool, now: datetime, terms: Terms
 ) -> Change:
-    """Return the held order; whether its time is free is for the database to say.
+    """Return the order, held or requested; whether its time is free is for the database to say.
 
     `bookable`: the mentor is approved. Raises `OwnOffering`, `OfferingNotPublished`,
-    `MentorUnavailable`, `PolicyChanged` or `SlotNotOffered`.
+    `MentorUnavailable`, `PolicyChanged`, `AnswersMissing` or `SlotNotOffered`.
+    """
+    check_wish(offering, wish, bookable=bookable)
+    if not is_offered(rules, offering.slot_policy(terms), now, wish.starts[0].starts_at):
+        raise SlotNotOffered
+    if offering.content.by_request:
+        order = draft_order(offering, wish, OrderState.REQUESTED, now=now, terms=terms)
+        return order, _told_requested(order)
+    order = draft_order(offering, wish, OrderState.HELD, now=now, terms=terms)
+    return order, told_held(order)
+
+
+def check_wish(offering: Offering, wish: Wish, *, bookable: bool) -> None:
+    """Raise what forbids a purchase whatever its time.
+
+    That is `OwnOffering`, `OfferingNotPublished`, `MentorUnavailable`, `PolicyChanged` or
+    `AnswersMissing`.
     """
     if offering.mentor_id == wish.mentee_id:
         raise OwnOffering
@@ -83,10 +145,10 @@ def place_hold(
         raise MentorUnavailable
     if wish.accepted_policy != _reference(offering):
         raise PolicyChanged(policy_version=offering.policy.policy_version)
-    if not is_offered(rules, offering.slot_policy(terms), now, wish.starts_at):
-        raise SlotNotOffered
-    order = _held(offering, wish, now, terms)
-    return order, _told_held(order)
+    asked = {question.text: question.required for question in offering.content.questions}
+    given = {answer.question for answer in wish.answers}
+    if not given <= asked.keys() or any(asked[text] and text not in given for text in asked):
+        raise AnswersMissing
 
 
 def check_open_holds(others: int, terms: Terms) -> None:
@@ -95,19 +157,90 @@ def check_open_holds(others: int, terms: Terms) -> None:
         raise TooManyHolds(at_most=terms.open_holds)
 
 
-def expire_hold(order: Order) -> Change | None:
-    """Return the order expired; nothing when it is not held (any more)."""
-    if order.state is not OrderState.HELD:
-        return None
-    return change(order, BookingExpired, {"state": OrderState.EXPIRED})
+def check_lapses(lapsed: int, terms: Terms) -> None:
+    """Raise `TooManyLapses` when somebody let too many slots lapse within a day."""
+    if lapsed >= terms.lapses_a_day:
+        raise TooManyLapses(at_most=terms.lapses_a_day)
+
+
+def expire(order: Order) -> Change | None:
+    """Return the order without its time because it ran out; nothing when it did not wait."""
+    if order.state is OrderState.HELD:
+        return change(order, OrderState.EXPIRED, BookingExpired)
+    if order.state is OrderState.REQUESTED:
+        return change(order, OrderState.LAPSED, RequestLapsed)
+    if order.state is OrderState.OFFERED:
+        return change(order, OrderState.LAPSED, WaitlistOfferEnded, by="system")
+    return None
+
+
+def end_hold(order: Order) -> Change | None:
+    """Return the order expired when it is held; nothing when it is not held (any more)."""
+    return expire(order) if order.state is OrderState.HELD else None
 
 
 def release_hold(order: Order) -> Change:
     """Return the order expired because the mentee gives it up; raises `NotHeld`."""
-    expired = expire_hold(order)
-    if expired is None:
+    if order.state is not OrderState.HELD:
         raise NotHeld
-    return expired
+    return change(order, OrderState.EXPIRED, BookingExpired, {"given_up": True})
+
+
+def draft_order(
+    offering: Offering, wish: Wish, state: OrderState, *, now: datetime, terms: Terms
+) -> Order:
+    """Return a purchase with everything frozen that was sold; a series costs N times the price."""
+    content = offering.content
+    first = wish.starts[0].starts_at
+    hold_until, expires_at = _deadlines(offering, state, first, now, terms)
+    return Order(
+        order_id=wish.order_id,
+        offering_id=offering.offering_id,
+        offering_revision=offering.revision,
+        mentor_id=offering.mentor_id,
+        mentee_id=wish.mentee_id,
+        title=content.title,
+        buffer_before_minutes=content.buffer_before_minutes,
+        buffer_after_minutes=content.buffer_after_minutes,
+        minimum_notice_minutes=content.minimum_notice_minutes,
+        price_minor=content.price_minor * len(wish.starts),
+        currency=content.currency,
+        policy=offering.policy,
+        hold_until=hold_until,
+        expires_at=expires_at,
+        sessions=tuple(_session(offering, start, state, terms) for start in wish.starts),
+        answers=wish.answers,
+    )
+
+
+def told_held(order: Order) -> OrderFact:
+    """Return the fact that a purchase is held, with everything that paying needs."""
+    policy = FrozenPolicy(preset=order.policy.preset, policy_version=order.policy.policy_version)
+    return tell(order, BookingHeld, **_said_of(order), hold_until=order.hold_until, policy=policy)
+
+
+def _deadlines(
+    offering: Offering, state: OrderState, first: datetime, now: datetime, terms: Terms
+) -> tuple[datetime, datetime]:
+    if state not in UNANSWERED:
+        return now + terms.hold, now + terms.hold + terms.hold_grace
+    # After an answer there must be time left to pay before the session may no longer be booked.
+    patience = terms.request_answer if state is OrderState.REQUESTED else terms.offer_answer
+    notice = timedelta(minutes=offering.slot_policy(terms).minimum_notice_minutes)
+    answer_by = min(now + patience, max(now, first - notice))
+    return answer_by, answer_by
+
+
+def _session(offering: Offering, start: Start, state: OrderState, terms: Terms) -> Session:
+    ends_at = start.starts_at + timedelta(minutes=offering.content.minutes)
+    return Session(
+        session_id=start.session_id,
+        starts_at=start.starts_at,
+        ends_at=ends_at,
+        price_minor=offering.content.price_minor,
+        state=state,
+        completes_at=ends_at + terms.completion_delay,
+    )
 
 
 def _reference(offering: Offering) -> FrozenPolicy:
@@ -115,39 +248,16 @@ def _reference(offering: Offering) -> FrozenPolicy:
     return FrozenPolicy(preset=policy.preset, policy_version=policy.policy_version)
 
 
-def _held(offering: Offering, wish: Wish, now: datetime, terms: Terms) -> Order:
-    content = offering.content
-    ends_at = wish.starts_at + timedelta(minutes=content.minutes)
-    return Order(
-        order_id=wish.order_id,
-        session_id=wish.session_id,
-        offering_id=offering.offering_id,
-        mentor_id=offering.mentor_id,
-        mentee_id=wish.mentee_id,
-        title=content.title,
-        starts_at=wish.starts_at,
-        ends_at=ends_at,
-        buffer_before_minutes=content.buffer_before_minutes,
-        buffer_after_minutes=content.buffer_after_minutes,
-        price_minor=content.price_minor,
-        currency=content.currency,
-        policy=offering.policy,
-        state=OrderState.HELD,
-        hold_until=now + terms.hold,
-        expires_at=now + terms.hold + terms.hold_grace,
-        completes_at=ends_at + terms.completion_delay,
-    )
+def _told_requested(order: Order) -> OrderFact:
+    said = {name: value for name, value in _said_of(order).items() if name != "sessions"}
+    return tell(order, BookingRequested, **said, answer_by=order.expires_at)
 
 
-def _told_held(order: Order) -> OrderFact:
-    policy = FrozenPolicy(preset=order.policy.preset, policy_version=order.policy.policy_version)
-    return tell(
-        order,
-        BookingHeld,
-        offering_id=order.offering_id,
-        title=order.title,
-        price_minor=order.price_minor,
-        currency=order.currency,
-        hold_until=order.hold_until,
-        policy=policy,
-    )
+def _said_of(order: Order) -> dict[str, Any]:
+    return {
+        "offering_id": order.offering_id,
+        "title": order.title,
+        "price_minor": order.price_minor,
+        "currency": order.currency,
+        "sessions": sold(order),
+    }

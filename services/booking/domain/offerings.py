@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from services.booking.domain.cancellation import PRESETS, OfferedPreset, Policy
+from services.booking.domain.cancellation import PRESETS, Policy
 from services.booking.domain.terms import Terms
 from services.booking.slots import SlotPolicy
 from shared.contracts.booking import (
+    CancellationPreset,
     OfferingFact,
     OfferingPublished,
     OfferingSnapshot,
@@ -21,7 +22,8 @@ from shared.money import THREE_DECIMAL
 PRICE_SMALLEST_MINOR = 50
 """The smallest price in minor units: Stripe takes no charge below about half a US dollar
 (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Free intro calls, which
-need no charge, are not offered yet."""
+need no charge, cost nothing at all."""
+QUESTIONS_AT_MOST = 10
 THREE_DECIMAL_STEP = 10
 """Stripe takes three-decimal amounts only with a last digit of zero
 (https://docs.stripe.com/currencies#three-decimal)."""
@@ -36,10 +38,10 @@ class OfferingState(Enum):
 
 
 class PriceTooSmall(Refusal):
-    """The price is below what can be charged; sessions without a price are not offered yet."""
+    """The price is below what can be charged, and not zero."""
 
     code = "price_too_small"
-    detail = "Set a price that a card can be charged; see minimum_minor."
+    detail = "Set a price that a card can be charged (see minimum_minor), or 0 for an intro call."
 
 
 class PriceNotChargeable(Refusal):
@@ -71,9 +73,28 @@ class OfferingNotPublished(Refusal):
     kind = Kind.CONFLICT
 
 
+class QuestionsAlike(Refusal):
+    """Two questions have the same words, so that their answers could not be told apart."""
+
+    code = "questions_alike"
+    detail = "Ask every question once."
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a mentor wants to know before a session."""
+
+    text: str
+    required: bool
+
+
 @dataclass(frozen=True)
 class OfferingContent:
-    """What a mentor writes about an offering; lengths of time in minutes and days."""
+    """What a mentor writes about an offering; lengths of time in minutes and days.
+
+    `by_request`: the mentor accepts each purchase before it is paid. The caps say how many sessions
+    of this offering begin on one day or in one week (from Monday) of the mentor's calendar.
+    """
 
     title: str
     description: str
@@ -84,7 +105,11 @@ class OfferingContent:
     buffer_after_minutes: int
     minimum_notice_minutes: int
     horizon_days: int
-    cancellation_preset: OfferedPreset
+    cancellation_preset: CancellationPreset
+    by_request: bool = False
+    daily_cap: int | None = None
+    weekly_cap: int | None = None
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,23 +154,26 @@ Change = tuple[Offering, OfferingFact | None]
 def draft_offering(
     offering_id: OfferingId, mentor_id: PersonId, content: OfferingContent
 ) -> Offering:
-    """Return a new draft; raises `PriceTooSmall` or `PriceNotChargeable`."""
-    _check_price(content)
+    """Return a new draft; raises `PriceTooSmall`, `PriceNotChargeable` or `QuestionsAlike`."""
+    _check(content)
     return Offering(offering_id, mentor_id, OfferingState.DRAFT, 1, 0, content)
 
 
 def edit_offering(offering: Offering, content: OfferingContent) -> Change:
     """Return it with new content, told when it is for sale; purchases made before stay as made."""
-    _check_price(content)
+    _check(content)
     edited = replace(offering, content=content, revision=offering.revision + 1)
     return _told(edited, OfferingPublished) if edited.is_published else (edited, None)
 
 
 def publish_offering(offering: Offering, *, approved: bool, can_receive: bool) -> Change:
-    """Put it up for sale; raises `MentorNotApproved` or `AccountCannotReceive`."""
+    """Put it up for sale; raises `MentorNotApproved` or `AccountCannotReceive`.
+
+    What costs nothing needs no account that receives money.
+    """
     if not approved:
         raise MentorNotApproved
-    if not can_receive:
+    if not can_receive and offering.content.price_minor:
         raise AccountCannotReceive
     if offering.is_published:
         return offering, None
@@ -166,11 +194,13 @@ def tell_again(offering: Offering) -> Change:
     return _told(offering, OfferingSnapshot)
 
 
-def _check_price(content: OfferingContent) -> None:
-    if content.price_minor < PRICE_SMALLEST_MINOR:
+def _check(content: OfferingContent) -> None:
+    if 0 < content.price_minor < PRICE_SMALLEST_MINOR:
         raise PriceTooSmall(minimum_minor=PRICE_SMALLEST_MINOR)
     if content.currency in THREE_DECIMAL and content.price_minor % THREE_DECIMAL_STEP:
         raise PriceNotChargeable
+    if len({question.text for question in content.questions}) < len(content.questions):
+        raise QuestionsAlike
 
 
 def _moved(offering: Offering, state: OfferingState) -> Offering:

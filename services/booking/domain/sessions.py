@@ -5,8 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.booking.domain.cancellation import WHOLE, Share, mentee_share, mentor_share
-from services.booking.domain.orders import Change, NotConfirmed, Order, OrderState, change
+from services.booking.domain.cancellation import (
+    MENTOR_FAILED_CREDIT,
+    NOTHING,
+    WHOLE,
+    Share,
+    mentee_share,
+    mentor_share,
+)
+from services.booking.domain.orders import (
+    Change,
+    NotConfirmed,
+    Order,
+    OrderState,
+    Session,
+    change,
+    change_session,
+)
 from services.booking.domain.terms import Terms
 from shared.contracts.booking import BookingCancelled, BookingExpired, SessionCompleted
 from shared.contracts.common import Party
@@ -80,90 +95,99 @@ class CallOff:
     chosen: int | None = None
 
 
-def preview(order: Order, by: Party, *, now: datetime) -> Share:
+def preview(order: Order, session: Session, by: Party, *, now: datetime) -> Share:
     """Return what would go back; raises `NotConfirmed` or `SessionBegun`."""
-    if order.state is not OrderState.CONFIRMED:
+    if session.state is not OrderState.CONFIRMED:
         raise NotConfirmed
     if by == "operator":
         return Share(WHOLE, None)
-    if now >= order.starts_at:
+    if now >= session.starts_at:
         raise SessionBegun
     if by == "mentor":
-        return mentor_share(order.starts_at)
-    return mentee_share(order.policy, order.starts_at, now)
+        return mentor_share(session.starts_at)
+    if session.refund_closed:
+        return Share(NOTHING, session.starts_at)
+    return mentee_share(order.policy, session.starts_at, now)
 
 
-def cancel(order: Order, by: Party, call_off: CallOff, *, now: datetime) -> Change:
-    """Return the order called off.
+def cancel(
+    order: Order, session: Session, by: Party, call_off: CallOff, *, now: datetime
+) -> Change:
+    """Return the order with a session called off.
 
-    A hold has no money to divide: its time is simply given back, and money on its way is lost.
+    A hold has no money to divide: all its time is simply given back, and money on its way is lost.
     Raises `NotConfirmed`, `SessionBegun`, `PreviewOutdated` or `ShareNotYours`.
     """
-    fields = {
-        "state": OrderState.CANCELLED,
-        "cancelled_by": by,
-        "cancel_reason": call_off.reason,
-    }
     if call_off.chosen is not None and by != "operator":
         raise ShareNotYours
+    said = {"cancelled_by": by, "cancel_reason": call_off.reason}
     if order.state is OrderState.HELD:
-        return change(order, BookingExpired, fields)
-    share = _agreed_share(order, by, call_off, now)
-    fields |= {"refund_basis_points": share, "calendar_sequence": order.calendar_sequence + 1}
-    return change(
+        return change(order, OrderState.CANCELLED, BookingExpired, of_sessions=said)
+    share = _agreed_share(order, session, by, call_off, now)
+    fields = {
+        **said,
+        "state": OrderState.CANCELLED,
+        "refund_basis_points": share,
+        "calendar_sequence": session.calendar_sequence + 1,
+    }
+    return change_session(
         order,
+        session,
         BookingCancelled,
         fields,
         by=by,
         reason=call_off.reason,
         refund_basis_points=share,
+        credit_basis_points=MENTOR_FAILED_CREDIT if by == "mentor" else 0,
     )
 
 
-def complete(order: Order, by: Party, *, now: datetime) -> Change:
-    """Return the order completed; raises `NotConfirmed` or `NotEnded`."""
-    if order.state is not OrderState.CONFIRMED:
+def complete(order: Order, session: Session, by: Party, *, now: datetime) -> Change:
+    """Return the order with a session completed; raises `NotConfirmed` or `NotEnded`."""
+    if session.state is not OrderState.CONFIRMED:
         raise NotConfirmed
-    if now < order.ends_at:
+    if now < session.ends_at:
         raise NotEnded
     fields = {"state": OrderState.COMPLETED, "completed_by": by, "completed_at": now}
-    return change(order, SessionCompleted, fields, by=by, completed_at=now)
+    return change_session(order, session, SessionCompleted, fields, by=by, completed_at=now)
 
 
-def check_room_is_open(order: Order, *, now: datetime, terms: Terms) -> None:
+def check_room_is_open(session: Session, *, now: datetime, terms: Terms) -> None:
     """Raise `NotConfirmed`, `TooEarly` or `TooLate` when the room is closed to its two people."""
-    if order.state is not OrderState.CONFIRMED:
+    if session.state is not OrderState.CONFIRMED:
         raise NotConfirmed
-    opens_at = order.starts_at - terms.join_early
+    opens_at = session.starts_at - terms.join_early
     if now < opens_at:
         raise TooEarly(opens_at=opens_at.isoformat())
-    if now >= order.ends_at + terms.join_late:
+    if now >= session.ends_at + terms.join_late:
         raise TooLate
 
 
 @dataclass(frozen=True)
 class Can:
-    """What a viewer may do with an order now."""
+    """What a viewer may do with a session now."""
 
     cancel: bool
     complete: bool
     join: bool
 
 
-def can(order: Order, by: Party, *, now: datetime, terms: Terms) -> Can:
+def can(session: Session, by: Party, *, now: datetime, terms: Terms) -> Can:
     """Return what one side may do now."""
-    confirmed = order.state is OrderState.CONFIRMED
-    begun = now >= order.starts_at
-    opens, closes = order.starts_at - terms.join_early, order.ends_at + terms.join_late
+    confirmed = session.state is OrderState.CONFIRMED
+    begun = now >= session.starts_at
+    opens, closes = session.starts_at - terms.join_early, session.ends_at + terms.join_late
     return Can(
-        cancel=(confirmed and (by == "operator" or not begun)) or order.state is OrderState.HELD,
-        complete=confirmed and by == "mentee" and now >= order.ends_at,
+        cancel=(confirmed and (by == "operator" or not begun)) or session.state is OrderState.HELD,
+        complete=confirmed and by == "mentee" and now >= session.ends_at,
         join=confirmed and by in ("mentee", "mentor") and opens <= now < closes,
     )
 
 
-def _agreed_share(order: Order, by: Party, call_off: CallOff, now: datetime) -> int:
-    share = preview(order, by, now=now).refund_basis_points
+def _agreed_share(
+    order: Order, session: Session, by: Party, call_off: CallOff, now: datetime
+) -> int:
+    share = preview(order, session, by, now=now).refund_basis_points
     if by == "operator":
         return share if call_off.chosen is None else call_off.chosen
     if call_off.shown != share:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.booking.domain.orders import Change, Order, OrderState, change
+from services.booking.domain.orders import Change, Order, OrderState, change, sold
 from shared.contracts.booking import BookingConfirmed, BookingLost, LostReason
 
 AWAITS_PAYMENT = frozenset({OrderState.HELD, OrderState.EXPIRED})
@@ -20,11 +20,11 @@ def obstacle(order: Order, *, bookable: bool, now: datetime) -> LostReason | Non
     """Return why a payment comes too late, as far as the order, the mentor and the clock tell.
 
     A hold that was still there has priority over a suspension meanwhile: only a revival asks
-    whether the mentor is `bookable`.
+    whether the mentor is `bookable`. A series has begun when its first session has.
     """
     if order.state not in AWAITS_PAYMENT:
         return "cancelled"
-    if now >= order.starts_at:
+    if now >= order.sessions[0].starts_at:
         return "begun"
     if order.state is OrderState.EXPIRED and not bookable:
         return "mentor_unavailable"
@@ -36,7 +36,17 @@ def settle(order: Order, lost: LostReason | None, *, now: datetime) -> Change | 
     if is_settled(order):
         return None
     if lost:
-        fields = {"state": OrderState.LOST, "lost_reason": lost}
-        return change(order, BookingLost, fields, reason=lost)
-    fields = {"state": OrderState.CONFIRMED, "confirmed_at": now}
-    return change(order, BookingConfirmed, fields, title=order.title)
+        return change(order, OrderState.LOST, BookingLost, {"lost_reason": lost}, reason=lost)
+    return confirm(order, now=now)
+
+
+def confirm(order: Order, *, now: datetime) -> Change:
+    """Return the order confirmed: it is paid, or costs nothing."""
+    return change(
+        order,
+        OrderState.CONFIRMED,
+        BookingConfirmed,
+        {"confirmed_at": now},
+        title=order.title,
+        sessions=sold(order),
+    )

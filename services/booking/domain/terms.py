@@ -12,7 +12,9 @@ class Terms:
 
     `hold_grace` follows `hold` before anyone but payments may free the time. A session completes
     itself `completion_delay` after its end. Its room opens `join_early` before the start and closes
-    `join_late` after the end. One person has `open_holds` holds at the same time at most.
+    `join_late` after the end. One person has `open_holds` holds at the same time at most, and lets
+    `lapses_a_day` of them lapse. A mentor answers a request within `request_answer`, and the mentee
+    then pays within `request_payment`; a slot from the waitlist is kept for `offer_answer`.
     """
 
     hold: timedelta = timedelta(minutes=15)
@@ -21,6 +23,10 @@ class Terms:
     join_early: timedelta = timedelta(minutes=15)
     join_late: timedelta = timedelta(minutes=30)
     open_holds: int = 3
+    lapses_a_day: int = 20
+    request_answer: timedelta = timedelta(hours=48)
+    request_payment: timedelta = timedelta(hours=24)
+    offer_answer: timedelta = timedelta(hours=2)
 
     @property
     def payment_minutes(self) -> int:

@@ -8,7 +8,12 @@ from uuid import UUID
 import asyncpg
 
 from services.booking.domain.availability import NOTHING_SET, Availability
-from services.booking.domain.offerings import Offering, OfferingContent, OfferingState
+from services.booking.domain.offerings import (
+    Offering,
+    OfferingContent,
+    OfferingState,
+    Question,
+)
 from services.booking.slots import Rules, WeeklyHours
 from shared.db import Connection
 from shared.ids import OfferingId, PersonId
@@ -17,20 +22,23 @@ INSERT_OFFERING = """
 INSERT INTO offerings (
     offering_id, mentor_id, state, revision, version, title, description, minutes, price_minor,
     currency, buffer_before_minutes, buffer_after_minutes, minimum_notice_minutes, horizon_days,
-    cancellation_preset
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    cancellation_preset, by_request, daily_cap, weekly_cap, questions
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+)
 """
 UPDATE_OFFERING = """
 UPDATE offerings SET
     state = $2, revision = $3, version = $4, title = $5, description = $6, minutes = $7,
     price_minor = $8, currency = $9, buffer_before_minutes = $10, buffer_after_minutes = $11,
-    minimum_notice_minutes = $12, horizon_days = $13, cancellation_preset = $14
+    minimum_notice_minutes = $12, horizon_days = $13, cancellation_preset = $14,
+    by_request = $15, daily_cap = $16, weekly_cap = $17, questions = $18
 WHERE offering_id = $1
 """
 READ_OFFERINGS = """
 SELECT offering_id, mentor_id, state, revision, version, title, description, minutes, price_minor,
        currency, buffer_before_minutes, buffer_after_minutes, minimum_notice_minutes, horizon_days,
-       cancellation_preset
+       cancellation_preset, by_request, daily_cap, weekly_cap, questions
 FROM offerings
 WHERE offering_id = ANY($1::uuid[])
 ORDER BY offering_id
@@ -174,6 +182,10 @@ def _content(offering: Offering) -> tuple[object, ...]:
         content.minimum_notice_minutes,
         content.horizon_days,
         content.cancellation_preset,
+        content.by_request,
+        content.daily_cap,
+        content.weekly_cap,
+        [[question.text, question.required] for question in content.questions],
     )
 
 
@@ -195,5 +207,9 @@ def _offering(row: asyncpg.Record) -> Offering:
             minimum_notice_minutes=row["minimum_notice_minutes"],
             horizon_days=row["horizon_days"],
             cancellation_preset=row["cancellation_preset"],
+            by_request=row["by_request"],
+            daily_cap=row["daily_cap"],
+            weekly_cap=row["weekly_cap"],
+            questions=tuple(Question(*asked) for asked in row["questions"]),
         ),
     )

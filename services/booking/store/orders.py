@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from services.booking.domain.cancellation import Policy, Step
-from services.booking.domain.orders import Order, OrderState
+from services.booking.domain.orders import Answer, Objection, Order, OrderState, Session
 from shared.db import Connection
 from shared.ids import OfferingId, OrderId, PersonId, SessionId
 
+LAPSES_WITHIN = timedelta(days=1)
+
 INSERT_ORDER = """
 INSERT INTO orders (
-    order_id, session_id, offering_id, mentor_id, mentee_id, title, starts_at, ends_at,
-    buffer_before_minutes, buffer_after_minutes, price_minor, currency, policy, state, hold_until,
-    expires_at, completes_at, version, calendar_sequence
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+    order_id, offering_id, offering_revision, mentor_id, mentee_id, title, buffer_before_minutes,
+    buffer_after_minutes, minimum_notice_minutes, price_minor, currency, policy, answers, state,
+    hold_until, expires_at, version, confirmed_at, lost_reason, given_up
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 """
 UPDATE_ORDER = """
 UPDATE orders SET
-    version = $2, state = $3, calendar_sequence = $4, confirmed_at = $5, cancelled_by = $6,
-    cancel_reason = $7, refund_basis_points = $8, lost_reason = $9, completed_by = $10,
-    completed_at = $11
+    version = $2, state = $3, hold_until = $4, expires_at = $5, confirmed_at = $6,
+    lost_reason = $7, given_up = $8
 WHERE order_id = $1 AND version = $2 - 1
 RETURNING order_id
 """
+INSERT_SESSION = """
+INSERT INTO sessions (
+    session_id, order_id, starts_at, ends_at, price_minor, state, completes_at, calendar_sequence,
+    mentee_moves, mentor_moves, refund_closed, cancelled_by, cancel_reason, refund_basis_points,
+    completed_by, completed_at, missed_by, objection, released_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+"""
+UPDATE_SESSION = """
+UPDATE sessions SET
+    starts_at = $3, ends_at = $4, price_minor = $5, state = $6, completes_at = $7,
+    calendar_sequence = $8, mentee_moves = $9, mentor_moves = $10, refund_closed = $11,
+    cancelled_by = $12, cancel_reason = $13, refund_basis_points = $14, completed_by = $15,
+    completed_at = $16, missed_by = $17, objection = $18, released_at = $19
+WHERE session_id = $1 AND order_id = $2
+"""
 READ_ORDERS = """
-SELECT order_id, session_id, offering_id, mentor_id, mentee_id, title, starts_at, ends_at,
-       buffer_before_minutes, buffer_after_minutes, price_minor, currency, policy, state,
-       hold_until, expires_at, completes_at, version, calendar_sequence, confirmed_at,
-       cancelled_by, cancel_reason, refund_basis_points, lost_reason, completed_by, completed_at
-FROM orders
-WHERE order_id = ANY($1::uuid[])
-ORDER BY order_id DESC
+SELECT o.order_id, o.offering_id, o.offering_revision, o.mentor_id, o.mentee_id, o.title,
+       o.buffer_before_minutes, o.buffer_after_minutes, o.minimum_notice_minutes,
+       o.price_minor AS whole_price_minor, o.currency, o.policy, o.answers, o.hold_until,
+       o.expires_at, o.version, o.confirmed_at, o.lost_reason, o.given_up,
+       s.session_id, s.starts_at, s.ends_at, s.price_minor, s.state, s.completes_at,
+       s.calendar_sequence, s.mentee_moves, s.mentor_moves, s.refund_closed, s.cancelled_by,
+       s.cancel_reason, s.refund_basis_points, s.completed_by, s.completed_at, s.missed_by,
+       s.objection, s.released_at
+FROM orders AS o
+INNER JOIN sessions AS s ON s.order_id = o.order_id
+WHERE o.order_id = ANY($1::uuid[])
+ORDER BY o.order_id DESC, s.starts_at, s.session_id
 """
 LOCK_ORDER = "SELECT order_id FROM orders WHERE order_id = $1 FOR UPDATE"
-ORDER_OF_SESSION = "SELECT order_id FROM orders WHERE session_id = $1"
+ORDER_OF_SESSION = "SELECT order_id FROM sessions WHERE session_id = $1"
 LOCK_OPEN_HOLDS = """
 SELECT order_id FROM orders
 WHERE mentee_id = $1 AND mentor_id = $2 AND state = 'held'
 ORDER BY order_id
 FOR UPDATE
 """
-COUNT_OPEN_HOLDS = """
-SELECT count(*) FROM orders WHERE mentee_id = $1 AND state = 'held' AND expires_at > $2
+COUNT_UNPAID = """
+SELECT count(*) FILTER (WHERE state IN ('requested', 'held') AND expires_at > $2) AS open,
+       count(*) FILTER (WHERE state = 'expired' AND NOT given_up)
+           AS lapsed
+FROM orders
+WHERE mentee_id = $1 AND state IN ('requested', 'held', 'expired')
+  AND expires_at > $3
 """
 NEXT_TO_EXPIRE = """
 SELECT order_id FROM orders
-WHERE state = 'held' AND expires_at <= $1
+WHERE state IN ('requested', 'offered', 'held') AND expires_at <= $1
 ORDER BY expires_at, order_id
 LIMIT 1
 FOR UPDATE SKIP LOCKED
 """
 NEXT_TO_COMPLETE = """
-SELECT order_id FROM orders
+SELECT session_id, order_id FROM sessions
 WHERE state = 'confirmed' AND completes_at <= $1
-ORDER BY completes_at, order_id
+ORDER BY completes_at, session_id
 LIMIT 1
-FOR UPDATE SKIP LOCKED
 """
 LIST_OF_MENTEE = """
 SELECT order_id FROM orders
@@ -96,29 +123,31 @@ class OrderMoved(RuntimeError):
 
 
 async def insert_order(conn: Connection, order: Order) -> None:
-    """Keep a new order."""
+    """Keep a new order with its sessions."""
     await conn.execute(
         INSERT_ORDER,
         order.order_id,
-        order.session_id,
         order.offering_id,
+        order.offering_revision,
         order.mentor_id,
         order.mentee_id,
         order.title,
-        order.starts_at,
-        order.ends_at,
         order.buffer_before_minutes,
         order.buffer_after_minutes,
+        order.minimum_notice_minutes,
         order.price_minor,
         order.currency,
         _policy_as_json(order.policy),
+        [[answer.question, answer.answer] for answer in order.answers],
         order.state.value,
         order.hold_until,
         order.expires_at,
-        order.completes_at,
         order.version,
-        order.calendar_sequence,
+        order.confirmed_at,
+        order.lost_reason,
+        order.given_up,
     )
+    await _keep_sessions(conn, INSERT_SESSION, order)
 
 
 async def update_order(conn: Connection, order: Order) -> None:
@@ -128,17 +157,15 @@ async def update_order(conn: Connection, order: Order) -> None:
         order.order_id,
         order.version,
         order.state.value,
-        order.calendar_sequence,
+        order.hold_until,
+        order.expires_at,
         order.confirmed_at,
-        order.cancelled_by,
-        order.cancel_reason,
-        order.refund_basis_points,
         order.lost_reason,
-        order.completed_by,
-        order.completed_at,
+        order.given_up,
     )
     if updated is None:
         raise OrderMoved(str(order.order_id))
+    await _keep_sessions(conn, UPDATE_SESSION, order)
 
 
 async def read_order(conn: Connection, order_id: OrderId) -> Order | None:
@@ -149,7 +176,10 @@ async def read_order(conn: Connection, order_id: OrderId) -> Order | None:
 async def read_orders(conn: Connection, order_ids: Iterable[UUID]) -> list[Order]:
     """Return orders, newest first."""
     wanted = list(order_ids)
-    return [_order(row) for row in await conn.fetch(READ_ORDERS, wanted)] if wanted else []
+    if not wanted:
+        return []
+    rows = await conn.fetch(READ_ORDERS, wanted)
+    return [_order(list(of_one)) for _, of_one in groupby(rows, key=itemgetter("order_id"))]
 
 
 async def lock_order(conn: Connection, order_id: OrderId) -> Order | None:
@@ -173,21 +203,22 @@ async def lock_open_holds(
     return await read_orders(conn, [row["order_id"] for row in rows])
 
 
-async def count_open_holds(conn: Connection, mentee_id: PersonId, now: datetime) -> int:
-    """Return how many holds of a mentee nobody may free yet."""
-    return int(await conn.fetchval(COUNT_OPEN_HOLDS, mentee_id, now))
+async def count_unpaid(conn: Connection, mentee_id: PersonId, now: datetime) -> tuple[int, int]:
+    """Return how many slots a mentee keeps unpaid, and how many lapsed within `LAPSES_WITHIN`."""
+    row = await conn.fetchrow(COUNT_UNPAID, mentee_id, now, now - LAPSES_WITHIN)
+    return (row["open"], row["lapsed"]) if row else (0, 0)
 
 
 async def lock_next_to_expire(conn: Connection, now: datetime) -> Order | None:
-    """Return the hold whose time ran out first and that nobody else works on, locked."""
+    """Return what waited longest beyond its time and nobody else works on, locked."""
     order_id = await conn.fetchval(NEXT_TO_EXPIRE, now)
     return await read_order(conn, order_id) if order_id else None
 
 
-async def lock_next_to_complete(conn: Connection, now: datetime) -> Order | None:
-    """Return the session that is due to complete first and nobody else works on, locked."""
-    order_id = await conn.fetchval(NEXT_TO_COMPLETE, now)
-    return await read_order(conn, order_id) if order_id else None
+async def next_to_complete(conn: Connection, now: datetime) -> tuple[OrderId, SessionId] | None:
+    """Return the session that is due to complete first, with its purchase; nothing is locked."""
+    row = await conn.fetchrow(NEXT_TO_COMPLETE, now)
+    return (OrderId(row["order_id"]), SessionId(row["session_id"])) if row else None
 
 
 async def list_of_person(
@@ -224,32 +255,100 @@ def _policy(kept: dict[str, Any]) -> Policy:
     return Policy(kept["preset"], kept["policy_version"], steps)
 
 
-def _order(row: asyncpg.Record) -> Order:
+def _order(rows: Sequence[asyncpg.Record]) -> Order:
+    first = rows[0]
     return Order(
-        order_id=OrderId(row["order_id"]),
+        order_id=OrderId(first["order_id"]),
+        offering_id=OfferingId(first["offering_id"]),
+        offering_revision=first["offering_revision"],
+        mentor_id=PersonId(first["mentor_id"]),
+        mentee_id=PersonId(first["mentee_id"]),
+        title=first["title"],
+        buffer_before_minutes=first["buffer_before_minutes"],
+        buffer_after_minutes=first["buffer_after_minutes"],
+        minimum_notice_minutes=first["minimum_notice_minutes"],
+        price_minor=first["whole_price_minor"],
+        currency=first["currency"],
+        policy=_policy(first["policy"]),
+        hold_until=first["hold_until"],
+        expires_at=first["expires_at"],
+        sessions=tuple(_session(row) for row in rows),
+        answers=tuple(Answer(*given) for given in first["answers"]),
+        version=first["version"],
+        confirmed_at=first["confirmed_at"],
+        lost_reason=first["lost_reason"],
+        given_up=first["given_up"],
+    )
+
+
+def _session(row: asyncpg.Record) -> Session:
+    return Session(
         session_id=SessionId(row["session_id"]),
-        offering_id=OfferingId(row["offering_id"]),
-        mentor_id=PersonId(row["mentor_id"]),
-        mentee_id=PersonId(row["mentee_id"]),
-        title=row["title"],
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
-        buffer_before_minutes=row["buffer_before_minutes"],
-        buffer_after_minutes=row["buffer_after_minutes"],
         price_minor=row["price_minor"],
-        currency=row["currency"],
-        policy=_policy(row["policy"]),
         state=OrderState(row["state"]),
-        hold_until=row["hold_until"],
-        expires_at=row["expires_at"],
         completes_at=row["completes_at"],
-        version=row["version"],
         calendar_sequence=row["calendar_sequence"],
-        confirmed_at=row["confirmed_at"],
+        mentee_moves=row["mentee_moves"],
+        mentor_moves=row["mentor_moves"],
+        refund_closed=row["refund_closed"],
         cancelled_by=row["cancelled_by"],
         cancel_reason=row["cancel_reason"],
         refund_basis_points=row["refund_basis_points"],
-        lost_reason=row["lost_reason"],
         completed_by=row["completed_by"],
         completed_at=row["completed_at"],
+        missed_by=row["missed_by"],
+        objection=_objection(row["objection"]),
+        released_at=row["released_at"],
+    )
+
+
+async def _keep_sessions(conn: Connection, statement: str, order: Order) -> None:
+    for session in order.sessions:
+        await conn.execute(
+            statement,
+            session.session_id,
+            order.order_id,
+            session.starts_at,
+            session.ends_at,
+            session.price_minor,
+            session.state.value,
+            session.completes_at,
+            session.calendar_sequence,
+            session.mentee_moves,
+            session.mentor_moves,
+            session.refund_closed,
+            session.cancelled_by,
+            session.cancel_reason,
+            session.refund_basis_points,
+            session.completed_by,
+            session.completed_at,
+            session.missed_by,
+            _objection_as_json(session.objection),
+            session.released_at,
+        )
+
+
+def _objection_as_json(objection: Objection | None) -> dict[str, Any] | None:
+    if objection is None:
+        return None
+    settled = objection.settled_at
+    return {
+        "by": objection.by,
+        "reason": objection.reason,
+        "raised_at": objection.raised_at.isoformat(),
+        "settled_at": settled.isoformat() if settled else None,
+    }
+
+
+def _objection(kept: dict[str, Any] | None) -> Objection | None:
+    if kept is None:
+        return None
+    settled = kept["settled_at"]
+    return Objection(
+        kept["by"],
+        kept["reason"],
+        datetime.fromisoformat(kept["raised_at"]),
+        datetime.fromisoformat(settled) if settled else None,
     )

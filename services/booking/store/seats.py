@@ -1,6 +1,6 @@
 """The sale of time: participations, which the database lets nobody sell twice.
 
-Both rows of a session are inserted by one statement in the order of person ids, and a conflict
+All rows of a purchase are inserted by one statement in the order of person ids, and a conflict
 makes a row not come back instead of an error: so competing inserts wait for one another in one
 order and do not deadlock.
 """
@@ -18,20 +18,23 @@ from shared.ids import PersonId, SessionId
 
 INSERT_SEATS = """
 INSERT INTO participations (session_id, person_id, during, active)
-SELECT $1, seat.person_id, tstzrange(seat.starts_at, seat.ends_at, '[)'), true
-FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
-    AS seat (person_id, starts_at, ends_at)
-ORDER BY seat.person_id
+SELECT seat.session_id, seat.person_id, tstzrange(seat.starts_at, seat.ends_at, '[)'), true
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
+    AS seat (session_id, person_id, starts_at, ends_at)
+ORDER BY seat.person_id, seat.starts_at
 ON CONFLICT DO NOTHING
 RETURNING person_id
 """
-FREE_SEATS = "UPDATE participations SET active = false WHERE session_id = $1 AND active"
+FREE_SEATS = """
+UPDATE participations SET active = false WHERE session_id = ANY($1::uuid[]) AND active
+"""
 LOCK_LAPSED_OVERLAPS = """
 SELECT o.order_id
 FROM orders AS o
-WHERE o.state = 'held' AND o.expires_at <= $4 AND o.session_id IN (
-    SELECT p.session_id
+WHERE o.state IN ('requested', 'offered', 'held') AND o.expires_at <= $4 AND o.order_id IN (
+    SELECT s.order_id
     FROM participations AS p
+    INNER JOIN sessions AS s ON s.session_id = p.session_id
     INNER JOIN unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])
         AS seat (person_id, starts_at, ends_at)
         ON p.person_id = seat.person_id
@@ -53,23 +56,22 @@ WHERE p.active
 BUSY = """
 SELECT lower(p.during) AS starts_at, upper(p.during) AS ends_at
 FROM participations AS p
-INNER JOIN orders AS o ON o.session_id = p.session_id
+INNER JOIN sessions AS s ON s.session_id = p.session_id
+INNER JOIN orders AS o ON o.order_id = s.order_id
 WHERE p.person_id = $1 AND p.active AND p.during && tstzrange($2, $3, '[)')
-  AND NOT (o.state = 'held' AND o.expires_at <= $4)
+  AND NOT (o.state IN ('requested', 'offered', 'held') AND o.expires_at <= $4)
 """
 
 
-async def insert_seats(
-    conn: Connection, session_id: SessionId, seats: Sequence[Seat]
-) -> set[PersonId]:
-    """Sell the time of the seats as far as it is free; return for whom it was."""
-    rows = await conn.fetch(INSERT_SEATS, session_id, *_columns(seats))
-    return {PersonId(row["person_id"]) for row in rows}
+async def insert_seats(conn: Connection, seats: Sequence[Seat]) -> int:
+    """Sell the time of the seats as far as it is free; return of how many it was."""
+    sessions = [seat.session_id for seat in seats]
+    return len(await conn.fetch(INSERT_SEATS, sessions, *_columns(seats)))
 
 
-async def free_seats(conn: Connection, session_id: SessionId) -> None:
-    """Give back the time of a session."""
-    await conn.execute(FREE_SEATS, session_id)
+async def free_seats(conn: Connection, session_ids: Sequence[SessionId]) -> None:
+    """Give back the time of sessions."""
+    await conn.execute(FREE_SEATS, session_ids)
 
 
 async def lock_lapsed_overlaps(
