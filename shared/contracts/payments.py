@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -13,8 +13,18 @@ from shared.contracts.common import (
     Minor,
     OrderRef,
     RefundRef,
+    SessionRef,
 )
 from shared.contracts.envelope import Fact
+
+OfSession = Annotated[
+    SessionRef | None,
+    Field(
+        description="The session whose part of the money it is; none in facts told before "
+        "sessions had parts of their own.",
+        examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0101"],
+    ),
+]
 
 
 class MoneyFact(Fact):
@@ -55,6 +65,7 @@ class RefundIssued(MoneyFact):
     reason: Literal["booking_lost", "cancelled", "operator"] = Field(
         description="What made us give the money back."
     )
+    session_id: OfSession = None
 
 
 class RefundFailed(MoneyFact):
@@ -63,10 +74,11 @@ class RefundFailed(MoneyFact):
     refund_id: RefundRef
     amount_minor: Minor
     currency: CurrencyCode
+    session_id: OfSession = None
 
 
 class EarningsReleased(MoneyFact):
-    """The release delay is over: the price is split between mentor and platform."""
+    """The release delay is over: what was retained is split between mentor and platform."""
 
     mentor_minor: Minor = Field(
         description="The mentor's share, in minor units.", examples=[10_200]
@@ -75,6 +87,7 @@ class EarningsReleased(MoneyFact):
         description="The platform's share, in minor units.", examples=[1_800]
     )
     currency: CurrencyCode
+    session_id: OfSession = None
 
 
 class TransferSent(MoneyFact):
@@ -82,6 +95,7 @@ class TransferSent(MoneyFact):
 
     amount_minor: Minor
     currency: CurrencyCode
+    session_id: OfSession = None
 
 
 class AccountFact(Fact):
