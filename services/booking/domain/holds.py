@@ -122,7 +122,8 @@ def place_order(
     `MentorUnavailable`, `PolicyChanged`, `AnswersMissing` or `SlotNotOffered`.
     """
     check_wish(offering, wish, bookable=bookable)
-    if not is_offered(rules, offering.slot_policy(terms), now, wish.starts[0].starts_at):
+    policy = offering.slot_policy(terms)
+    if not all(is_offered(rules, policy, now, start.starts_at) for start in wish.starts):
         raise SlotNotOffered
     if offering.content.by_request:
         order = draft_order(offering, wish, OrderState.REQUESTED, now=now, terms=terms)
