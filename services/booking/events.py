@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.booking.commands.holds import close_hold
 from services.booking.commands.orders import settle_payment
+from services.booking.store.openings import mark_openings
 from services.booking.store.people import note_account, note_person
 from shared.contracts.payments import (
     AccountChanged,
@@ -25,7 +26,7 @@ from shared.contracts.profiles import (
     PersonVerified,
 )
 from shared.db import Connection
-from shared.ids import OrderId
+from shared.ids import OrderId, PersonId
 from shared.inbox import Ears, Heard
 from shared.log import logger
 
@@ -58,6 +59,7 @@ def ears() -> Ears:
 async def hear_person(conn: Connection, heard: Heard[PersonFact]) -> None:
     """Remember who is approved; every such fact tells the whole state."""
     await note_person(conn, heard.fact)
+    await mark_openings(conn, PersonId(heard.fact.person_id))
 
 
 async def hear_account(conn: Connection, heard: Heard[AccountFact]) -> None:

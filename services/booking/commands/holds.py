@@ -23,6 +23,7 @@ from services.booking.domain.orders import Change, NotYourPart, Order, OrderStat
 from services.booking.domain.settlement import confirm
 from services.booking.domain.terms import Terms
 from services.booking.store import offerings, orders, people, seats
+from services.booking.store.openings import mark_openings
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId
@@ -137,6 +138,7 @@ async def _seat_both(conn: Connection, order: Order) -> bool:
         async with conn.transaction():
             if await seats.insert_seats(conn, wanted) < len(wanted):
                 raise _SeatMissing
+            await mark_openings(conn, order.mentor_id, order.mentee_id)
     except _SeatMissing:
         return False
     return True

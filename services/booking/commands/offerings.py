@@ -18,6 +18,7 @@ from services.booking.domain.offerings import (
 )
 from services.booking.slots import Rules
 from services.booking.store import offerings, people
+from services.booking.store.openings import mark_openings
 from shared.clock import BusinessInstant
 from shared.db import Connection
 from shared.errors import NotFound
@@ -85,6 +86,7 @@ async def set_availability(
     availability = Availability(rules, room_url, version + 1)
     if not await offerings.save_availability(conn, mentor_id, availability):
         raise VersionOutdated
+    await mark_openings(conn, mentor_id)
     return availability
 
 

@@ -8,6 +8,7 @@ from services.booking.domain import offerings, orders
 from services.booking.store import offerings as offering_store
 from services.booking.store import orders as order_store
 from services.booking.store import seats
+from services.booking.store.openings import mark_openings
 from shared.db import Connection
 from shared.outbox import Announcer
 
@@ -21,6 +22,7 @@ async def save_order(conn: Connection, changed: orders.Change, *, now: datetime)
     over = [session.session_id for session in order.sessions if not session.blocks_time]
     if over:
         await seats.free_seats(conn, over)
+        await mark_openings(conn, order.mentor_id, order.mentee_id)
     await announce(conn, fact, at=now)
     return order
 
@@ -31,6 +33,7 @@ async def save_offering(
     """Keep a changed offering whose row is locked, and tell it when there is something to tell."""
     offering, fact = changed
     await offering_store.update_offering(conn, offering)
+    await mark_openings(conn, offering.mentor_id)
     if fact:
         await announce(conn, fact, at=now)
     return offering
