@@ -75,15 +75,16 @@ async def list_slots(call: Call, offering_id: OfferingId, query: SlotsQuery) -> 
         offering = await offerings.read_offering(conn, offering_id)
         if offering is None or not offering.is_published:
             raise NotFound
-        found = await _free(conn, offering, window, terms_of(call), call.now)
+        found = await free_of(conn, offering, window, terms_of(call), call.now)
     return SlotsView(
         items=[SlotView(starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in found]
     )
 
 
-async def _free(
+async def free_of(
     conn: Connection, offering: Offering, window: Interval, terms: Terms, now: BusinessInstant
 ) -> list[Interval]:
+    """Return the sessions of an offering that can be booked now and start within a window."""
     if not await people.is_approved(conn, offering.mentor_id):
         return []
     content = offering.content

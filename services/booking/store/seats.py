@@ -44,11 +44,11 @@ WHERE o.state IN ('requested', 'offered', 'held') AND o.expires_at <= $4 AND o.o
 ORDER BY o.order_id
 FOR UPDATE
 """
-TAKEN_PEOPLE = """
-SELECT DISTINCT p.person_id
+TAKEN = """
+SELECT DISTINCT seat.session_id, seat.person_id
 FROM participations AS p
-INNER JOIN unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])
-    AS seat (person_id, starts_at, ends_at)
+INNER JOIN unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
+    AS seat (session_id, person_id, starts_at, ends_at)
     ON p.person_id = seat.person_id
     AND p.during && tstzrange(seat.starts_at, seat.ends_at, '[)')
 WHERE p.active
@@ -65,8 +65,7 @@ WHERE p.person_id = $1 AND p.active AND p.during && tstzrange($2, $3, '[)')
 
 async def insert_seats(conn: Connection, seats: Sequence[Seat]) -> int:
     """Sell the time of the seats as far as it is free; return of how many it was."""
-    sessions = [seat.session_id for seat in seats]
-    return len(await conn.fetch(INSERT_SEATS, sessions, *_columns(seats)))
+    return len(await conn.fetch(INSERT_SEATS, _sessions(seats), *_columns(seats)))
 
 
 async def free_seats(conn: Connection, session_ids: Sequence[SessionId]) -> None:
@@ -84,8 +83,12 @@ async def lock_lapsed_overlaps(
 
 async def taken_people(conn: Connection, seats: Sequence[Seat]) -> set[PersonId]:
     """Return whose time overlaps something sold."""
-    rows = await conn.fetch(TAKEN_PEOPLE, *_columns(seats))
-    return {PersonId(row["person_id"]) for row in rows}
+    return {person_id for _, person_id in await _taken(conn, seats)}
+
+
+async def taken_sessions(conn: Connection, seats: Sequence[Seat]) -> set[SessionId]:
+    """Return the sessions for which somebody's time overlaps something sold."""
+    return {session_id for session_id, _ in await _taken(conn, seats)}
 
 
 async def busy(
@@ -94,6 +97,15 @@ async def busy(
     """Return what of a person's time is sold, without holds that anybody may free."""
     rows = await conn.fetch(BUSY, person_id, during.starts_at, during.ends_at, now)
     return [Interval(row["starts_at"], row["ends_at"]) for row in rows]
+
+
+async def _taken(conn: Connection, seats: Sequence[Seat]) -> list[tuple[SessionId, PersonId]]:
+    rows = await conn.fetch(TAKEN, _sessions(seats), *_columns(seats))
+    return [(SessionId(row["session_id"]), PersonId(row["person_id"])) for row in rows]
+
+
+def _sessions(seats: Sequence[Seat]) -> list[SessionId]:
+    return [seat.session_id for seat in seats]
 
 
 def _columns(seats: Sequence[Seat]) -> tuple[list[PersonId], list[datetime], list[datetime]]:
