@@ -11,6 +11,7 @@ CREATE TABLE calendars (
     zone text,
     fetched_at timestamptz,
     parsed_at timestamptz,
+    refresh_seconds bigint NOT NULL DEFAULT 3600,
     failure text,
     failing_since timestamptz,
     failures bigint NOT NULL DEFAULT 0,
