@@ -20,6 +20,7 @@ from dev.journey import PASSWORD, Purchase, buy, calling, free_slots, in_state
 from dev.made_up import Newcomer, Plan, made_up_person, made_up_plan
 from dev.marketplace import Marketplace, Say
 from services.booking.commands import offerings as booking
+from services.booking.commands.availability import set_availability
 from services.booking.domain.offerings import Offering
 from services.booking.slots import Rules, WeeklyHours
 from services.payments.commands import accounts as payments
@@ -192,7 +193,7 @@ async def _offer(conn: Connection, plan: Plan) -> Offering:
     days = tuple(WeeklyHours(day, OPENS_MINUTE, CLOSES_MINUTE) for day in range(5))
     mentor_id, rules = plan.mentor.person_id, Rules(plan.mentor.zone, days)
     room = f"https://meet.example.com/{mentor_id}"
-    await booking.set_availability(conn, mentor_id, rules, room, version=0)
+    await set_availability(conn, mentor_id, rules, room, version=0)
     return await booking.create_offering(conn, mentor_id, plan.content)
 
 

@@ -10,11 +10,11 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from services.booking.api.surface import after_id, api, cursor_after
+from services.booking.commands.availability import set_availability
 from services.booking.commands.offerings import (
     change_offering,
     create_offering,
     publish,
-    set_availability,
     withdraw,
 )
 from services.booking.domain.availability import Availability, HoursOverlap
@@ -32,6 +32,7 @@ from services.booking.domain.offerings import (
     QuestionsAlike,
 )
 from services.booking.slots import MINUTES_PER_DAY, Rules, WeeklyHours
+from services.booking.store import availability as availability_store
 from services.booking.store import offerings as store
 from shared.auth import Role
 from shared.contracts.booking import CancellationPreset
@@ -277,7 +278,7 @@ async def withdraw_my_offering(
 async def get_my_availability(call: Call) -> Annotated[Versioned, AvailabilityView]:
     """Show one's weekly hours and room link."""
     async with connection(call.pool) as conn:
-        return _availability_reply(await store.read_availability(conn, call.person_id))
+        return _availability_reply(await availability_store.read_availability(conn, call.person_id))
 
 
 @api.put("/v1/me/availability", may=Role.MENTOR, versioned=True, refusals=(HoursOverlap,))

@@ -8,10 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from services.booking.api.surface import InstantUtc, api, terms_of
+from services.booking.commands.slots import find_slots
 from services.booking.domain.offerings import Offering
 from services.booking.domain.terms import Terms
-from services.booking.slots import Interval, free_slots
-from services.booking.store import offerings, people, seats
+from services.booking.slots import Interval
+from services.booking.store import offerings
 from shared.clock import BusinessInstant
 from shared.db import Connection, connection
 from shared.errors import Kind, NotFound, Refusal
@@ -85,13 +86,4 @@ async def free_of(
     conn: Connection, offering: Offering, window: Interval, terms: Terms, now: BusinessInstant
 ) -> list[Interval]:
     """Return the sessions of an offering that can be booked now and start within a window."""
-    if not await people.is_approved(conn, offering.mentor_id):
-        return []
-    content = offering.content
-    availability = await offerings.read_availability(conn, offering.mentor_id)
-    # A session that starts last in the window may run on, with its buffer, beyond it.
-    reach = window.widened(
-        content.buffer_before_minutes, content.minutes + content.buffer_after_minutes
-    )
-    busy = await seats.busy(conn, offering.mentor_id, reach, now)
-    return free_slots(availability.rules, busy, offering.slot_policy(terms), now, window)
+    return await find_slots(conn, offering, window, terms=terms, now=now)

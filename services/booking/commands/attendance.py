@@ -7,7 +7,7 @@ from datetime import datetime
 from services.booking.domain.orders import Order
 from services.booking.domain.sessions import RoomMissing, check_room_is_open
 from services.booking.domain.terms import Terms
-from services.booking.store import attendance, offerings, orders
+from services.booking.store import attendance, availability, orders
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.ids import PersonId, SessionId
@@ -22,11 +22,11 @@ async def join_session(
     """
     order = await _own_session(conn, session_id, person_id)
     check_room_is_open(order.session(session_id), now=now, terms=terms)
-    availability = await offerings.read_availability(conn, order.mentor_id)
-    if availability.room_url is None:
+    room_url = (await availability.read_availability(conn, order.mentor_id)).room_url
+    if room_url is None:
         raise RoomMissing
     await attendance.note_join(conn, session_id, person_id, now)
-    return availability.room_url
+    return room_url
 
 
 async def leave_session(

@@ -1,14 +1,17 @@
 """Selling time: one person's minute once. The database decides; here is how it is asked.
 
 The order of locks is the same for everybody: the mentee's turn, the mentee's own holds in the order
-of ids, the seats in the order of person ids, lapsed holds in the way in the order of ids.
+of ids, the offering if it has caps, the seats in the order of person ids, lapsed holds in the way
+in the order of ids.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.booking.commands.saving import announce, save_order
+from services.booking.commands.slots import busy_elsewhere, respect_caps
 from services.booking.domain.holds import (
     SlotTaken,
     Wish,
@@ -19,10 +22,10 @@ from services.booking.domain.holds import (
     place_order,
     release_hold,
 )
-from services.booking.domain.orders import Change, NotYourPart, Order, OrderState
+from services.booking.domain.orders import Change, NotYourPart, Order, OrderState, Seat
 from services.booking.domain.settlement import confirm
 from services.booking.domain.terms import Terms
-from services.booking.store import offerings, orders, people, seats
+from services.booking.store import availability, offerings, orders, people, seats
 from services.booking.store.openings import mark_openings
 from shared.db import Connection
 from shared.errors import NotFound
@@ -44,18 +47,18 @@ async def hold_slot(
     offering = await offerings.read_offering(conn, offering_id)
     if offering is None:
         raise NotFound
-    availability = await offerings.read_availability(conn, offering.mentor_id)
+    rules = (await availability.read_availability(conn, offering.mentor_id)).rules
     bookable = await people.is_approved(conn, offering.mentor_id)
-    placed = place_order(
-        offering, wish, availability.rules, bookable=bookable, now=now, terms=terms
-    )
+    busy = await busy_elsewhere(conn, offering, [start.starts_at for start in wish.starts])
+    placed = place_order(offering, wish, rules, busy, bookable=bookable, now=now, terms=terms)
     return await take_order(conn, placed, terms=terms, now=now)
 
 
 async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: datetime) -> Order:
     """Keep a new purchase if the time of all its sessions is free, and tell it.
 
-    Raises `SlotTaken`, `TooManyHolds` or `TooManyLapses`.
+    Raises `SlotTaken`, `TooManyHolds`, `TooManyLapses`, or `SlotNotOffered` for lack of room under
+    the caps of the offering.
     """
     order, fact = placed
     await people.take_turn(conn, order.mentee_id)
@@ -63,6 +66,7 @@ async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: dat
     unpaid, lapsed = await orders.count_unpaid(conn, order.mentee_id, now)
     check_open_holds(unpaid, terms)
     check_lapses(lapsed, terms)
+    await respect_caps(conn, order, [each.starts_at for each in order.sessions], now=now)
     await orders.insert_order(conn, order)
     if not await take_time(conn, order, now):
         raise await _why_taken(conn, order)
@@ -78,18 +82,23 @@ async def confirm_free(conn: Connection, order: Order, now: datetime) -> Order:
 
 
 async def take_time(conn: Connection, order: Order, now: datetime) -> bool:
-    """Sell the time of both people to an order; return whether it was free.
+    """Sell the time of both people to all sessions of an order; return whether it was free."""
+    return await take_seats(conn, order.seats(), now)
+
+
+async def take_seats(conn: Connection, wanted: Sequence[Seat], now: datetime) -> bool:
+    """Sell seats, in the order of person ids, all or none; return whether their time was free.
 
     Lapsed holds in the way are expired first: nobody has to wait for a worker. While we wait for
     the lock of one, somebody else may expire it; then nothing is in the way any more.
     """
-    if await _seat_both(conn, order):
+    if await _seat_all(conn, wanted):
         return True
-    lapsed = await seats.lock_lapsed_overlaps(conn, order.seats(), now)
+    lapsed = await seats.lock_lapsed_overlaps(conn, wanted, now)
     for other in await orders.read_orders(conn, lapsed):
         await _expire(conn, other, now)
-    vanished = bool(lapsed) or not await seats.taken_people(conn, order.seats())
-    return vanished and await _seat_both(conn, order)
+    vanished = bool(lapsed) or not await seats.taken_people(conn, wanted)
+    return vanished and await _seat_all(conn, wanted)
 
 
 async def give_up_hold(
@@ -131,14 +140,13 @@ async def _give_up_other_holds(conn: Connection, order: Order, now: datetime) ->
         await save_order(conn, release_hold(other), now=now)
 
 
-async def _seat_both(conn: Connection, order: Order) -> bool:
-    wanted = order.seats()
+async def _seat_all(conn: Connection, wanted: Sequence[Seat]) -> bool:
     try:
         # A savepoint: a seat that is half a sale is gone before anybody waits for it.
         async with conn.transaction():
             if await seats.insert_seats(conn, wanted) < len(wanted):
                 raise _SeatMissing
-            await mark_openings(conn, order.mentor_id, order.mentee_id)
+            await mark_openings(conn, *{seat.person_id for seat in wanted})
     except _SeatMissing:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a mentor does with offerings and weekly hours."""
+"""What a mentor does with offerings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from services.booking.commands.saving import save_offering
-from services.booking.domain.availability import Availability, check_hours
 from services.booking.domain.offerings import (
     Offering,
     OfferingContent,
@@ -16,9 +15,7 @@ from services.booking.domain.offerings import (
     tell_again,
     withdraw_offering,
 )
-from services.booking.slots import Rules
 from services.booking.store import offerings, people
-from services.booking.store.openings import mark_openings
 from shared.clock import BusinessInstant
 from shared.db import Connection
 from shared.errors import NotFound
@@ -73,21 +70,6 @@ async def withdraw(
     """Take one's offering off sale; raises `NotFound` or `OfferingNotPublished`."""
     offering = await _own(conn, offering_id, mentor_id)
     return await save_offering(conn, withdraw_offering(offering), now=now)
-
-
-async def set_availability(
-    conn: Connection, mentor_id: PersonId, rules: Rules, room_url: str, *, version: int
-) -> Availability:
-    """Replace one's hours and room as of the version seen.
-
-    Raises `HoursOverlap` or `VersionOutdated`.
-    """
-    check_hours(rules.weekly)
-    availability = Availability(rules, room_url, version + 1)
-    if not await offerings.save_availability(conn, mentor_id, availability):
-        raise VersionOutdated
-    await mark_openings(conn, mentor_id)
-    return availability
 
 
 async def republish_offerings(conn: Connection, cursor: str | None, now: BusinessInstant) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from services.booking.domain.orders import (
     tell,
 )
 from services.booking.domain.terms import Terms
-from services.booking.slots import Rules, is_offered
+from services.booking.slots import Interval, Rules, is_offered
 from shared.contracts.booking import (
     BookingExpired,
     BookingHeld,
@@ -114,16 +115,23 @@ class Wish:
 
 
 def place_order(
-    offering: Offering, wish: Wish, rules: Rules, *, bookable: bool, now: datetime, terms: Terms
+    offering: Offering,
+    wish: Wish,
+    rules: Rules,
+    busy: Sequence[Interval] = (),
+    *,
+    bookable: bool,
+    now: datetime,
+    terms: Terms,
 ) -> Change:
-    """Return the order, held or requested; whether its time is free is for the database to say.
+    """Return the order, held or requested; whether its time is sold is for the database to say.
 
-    `bookable`: the mentor is approved. Raises `OwnOffering`, `OfferingNotPublished`,
+    `busy`: what the mentor's own calendars say. `bookable`: the mentor is approved. Raises `OwnOffering`, `OfferingNotPublished`,
     `MentorUnavailable`, `PolicyChanged`, `AnswersMissing` or `SlotNotOffered`.
     """
     check_wish(offering, wish, bookable=bookable)
     policy = offering.slot_policy(terms)
-    if not all(is_offered(rules, policy, now, start.starts_at) for start in wish.starts):
+    if not all(is_offered(rules, policy, now, start.starts_at, busy) for start in wish.starts):
         raise SlotNotOffered
     if offering.content.by_request:
         order = draft_order(offering, wish, OrderState.REQUESTED, now=now, terms=terms)

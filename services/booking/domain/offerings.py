@@ -7,7 +7,7 @@ from enum import Enum
 
 from services.booking.domain.cancellation import PRESETS, Policy
 from services.booking.domain.terms import Terms
-from services.booking.slots import SlotPolicy
+from services.booking.slots import Caps, SlotPolicy
 from shared.contracts.booking import (
     CancellationPreset,
     OfferingFact,
@@ -145,6 +145,7 @@ class Offering:
             buffer_after_minutes=content.buffer_after_minutes,
             minimum_notice_minutes=max(content.minimum_notice_minutes, terms.payment_minutes),
             horizon_days=content.horizon_days,
+            caps=Caps(content.daily_cap, content.weekly_cap),
         )
 
 

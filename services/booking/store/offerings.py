@@ -1,4 +1,4 @@
-"""Offerings and availability."""
+"""Offerings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from uuid import UUID
 
 import asyncpg
 
-from services.booking.domain.availability import NOTHING_SET, Availability
 from services.booking.domain.offerings import (
     Offering,
     OfferingContent,
     OfferingState,
     Question,
 )
-from services.booking.slots import Rules, WeeklyHours
+from services.booking.slots import Caps
 from shared.db import Connection
 from shared.ids import OfferingId, PersonId
 
@@ -65,18 +64,10 @@ WHERE version > 0 AND ($1::uuid IS NULL OR offering_id > $1)
 ORDER BY offering_id
 LIMIT $2
 """
-READ_AVAILABILITY = """
-SELECT zone, weekly, room_url, version FROM availability WHERE mentor_id = $1
-"""
-FIRST_AVAILABILITY = """
-INSERT INTO availability (mentor_id, zone, weekly, room_url, version) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (mentor_id) DO NOTHING
-RETURNING version
-"""
-NEXT_AVAILABILITY = """
-UPDATE availability SET zone = $2, weekly = $3, room_url = $4, version = $5
-WHERE mentor_id = $1 AND version = $5 - 1
-RETURNING version
+LOCK_CAPS = """
+SELECT daily_cap, weekly_cap FROM offerings
+WHERE offering_id = $1 AND (daily_cap IS NOT NULL OR weekly_cap IS NOT NULL)
+FOR NO KEY UPDATE
 """
 
 
@@ -138,30 +129,10 @@ async def list_told(conn: Connection, after: UUID | None, limit: int) -> list[Of
     return [OfferingId(row["offering_id"]) for row in rows]
 
 
-async def read_availability(conn: Connection, mentor_id: PersonId) -> Availability:
-    """Return a mentor's hours, or those of somebody who set none."""
-    row = await conn.fetchrow(READ_AVAILABILITY, mentor_id)
-    if row is None:
-        return NOTHING_SET
-    weekly = tuple(WeeklyHours(*hours) for hours in row["weekly"])
-    return Availability(Rules(row["zone"], weekly), row["room_url"], row["version"])
-
-
-async def save_availability(
-    conn: Connection, mentor_id: PersonId, availability: Availability
-) -> bool:
-    """Keep a mentor's hours if the version before is the one kept; return whether it was."""
-    weekly = [[h.weekday, h.starts_minute, h.ends_minute] for h in availability.rules.weekly]
-    statement = FIRST_AVAILABILITY if availability.version == 1 else NEXT_AVAILABILITY
-    saved = await conn.fetchval(
-        statement,
-        mentor_id,
-        availability.rules.zone,
-        weekly,
-        availability.room_url,
-        availability.version,
-    )
-    return saved is not None
+async def lock_caps(conn: Connection, offering_id: OfferingId) -> Caps | None:
+    """Return the caps of an offering that has any, which until the end nobody else may use up."""
+    row = await conn.fetchrow(LOCK_CAPS, offering_id)
+    return Caps(row["daily_cap"], row["weekly_cap"]) if row else None
 
 
 async def _read_all(conn: Connection, found: Sequence[asyncpg.Record]) -> list[Offering]:

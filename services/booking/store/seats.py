@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.booking.domain.availability import SoldTime
 from services.booking.domain.orders import Seat
 from services.booking.slots import Interval
 from shared.db import Connection
-from shared.ids import PersonId, SessionId
+from shared.ids import OfferingId, PersonId, SessionId
 
 INSERT_SEATS = """
 INSERT INTO participations (session_id, person_id, during, active)
@@ -53,8 +54,9 @@ INNER JOIN unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
     AND p.during && tstzrange(seat.starts_at, seat.ends_at, '[)')
 WHERE p.active
 """
-BUSY = """
-SELECT lower(p.during) AS starts_at, upper(p.during) AS ends_at
+SOLD = """
+SELECT s.session_id, o.offering_id, s.starts_at,
+       lower(p.during) AS begins_at, upper(p.during) AS ends_at
 FROM participations AS p
 INNER JOIN sessions AS s ON s.session_id = p.session_id
 INNER JOIN orders AS o ON o.order_id = s.order_id
@@ -91,12 +93,20 @@ async def taken_sessions(conn: Connection, seats: Sequence[Seat]) -> set[Session
     return {session_id for session_id, _ in await _taken(conn, seats)}
 
 
-async def busy(
+async def sold(
     conn: Connection, person_id: PersonId, during: Interval, now: datetime
-) -> list[Interval]:
+) -> list[SoldTime]:
     """Return what of a person's time is sold, without holds that anybody may free."""
-    rows = await conn.fetch(BUSY, person_id, during.starts_at, during.ends_at, now)
-    return [Interval(row["starts_at"], row["ends_at"]) for row in rows]
+    rows = await conn.fetch(SOLD, person_id, during.starts_at, during.ends_at, now)
+    return [
+        SoldTime(
+            SessionId(row["session_id"]),
+            OfferingId(row["offering_id"]),
+            row["starts_at"],
+            Interval(row["begins_at"], row["ends_at"]),
+        )
+        for row in rows
+    ]
 
 
 async def _taken(conn: Connection, seats: Sequence[Seat]) -> list[tuple[SessionId, PersonId]]:
