@@ -89,7 +89,7 @@ class Site:
     def _of(self, owner: str) -> dict[str, str]:
         own = {
             "profiles": self._profiles,
-            "booking": self._keys_address,
+            "booking": self._booking,
             "payments": self._payments,
             "notifications": self._notifications,
             "web": self._web,
@@ -116,6 +116,9 @@ class Site:
             "PROFILES_WEB_URL": self.url("web"),
             "SEAL_PUBLIC_KEY": public_half(seal),
         }
+
+    def _booking(self, owner: str) -> dict[str, str]:
+        return {"BOOKING_WEB_URL": self.url("web")} | self._keys_address(owner)
 
     def _payments(self, owner: str) -> dict[str, str]:
         simulated = {

@@ -17,3 +17,8 @@ EventId = NewType("EventId", UUID)
 def new_id() -> UUID:
     """Return a fresh identifier; later ones sort after earlier ones of the same process."""
     return uuid7()
+
+
+def calendar_uid(session_id: UUID) -> str:
+    """Return the UID by which calendars know a session, in invitations and feeds alike."""
+    return f"{session_id}@mentorium"

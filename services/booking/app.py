@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from services.booking.api import api
-from services.booking.api.surface import TERMS
+from services.booking.api.surface import TERMS, WEB_URL
 from services.booking.commands.offerings import republish_offerings
 from services.booking.config import BookingSettings
 from services.booking.domain.terms import Terms
@@ -48,12 +48,12 @@ def describe() -> Service:
         ears=lambda _running: ears(),
         loops=lambda running: loops(running.pool, running.clock),
         verifier=verifier,
-        wire=partial(_wire, settings.terms()),
+        wire=partial(_wire, settings.terms(), settings.web_url.rstrip("/")),
         cleanup=close_clients,
         gauges=GAUGES,
         tellers={"booking.offerings": republish_offerings},
     )
 
 
-def _wire(terms: Terms, app: web.Application, _running: Running) -> None:
-    app[TERMS] = terms
+def _wire(terms: Terms, web_url: str, app: web.Application, _running: Running) -> None:
+    app[TERMS], app[WEB_URL] = terms, web_url

@@ -18,6 +18,7 @@ class BookingSettings(BaseSettings):
     database_url: str
     migrate_database_url: str | None = None
     jwks_url: str = Field(validation_alias="PROFILES_JWKS_URL")
+    web_url: str = Field(description="Where the web client is, for links in calendars.")
     hold_minutes: int = Field(default=15, ge=1, le=120)
     hold_grace_minutes: int = Field(default=2, ge=0, le=60)
     completion_hours: int = Field(default=24, ge=0, le=24 * 14)

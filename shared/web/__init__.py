@@ -1,6 +1,6 @@
 """The HTTP layer: routes declared with pydantic shapes, OpenAPI 3.1, problem documents."""
 
-from shared.web.api import ANYONE, SIGNED_IN, Api, Call, Reply, Route, Versioned
+from shared.web.api import ANYONE, SIGNED_IN, Api, Call, File, Reply, Route, Versioned
 from shared.web.problems import Problem
 from shared.web.shapes import Body, Page, PageQuery, Query, Text, View, WholeNumber
 
@@ -10,6 +10,7 @@ __all__ = [
     "Api",
     "Body",
     "Call",
+    "File",
     "Page",
     "PageQuery",
     "Problem",

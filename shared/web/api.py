@@ -62,13 +62,11 @@ class VersionOutdated(Refusal):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer that needs more than a shape: a status, headers, or plain bytes."""
+    """An answer that needs more than a shape: a status or headers."""
 
     view: BaseModel | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    content: bytes | None = None
-    content_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,17 @@ class Versioned(Reply):
     """Something that two people may edit, with the version that becomes its ETag."""
 
     version: int
+
+
+@dataclass(frozen=True)
+class File:
+    """Text of another kind than JSON, for programs that ask again and again.
+
+    A handler returns `Annotated[File, media type]`. Its ETag is that of its content, and whoever
+    has it already (If-None-Match) gets 304.
+    """
+
+    content: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,7 @@ class Route:
     body: TypeAdapter[Any] | None
     query: type[BaseModel] | None
     answer: TypeAdapter[Any] | None
+    media_type: str | None
     wants_connection: bool
     wants_raw: bool
 
@@ -193,6 +203,7 @@ class Api:
         def declare(handler: Handler) -> Handler:
             hints = typing.get_type_hints(handler, include_extras=True)
             wanted = {name: hints[name] for name in inspect.signature(handler).parameters}
+            media_type = _media_type(hints.get("return"))
             self.routes.append(
                 Route(
                     method=method,
@@ -212,7 +223,8 @@ class Api:
                     path_types=_path_types(path, wanted),
                     body=TypeAdapter(wanted["body"]) if "body" in wanted else None,
                     query=wanted.get("query"),
-                    answer=_answer(hints.get("return")),
+                    answer=None if media_type else _answer(hints.get("return")),
+                    media_type=media_type,
                     wants_connection="conn" in wanted,
                     wants_raw="raw" in wanted,
                 )
@@ -226,6 +238,11 @@ def _path_types(path: str, hints: Mapping[str, Any]) -> dict[str, type]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     # NewTypes of UUID are classes only at heart.
     return {name: getattr(hints[name], "__supertype__", hints[name]) for name in names}
+
+
+def _media_type(hint: Any) -> str | None:
+    parts = typing.get_args(hint)
+    return parts[1] if parts[:1] == (File,) else None
 
 
 def _answer(hint: Any) -> TypeAdapter[Any] | None:

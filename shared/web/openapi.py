@@ -57,6 +57,11 @@ _HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
+_FILE_TAG: Json = {
+    "description": "Send it back as If-None-Match, and an unchanged file is not sent again.",
+    "required": True,
+    "schema": {"type": "string"},
+}
 _SECURITY = {
     "person": {
         "type": "http",
@@ -198,6 +203,11 @@ def _good(api: Api, route: Route, shape: Json | None, definitions: Json) -> Json
         good["content"] = {JSON_TYPE: {"schema": shape}}
     if links := links_of(route, api, _fields(shape, definitions) if shape else ()):
         good["links"] = links
+    if route.media_type:
+        good["headers"]["ETag"] = _FILE_TAG
+        good["content"] = {route.media_type.split(";")[0]: {"schema": {"type": "string"}}}
+        known = {"description": "You have it already.", "headers": good["headers"]}
+        return {str(route.status): good, "304": known}
     statuses = [route.status] + ([route.or_status] if route.or_status else [])
     return {str(status): good for status in statuses}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from shared.telemetry import (
     traced,
 )
 from shared.web import problems
-from shared.web.api import Api, Call, Reply, Route, Versioned, VersionMissing
+from shared.web.api import Api, Call, File, Reply, Route, Versioned, VersionMissing
 from shared.web.caller import Networks, address_of
 from shared.web.shapes import TextUnusable
 
@@ -153,6 +154,8 @@ def _endpoint(route: Route, around: Surroundings) -> AiohttpHandler:
         except _Shape as shape:
             return problems.of_shape(shape.error, current_trace_id(), where=shape.where)
         answer = await _perform(call, route, arguments, body)
+        if route.media_type and _is_known(request, answer):
+            answer = Answer(304, {"ETag": answer.headers["ETag"]}, b"")
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     return respond
@@ -279,13 +282,13 @@ def _intent(call: Call, route: Route, body: bytes) -> Intent | None:
 
 
 def _encode(route: Route, result: object) -> Answer:
+    if isinstance(result, File):
+        return _encode_file(route, result)
     reply = result if isinstance(result, Reply) else Reply(view=cast("Any", result))
     headers = dict(reply.headers)
     if isinstance(reply, Versioned):
         headers["ETag"] = f'"{reply.version}"'
     status = reply.status or route.status
-    if reply.content is not None:
-        return Answer(status, {**headers, "Content-Type": reply.content_type}, reply.content)
     if reply.view is None:
         return Answer(status, headers, b"")
     headers["Content-Type"] = "application/json; charset=utf-8"
@@ -296,3 +299,20 @@ def _encode(route: Route, result: object) -> Answer:
         else reply.view.model_dump_json(warnings="error").encode()
     )
     return Answer(status, headers, content)
+
+
+def _encode_file(route: Route, file: File) -> Answer:
+    content = file.content.encode()
+    headers = {
+        "Content-Type": str(route.media_type),
+        "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
+        # It may be kept by whoever asked, who then asks whether it is still so.
+        "Cache-Control": "private, no-cache",
+    }
+    return Answer(route.status, headers, content)
+
+
+def _is_known(request: web.Request, answer: Answer) -> bool:
+    """Return whether the sender has this file already (RFC 9110 §13.1.2: compared weakly)."""
+    known = {tag.value for tag in request.if_none_match or ()}
+    return "*" in known or answer.headers["ETag"].strip('"') in known

@@ -264,6 +264,7 @@ async def market(
 ) -> AsyncGenerator[Marketplace]:
     """Give booking on a fresh database, at `NOW`."""
     monkeypatch.setenv("BOOKING_DATABASE_URL", own_database.app_url("booking"))
+    monkeypatch.setenv("BOOKING_WEB_URL", "https://web.test/")
     monkeypatch.setenv("PROFILES_JWKS_URL", "http://profiles.test/.well-known/jwks.json")
     service = describe()
     clock = FixedClock(NOW)

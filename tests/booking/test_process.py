@@ -37,6 +37,7 @@ def environment(own: Database, kafka: KafkaServer, prefix: str) -> dict[str, str
     return os.environ | {
         "BOOKING_DATABASE_URL": own.app_url("booking"),
         "BOOKING_MIGRATE_DATABASE_URL": own.owner_url("booking"),
+        "BOOKING_WEB_URL": "https://web.test",
         "PROFILES_JWKS_URL": "http://127.0.0.1:9/never-answers",
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_TOPIC_PREFIX": prefix,

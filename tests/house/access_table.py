@@ -117,6 +117,13 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/sessions/{session_id}/join": Access(SIGNED_IN, PARTIES),
         "POST /v1/sessions/{session_id}/leave": Access(SIGNED_IN, PARTIES),
         "GET /v1/offerings/{offering_id}/slots": Access(ANYONE, PUBLIC),
+        "GET /v1/offerings/{offering_id}/series": Access(ANYONE, PUBLIC),
+        "POST /v1/series": Access(SIGNED_IN, OWN),
+        "POST /v1/me/calendar-feed": Access(SIGNED_IN, OWN),
+        "GET /v1/me/calendar-feed": Access(SIGNED_IN, OWN),
+        "DELETE /v1/me/calendar-feed": Access(SIGNED_IN, OWN),
+        "GET /v1/feeds/{token}/calendar.ics": Access(ANYONE, PUBLIC),
+        "GET /v1/sessions/{session_id}/calendar.ics": Access(SIGNED_IN, PARTIES),
     },
     "payments": {
         **KIT,

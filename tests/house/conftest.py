@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "PROFILES_WEB_URL": "http://web.test",
     "SEAL_PUBLIC_KEY": public_half(_SEAL),
     "PROFILES_JWKS_URL": "http://profiles.test/.well-known/jwks.json",
+    "BOOKING_WEB_URL": "http://web.test",
     "PAYMENTS_STRIPE_KEY": "sk_test_house",
     "PAYMENTS_STRIPE_BASE_URL": "http://stripe.test",
     "PAYMENTS_STRIPE_WEBHOOK_SECRETS": "whsec_house",

@@ -1,9 +1,28 @@
 """The HTTP API of booking: URLs and shapes; it opens the transaction and holds no rules."""
 
-from services.booking.api import goals, offerings, orders, requests, sessions, slots
+from services.booking.api import (
+    feeds,
+    goals,
+    offerings,
+    orders,
+    requests,
+    series,
+    sessions,
+    slots,
+)
 from services.booking.api.surface import api
 from shared.web.operators import add_operator_routes
 
 add_operator_routes(api)
 
-__all__ = ["api", "goals", "offerings", "orders", "requests", "sessions", "slots"]
+__all__ = [
+    "api",
+    "feeds",
+    "goals",
+    "offerings",
+    "orders",
+    "requests",
+    "series",
+    "sessions",
+    "slots",
+]

@@ -16,6 +16,8 @@ from shared.web.shapes import CursorInvalid
 
 api = Api("Booking")
 TERMS = web.AppKey("terms", Terms)
+WEB_URL = web.AppKey("web_url", str)
+"""Where the web client is, without a slash at the end."""
 
 YEARS = range(2000, 2200)
 """The years an instant may lie in; it leaves room for sums on both sides."""
