@@ -11,6 +11,7 @@ from aiohttp import web
 from services.booking.api import api
 from services.booking.api.surface import TERMS, WEB_URL
 from services.booking.commands.offerings import republish_offerings
+from services.booking.commands.openings import openings_teller
 from services.booking.config import BookingSettings
 from services.booking.domain.terms import Terms
 from services.booking.events import ears
@@ -27,6 +28,7 @@ VERSION = "1.0.0"
 def describe() -> Service:
     """Return the service as the environment sets it up; raises `SettingsMissing`."""
     settings = load(BookingSettings)
+    terms = settings.terms()
     clients: list[aiohttp.ClientSession] = []
 
     async def close_clients() -> None:
@@ -46,12 +48,15 @@ def describe() -> Service:
         migrate_database_url=settings.migrate_database_url,
         api=api,
         ears=lambda _running: ears(),
-        loops=lambda running: loops(running.pool, running.clock),
+        loops=lambda running: loops(running.pool, running.clock, terms),
         verifier=verifier,
-        wire=partial(_wire, settings.terms(), settings.web_url.rstrip("/")),
+        wire=partial(_wire, terms, settings.web_url.rstrip("/")),
         cleanup=close_clients,
         gauges=GAUGES,
-        tellers={"booking.offerings": republish_offerings},
+        tellers={
+            "booking.offerings": republish_offerings,
+            "booking.openings": openings_teller(terms),
+        },
     )
 
 

@@ -1,17 +1,20 @@
-"""What booking does by itself: expire holds, complete sessions, do what operators asked for."""
+"""What booking does by itself: what is due, and keeping what others look at up to date."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
 from services.booking.commands.holds import expire_next_hold
+from services.booking.commands.openings import audit, look_at_next
 from services.booking.commands.orders import ACTIONS, complete_next_session
+from services.booking.domain.terms import Terms
 from shared.clock import BusinessClock
 from shared.db import Connection, Pool, in_transaction
 from shared.deeds import Clerk
 from shared.process import Loop
 
 POLL_SECONDS = 0.3
+AUDIT_POLL_SECONDS = 2.0
 BATCH = 100
 
 Turn = Callable[[Connection], Awaitable[bool]]
@@ -27,11 +30,24 @@ async def complete_sessions(pool: Pool, clock: BusinessClock) -> int:
     return await _repeat(pool, lambda conn: complete_next_session(conn, now=clock.now()))
 
 
-def loops(pool: Pool, clock: BusinessClock) -> Sequence[Loop]:
+async def keep_openings(pool: Pool, clock: BusinessClock, terms: Terms) -> int:
+    """Find the next free start of mentors whose time changed; return of how many."""
+    return await _repeat(pool, lambda conn: look_at_next(conn, terms=terms, now=clock.now()))
+
+
+async def audit_openings(pool: Pool, clock: BusinessClock, terms: Terms) -> int:
+    """Compare a few of the next free starts with the truth; it is never busy."""
+    await in_transaction(pool, lambda conn: audit(conn, terms=terms, now=clock.now()))
+    return 0
+
+
+def loops(pool: Pool, clock: BusinessClock, terms: Terms) -> Sequence[Loop]:
     """Return the loops of the worker."""
     return (
         Loop("expire_holds", lambda: expire_holds(pool, clock), POLL_SECONDS),
         Loop("complete_sessions", lambda: complete_sessions(pool, clock), POLL_SECONDS),
+        Loop("keep_openings", lambda: keep_openings(pool, clock, terms), POLL_SECONDS),
+        Loop("audit_openings", lambda: audit_openings(pool, clock, terms), AUDIT_POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
     )
 

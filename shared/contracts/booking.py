@@ -289,11 +289,14 @@ class OpeningsFact(Fact):
 
     mentor_id: MentorRef
     next_free_at: AwareDatetime | None = Field(
+        default=None,
         description="The first start that can be booked; none within the horizon.",
         examples=["2026-03-06T14:00:00Z"],
     )
     offering_id: OfferingRef | None = Field(
-        description="Of which offering.", examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0ff0"]
+        default=None,
+        description="Of which offering.",
+        examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0ff0"],
     )
 
 

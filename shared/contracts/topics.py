@@ -55,7 +55,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("profiles.messages", "person_id", "profiles", retention_ms=KEEP_SECRETS_MS),
     Topic("booking.offerings", "offering_id", "booking", retold=True),
     Topic("booking.orders", "order_id", "booking"),
-    Topic("booking.openings", "mentor_id", "booking"),
+    Topic("booking.openings", "mentor_id", "booking", retold=True),
     Topic("payments.orders", "order_id", "payments"),
     Topic("payments.accounts", "mentor_id", "payments", retold=True),
     Topic("payments.payouts", "mentor_id", "payments"),

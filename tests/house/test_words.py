@@ -23,8 +23,6 @@ NOT_SPOKEN_YET = {
     "SessionMissed": "no-shows come",
     "ObjectionRaised": "objections come",
     "ObjectionSettled": "objections come",
-    "NextFreeChanged": "openings come",
-    "NextFreeSnapshot": "openings come",
 }
 PAST = re.compile(r"(ed|Held|Withdrawn|Lost|Sent|Written|Paid|Snapshot)$")
 
