@@ -29,6 +29,9 @@ class BookingSettings(BaseSettings):
     request_answer_hours: int = Field(default=48, ge=1, le=24 * 14)
     request_payment_hours: int = Field(default=24, ge=1, le=24 * 14)
     offer_answer_minutes: int = Field(default=120, ge=5, le=24 * 60)
+    moves: int = Field(default=2, ge=0, le=20)
+    move_answer_hours: int = Field(default=48, ge=1, le=24 * 14)
+    absent_after_minutes: int = Field(default=15, ge=1, le=60)
 
     def terms(self) -> Terms:
         """Return the numbers of the business as the rules take them."""
@@ -43,4 +46,7 @@ class BookingSettings(BaseSettings):
             request_answer=timedelta(hours=self.request_answer_hours),
             request_payment=timedelta(hours=self.request_payment_hours),
             offer_answer=timedelta(minutes=self.offer_answer_minutes),
+            moves=self.moves,
+            move_answer=timedelta(hours=self.move_answer_hours),
+            absent_after=timedelta(minutes=self.absent_after_minutes),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.booking.commands.holds import close_hold
+from services.booking.commands.objections import note_release
 from services.booking.commands.orders import settle_payment
 from services.booking.store.openings import mark_openings
 from services.booking.store.people import note_account, note_person
@@ -12,6 +13,7 @@ from shared.contracts.payments import (
     AccountFact,
     AccountSnapshot,
     CheckoutClosed,
+    EarningsReleased,
     MoneyFact,
     PaymentSucceeded,
 )
@@ -26,7 +28,7 @@ from shared.contracts.profiles import (
     PersonVerified,
 )
 from shared.db import Connection
-from shared.ids import OrderId, PersonId
+from shared.ids import OrderId, PersonId, SessionId
 from shared.inbox import Ears, Heard
 from shared.log import logger
 
@@ -53,6 +55,7 @@ def ears() -> Ears:
         listening.on(kind)(hear_account)
     listening.on(PaymentSucceeded)(hear_payment)
     listening.on(CheckoutClosed)(hear_checkout_closed)
+    listening.on(EarningsReleased)(hear_release)
     return listening
 
 
@@ -77,6 +80,14 @@ async def hear_checkout_closed(conn: Connection, heard: Heard[CheckoutClosed]) -
     """Give back the time of a hold at once: nobody can pay for it any more."""
     order = await close_hold(conn, OrderId(heard.fact.order_id), now=heard.now)
     _warn_if_unknown(order, heard.fact)
+
+
+async def hear_release(conn: Connection, heard: Heard[EarningsReleased]) -> None:
+    """Take no more objections to a session whose money is out of our hands."""
+    fact = heard.fact
+    session_id = SessionId(fact.session_id) if fact.session_id else None
+    order = await note_release(conn, OrderId(fact.order_id), session_id, now=heard.now)
+    _warn_if_unknown(order, fact)
 
 
 def _warn_if_unknown(order: object, fact: MoneyFact) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from services.booking.commands.holds import expire_next_hold
+from services.booking.commands.moves import lapse_next_move
 from services.booking.commands.openings import audit, look_at_next
 from services.booking.commands.orders import ACTIONS, complete_next_session
 from services.booking.domain.terms import Terms
@@ -30,6 +31,11 @@ async def complete_sessions(pool: Pool, clock: BusinessClock) -> int:
     return await _repeat(pool, lambda conn: complete_next_session(conn, now=clock.now()))
 
 
+async def lapse_moves(pool: Pool, clock: BusinessClock) -> int:
+    """End proposed moves that nobody answered, the oldest first; return how many."""
+    return await _repeat(pool, lambda conn: lapse_next_move(conn, now=clock.now()))
+
+
 async def keep_openings(pool: Pool, clock: BusinessClock, terms: Terms) -> int:
     """Find the next free start of mentors whose time changed; return of how many."""
     return await _repeat(pool, lambda conn: look_at_next(conn, terms=terms, now=clock.now()))
@@ -46,6 +52,7 @@ def loops(pool: Pool, clock: BusinessClock, terms: Terms) -> Sequence[Loop]:
     return (
         Loop("expire_holds", lambda: expire_holds(pool, clock), POLL_SECONDS),
         Loop("complete_sessions", lambda: complete_sessions(pool, clock), POLL_SECONDS),
+        Loop("lapse_moves", lambda: lapse_moves(pool, clock), POLL_SECONDS),
         Loop("keep_openings", lambda: keep_openings(pool, clock, terms), POLL_SECONDS),
         Loop("audit_openings", lambda: audit_openings(pool, clock, terms), AUDIT_POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),

@@ -88,6 +88,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.RefundFailed: {
         "notifications": "Tells the mentee that the bank sent it back, and what comes next."
     },
+    payments.EarningsReleased: {"booking": "Takes no more objections to the session."},
     payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},
     payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountChanged: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
@@ -101,7 +102,6 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
 
 UNREAD: Mapping[type[Fact], str] = {
     payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
-    payments.EarningsReleased: "The mentor is told at the transfer that follows.",
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
     **dict.fromkeys(
         (

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from services.booking.domain.allowed import can
 from services.booking.domain.holds import end_hold, expire, release_hold
 from services.booking.domain.orders import Change, Order, OrderState
 from services.booking.domain.requests import accept, decline
-from services.booking.domain.sessions import CallOff, can, cancel, complete
+from services.booking.domain.sessions import CallOff, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
 from services.booking.domain.terms import Terms
 from shared.contracts.booking import LostReason

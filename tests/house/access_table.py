@@ -46,6 +46,11 @@ OFFERING = {
     "price_minor": 12_000,
     "currency": "USD",
 }
+MOVE = {
+    "starts_at": "2026-03-06T15:00:00Z",
+    "shown_immediate": True,
+    "shown_refundable_after": True,
+}
 REVIEW = {"rating": 5, "text": "Good."}
 
 KIT = {
@@ -102,6 +107,8 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/me/offerings/{offering_id}/withdraw": Access(MENTOR, PARTIES),
         "GET /v1/me/availability": Access(MENTOR, OWN),
         "PUT /v1/me/availability": Access(MENTOR, OWN),
+        "GET /v1/holidays/countries": Access(MENTOR, PUBLIC),
+        "GET /v1/holidays": Access(MENTOR, PUBLIC),
         "GET /v1/mentors/{mentor_id}/offerings": Access(ANYONE, PUBLIC),
         "GET /v1/offerings/{offering_id}": Access(ANYONE, PUBLIC),
         "POST /v1/orders": Access(SIGNED_IN, OWN),
@@ -114,6 +121,15 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/orders/{order_id}/complete": Access(SIGNED_IN, PARTIES, {}),
         "POST /v1/orders/{order_id}/accept": Access(SIGNED_IN, PARTIES),
         "POST /v1/orders/{order_id}/decline": Access(SIGNED_IN, PARTIES, {}),
+        "GET /v1/orders/{order_id}/move-preview": Access(SIGNED_IN, PARTIES),
+        "POST /v1/orders/{order_id}/move": Access(SIGNED_IN, PARTIES, MOVE),
+        "POST /v1/orders/{order_id}/move/accept": Access(SIGNED_IN, PARTIES, {}),
+        "POST /v1/orders/{order_id}/move/decline": Access(SIGNED_IN, PARTIES, {}),
+        "POST /v1/orders/{order_id}/report-absence": Access(SIGNED_IN, PARTIES, {}),
+        "POST /v1/orders/{order_id}/object": Access(SIGNED_IN, PARTIES, {"reason": "Short."}),
+        "GET /v1/operator/objections": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/orders/{order_id}/settle-objection": Access(OPERATOR, OPERATORS),
+        "GET /v1/sessions/{session_id}/attendance": Access(SIGNED_IN, PARTIES),
         "POST /v1/sessions/{session_id}/join": Access(SIGNED_IN, PARTIES),
         "POST /v1/sessions/{session_id}/leave": Access(SIGNED_IN, PARTIES),
         "GET /v1/offerings/{offering_id}/slots": Access(ANYONE, PUBLIC),

@@ -17,12 +17,6 @@ SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NOT_SPOKEN_YET = {
     "ContactErased": "readers obey it; accounts cannot be erased yet",
     "WaitlistOffered": "waitlists come",
-    "MoveProposed": "moves come",
-    "MoveDeclined": "moves come",
-    "SessionMoved": "moves come",
-    "SessionMissed": "no-shows come",
-    "ObjectionRaised": "objections come",
-    "ObjectionSettled": "objections come",
 }
 PAST = re.compile(r"(ed|Held|Withdrawn|Lost|Sent|Written|Paid|Snapshot)$")
 

@@ -1,10 +1,13 @@
 """The HTTP API of booking: URLs and shapes; it opens the transaction and holds no rules."""
 
 from services.booking.api import (
+    availability,
     feeds,
     goals,
+    moves,
     offerings,
     orders,
+    outcomes,
     requests,
     series,
     sessions,
@@ -17,10 +20,13 @@ add_operator_routes(api)
 
 __all__ = [
     "api",
+    "availability",
     "feeds",
     "goals",
+    "moves",
     "offerings",
     "orders",
+    "outcomes",
     "requests",
     "series",
     "sessions",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from services.booking.api.offerings import PolicyView
 from services.booking.api.surface import (
     BasisPoints,
     InstantUtc,
@@ -16,6 +15,7 @@ from services.booking.api.surface import (
     cursor_after,
     terms_of,
 )
+from services.booking.api.views import AnswerShape, OrderView, reply, view_of
 from services.booking.commands.holds import give_up_hold, hold_slot
 from services.booking.commands.orders import cancel_order, complete_order, side_of
 from services.booking.domain.holds import (
@@ -32,14 +32,12 @@ from services.booking.domain.holds import (
 )
 from services.booking.domain.offerings import QUESTIONS_AT_MOST, OfferingNotPublished
 from services.booking.domain.orders import (
-    UNANSWERED,
     Answer,
     NotConfirmed,
     NotHeld,
     NotYourPart,
     Order,
     OrderState,
-    Session,
     SessionUnnamed,
 )
 from services.booking.domain.sessions import (
@@ -49,7 +47,6 @@ from services.booking.domain.sessions import (
     ReasonMissing,
     SessionBegun,
     ShareNotYours,
-    can,
     preview,
 )
 from services.booking.store import orders as store
@@ -70,13 +67,6 @@ class AcceptedPolicy(Body):
 
     preset: CancellationPreset
     policy_version: Annotated[WholeNumber, Field(ge=1, le=POLICY_VERSION_LARGEST)]
-
-
-class AnswerShape(Body):
-    """What a mentee answers to a question of the offering, by its words."""
-
-    question: Annotated[Text, Field(max_length=300)]
-    answer: Annotated[Text, Field(max_length=2_000)]
 
 
 class HoldBody(Body):
@@ -102,52 +92,6 @@ class CancelBody(SessionBody):
     reason: Reason | None = None
     shown_refund_basis_points: BasisPoints | None = None
     refund_basis_points: BasisPoints | None = None
-
-
-class CanView(View):
-    """What the viewer may do with the order now."""
-
-    cancel: bool
-    complete: bool
-    join: bool
-
-
-class SessionView(View):
-    """One session of a purchase as somebody it concerns sees it."""
-
-    session_id: SessionId
-    state: OrderState
-    starts_at: InstantUtc
-    ends_at: InstantUtc
-    price_minor: int
-    cancelled_by: Party | None
-    cancel_reason: str | None
-    refund_basis_points: int | None
-    completed_at: InstantUtc | None
-    missed_by: Party | None
-    can: CanView
-
-
-class OrderView(SessionView):
-    """A purchase as somebody it concerns sees it; `version` is its ETag.
-
-    What it says of one session is about the next one, or the first when none is ahead; `state` and
-    `price_minor` are those of the whole purchase, and `sessions` has all of them.
-    """
-
-    order_id: OrderId
-    offering_id: OfferingId
-    title: str
-    mentor_id: PersonId
-    mentee_id: PersonId
-    hold_until: InstantUtc
-    answer_by: InstantUtc | None
-    currency: str
-    policy: PolicyView
-    answers: list[AnswerShape]
-    lost_reason: str | None
-    version: int
-    sessions: list[SessionView]
 
 
 class PreviewView(View):
@@ -317,53 +261,9 @@ def named(given: SessionBody | SessionQuery) -> SessionId | None:
     return SessionId(given.session_id) if given.session_id else None
 
 
-def reply(order: Order, call: Call) -> Versioned:
-    """Return an order as the caller sees it, with its ETag."""
-    return Versioned(view=_view(order, call), version=order.version)
-
-
 def _page(found: list[Order], call: Call, limit: int) -> Page[OrderView]:
     last = found[-1].order_id if found else None
     return Page(
-        items=[_view(order, call) for order in found],
+        items=[view_of(order, call) for order in found],
         next_cursor=cursor_after(found, last, limit),
     )
-
-
-def _view(order: Order, call: Call) -> OrderView:
-    side = side_of(order, call.who)
-    shown: dict[str, Any] = _shown(order.lead, side, call)
-    shown |= {"state": order.state, "price_minor": order.price_minor}
-    return OrderView(
-        **shown,
-        order_id=order.order_id,
-        offering_id=order.offering_id,
-        title=order.title,
-        mentor_id=order.mentor_id,
-        mentee_id=order.mentee_id,
-        hold_until=order.hold_until,
-        answer_by=order.expires_at if order.state in UNANSWERED else None,
-        currency=order.currency,
-        policy=PolicyView.model_validate(order.policy, from_attributes=True),
-        answers=[AnswerShape(question=a.question, answer=a.answer) for a in order.answers],
-        lost_reason=order.lost_reason,
-        version=order.version,
-        sessions=[SessionView(**_shown(session, side, call)) for session in order.sessions],
-    )
-
-
-def _shown(session: Session, side: Party, call: Call) -> dict[str, Any]:
-    allowed = can(session, side, now=call.now, terms=terms_of(call))
-    return {
-        "session_id": session.session_id,
-        "state": session.state,
-        "starts_at": session.starts_at,
-        "ends_at": session.ends_at,
-        "price_minor": session.price_minor,
-        "cancelled_by": session.cancelled_by,
-        "cancel_reason": session.cancel_reason,
-        "refund_basis_points": session.refund_basis_points,
-        "completed_at": session.completed_at,
-        "missed_by": session.missed_by,
-        "can": CanView.model_validate(allowed, from_attributes=True),
-    }

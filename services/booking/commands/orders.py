@@ -7,10 +7,11 @@ from uuid import UUID
 
 from services.booking.commands.holds import take_time
 from services.booking.commands.saving import save_order
+from services.booking.domain.absence import end_by_itself
 from services.booking.domain.orders import NotYourPart, Order, OrderState, Session
 from services.booking.domain.sessions import CallOff, ReasonMissing, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
-from services.booking.store import orders, people
+from services.booking.store import attendance, orders, people
 from shared.auth import Principal, Role
 from shared.clock import BusinessInstant
 from shared.contracts.common import Party
@@ -98,7 +99,7 @@ async def complete_order(
 
 
 async def complete_next_session(conn: Connection, *, now: datetime) -> bool:
-    """Complete the session that is due first; return whether there was one."""
+    """End the session that is due first, as its record shows; return whether there was one."""
     found = await orders.next_to_complete(conn, now)
     if found is None:
         return False
@@ -107,7 +108,8 @@ async def complete_next_session(conn: Connection, *, now: datetime) -> bool:
     session = order.session(session_id)
     # Somebody else may have been faster between our look and our lock.
     if session.state is OrderState.CONFIRMED and session.completes_at <= now:
-        await save_order(conn, complete(order, session, "system", now=now), now=now)
+        visits = await attendance.read_visits(conn, order, session_id)
+        await save_order(conn, end_by_itself(order, session, visits, now=now), now=now)
     return True
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from services.booking.domain.cancellation import Policy
 from services.booking.slots import Interval
@@ -94,6 +94,17 @@ class Seat:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A time to which one side asks to move a session; it lapses at `answer_by`."""
+
+    by: Party
+    starts_at: datetime
+    ends_at: datetime
+    answer_by: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Objection:
     """What one side says against a session, until an operator decides."""
 
@@ -127,9 +138,10 @@ class Session:
     refund_basis_points: int | None = None
     completed_by: Party | None = None
     completed_at: datetime | None = None
-    missed_by: Party | None = None
+    missed_by: Literal["mentee", "mentor"] | None = None
     objection: Objection | None = None
     released_at: datetime | None = None
+    proposal: Proposal | None = None
 
     @property
     def blocks_time(self) -> bool:
@@ -258,6 +270,8 @@ def change_session(
 ) -> Change:
     """Return the order with one session changed, one version on, and the fact saying so."""
     new = replace(session, **fields)
+    if new.state is not OrderState.CONFIRMED:
+        new = replace(new, proposal=None)
     sessions = sorted(
         (new if each.session_id == new.session_id else each for each in order.sessions),
         key=lambda each: each.starts_at,

@@ -163,27 +163,6 @@ def check_room_is_open(session: Session, *, now: datetime, terms: Terms) -> None
         raise TooLate
 
 
-@dataclass(frozen=True)
-class Can:
-    """What a viewer may do with a session now."""
-
-    cancel: bool
-    complete: bool
-    join: bool
-
-
-def can(session: Session, by: Party, *, now: datetime, terms: Terms) -> Can:
-    """Return what one side may do now."""
-    confirmed = session.state is OrderState.CONFIRMED
-    begun = now >= session.starts_at
-    opens, closes = session.starts_at - terms.join_early, session.ends_at + terms.join_late
-    return Can(
-        cancel=(confirmed and (by == "operator" or not begun)) or session.state is OrderState.HELD,
-        complete=confirmed and by == "mentee" and now >= session.ends_at,
-        join=confirmed and by in ("mentee", "mentor") and opens <= now < closes,
-    )
-
-
 def _agreed_share(
     order: Order, session: Session, by: Party, call_off: CallOff, now: datetime
 ) -> int:

@@ -14,7 +14,9 @@ class Terms:
     itself `completion_delay` after its end. Its room opens `join_early` before the start and closes
     `join_late` after the end. One person has `open_holds` holds at the same time at most, and lets
     `lapses_a_day` of them lapse. A mentor answers a request within `request_answer`, and the mentee
-    then pays within `request_payment`; a slot from the waitlist is kept for `offer_answer`.
+    then pays within `request_payment`; a slot from the waitlist is kept for `offer_answer`. Each
+    side moves a session `moves` times at most, and answers what the other proposes within
+    `move_answer`. Whoever is not in the room `absent_after` the start can be reported.
     """
 
     hold: timedelta = timedelta(minutes=15)
@@ -27,6 +29,9 @@ class Terms:
     request_answer: timedelta = timedelta(hours=48)
     request_payment: timedelta = timedelta(hours=24)
     offer_answer: timedelta = timedelta(hours=2)
+    moves: int = 2
+    move_answer: timedelta = timedelta(hours=48)
+    absent_after: timedelta = timedelta(minutes=15)
 
     @property
     def payment_minutes(self) -> int:

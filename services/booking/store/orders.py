@@ -6,13 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.booking.domain.cancellation import Policy, Step
-from services.booking.domain.orders import Answer, Objection, Order, OrderState, Session
+from services.booking.domain.orders import Answer, Order, OrderState, Session
+from services.booking.store.as_json import (
+    objection_as_json,
+    objection_from,
+    policy_as_json,
+    policy_from,
+    proposal_as_json,
+    proposal_from,
+)
 from shared.db import Connection
 from shared.ids import OfferingId, OrderId, PersonId, SessionId
 
@@ -36,15 +42,18 @@ INSERT_SESSION = """
 INSERT INTO sessions (
     session_id, order_id, starts_at, ends_at, price_minor, state, completes_at, calendar_sequence,
     mentee_moves, mentor_moves, refund_closed, cancelled_by, cancel_reason, refund_basis_points,
-    completed_by, completed_at, missed_by, objection, released_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+    completed_by, completed_at, missed_by, objection, released_at, proposal, proposal_until
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+)
 """
 UPDATE_SESSION = """
 UPDATE sessions SET
     starts_at = $3, ends_at = $4, price_minor = $5, state = $6, completes_at = $7,
     calendar_sequence = $8, mentee_moves = $9, mentor_moves = $10, refund_closed = $11,
     cancelled_by = $12, cancel_reason = $13, refund_basis_points = $14, completed_by = $15,
-    completed_at = $16, missed_by = $17, objection = $18, released_at = $19
+    completed_at = $16, missed_by = $17, objection = $18, released_at = $19, proposal = $20,
+    proposal_until = $21
 WHERE session_id = $1 AND order_id = $2
 """
 READ_ORDERS = """
@@ -55,7 +64,7 @@ SELECT o.order_id, o.offering_id, o.offering_revision, o.mentor_id, o.mentee_id,
        s.session_id, s.starts_at, s.ends_at, s.price_minor, s.state, s.completes_at,
        s.calendar_sequence, s.mentee_moves, s.mentor_moves, s.refund_closed, s.cancelled_by,
        s.cancel_reason, s.refund_basis_points, s.completed_by, s.completed_at, s.missed_by,
-       s.objection, s.released_at
+       s.objection, s.released_at, s.proposal, s.proposal_until
 FROM orders AS o
 INNER JOIN sessions AS s ON s.order_id = o.order_id
 WHERE o.order_id = ANY($1::uuid[])
@@ -137,7 +146,7 @@ async def insert_order(conn: Connection, order: Order) -> None:
         order.minimum_notice_minutes,
         order.price_minor,
         order.currency,
-        _policy_as_json(order.policy),
+        policy_as_json(order.policy),
         [[answer.question, answer.answer] for answer in order.answers],
         order.state.value,
         order.hold_until,
@@ -242,19 +251,6 @@ async def list_all(
     return await read_orders(conn, [row["order_id"] for row in rows])
 
 
-def _policy_as_json(policy: Policy) -> dict[str, Any]:
-    return {
-        "preset": policy.preset,
-        "policy_version": policy.policy_version,
-        "steps": [[step.hours_before, step.refund_basis_points] for step in policy.steps],
-    }
-
-
-def _policy(kept: dict[str, Any]) -> Policy:
-    steps = tuple(Step(*step) for step in kept["steps"])
-    return Policy(kept["preset"], kept["policy_version"], steps)
-
-
 def _order(rows: Sequence[asyncpg.Record]) -> Order:
     first = rows[0]
     return Order(
@@ -269,7 +265,7 @@ def _order(rows: Sequence[asyncpg.Record]) -> Order:
         minimum_notice_minutes=first["minimum_notice_minutes"],
         price_minor=first["whole_price_minor"],
         currency=first["currency"],
-        policy=_policy(first["policy"]),
+        policy=policy_from(first["policy"]),
         hold_until=first["hold_until"],
         expires_at=first["expires_at"],
         sessions=tuple(_session(row) for row in rows),
@@ -299,8 +295,9 @@ def _session(row: asyncpg.Record) -> Session:
         completed_by=row["completed_by"],
         completed_at=row["completed_at"],
         missed_by=row["missed_by"],
-        objection=_objection(row["objection"]),
+        objection=objection_from(row["objection"]),
         released_at=row["released_at"],
+        proposal=proposal_from(row["proposal"], row["proposal_until"]),
     )
 
 
@@ -325,30 +322,8 @@ async def _keep_sessions(conn: Connection, statement: str, order: Order) -> None
             session.completed_by,
             session.completed_at,
             session.missed_by,
-            _objection_as_json(session.objection),
+            objection_as_json(session.objection),
             session.released_at,
+            proposal_as_json(session.proposal),
+            session.proposal and session.proposal.answer_by,
         )
-
-
-def _objection_as_json(objection: Objection | None) -> dict[str, Any] | None:
-    if objection is None:
-        return None
-    settled = objection.settled_at
-    return {
-        "by": objection.by,
-        "reason": objection.reason,
-        "raised_at": objection.raised_at.isoformat(),
-        "settled_at": settled.isoformat() if settled else None,
-    }
-
-
-def _objection(kept: dict[str, Any] | None) -> Objection | None:
-    if kept is None:
-        return None
-    settled = kept["settled_at"]
-    return Objection(
-        kept["by"],
-        kept["reason"],
-        datetime.fromisoformat(kept["raised_at"]),
-        datetime.fromisoformat(settled) if settled else None,
-    )
