@@ -101,10 +101,6 @@ def _event(entry: Entry, web_url: str) -> Iterator[str]:
     yield "END:VEVENT"
 
 
-def _wall(event: Component, name: str) -> date:
-    return cast("date", cast("vDDDTypes", event[name]).dt)
-
-
 def _instant(instant: datetime) -> str:
     return f"{instant:%Y%m%dT%H%M%SZ}"
 
