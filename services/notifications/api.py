@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from services.notifications import store
 from services.notifications.domain.letters import Sender, feed_words
-from services.notifications.store import FeedItem
+from services.notifications.store import messages
+from services.notifications.store.messages import FeedItem
 from shared.db import Connection
 from shared.web import SIGNED_IN, Api, Body, Call, Page, PageQuery, View
 from shared.web.operators import add_operator_routes
@@ -47,7 +47,7 @@ def make_api(sender: Sender) -> Api:
     @api.get("/v1/me/feed", may=SIGNED_IN)
     async def list_feed(call: Call, query: PageQuery, conn: Connection) -> Page[FeedItemView]:
         """List what happened, latest first, in the words of the signed-in person."""
-        found = await store.feed_page(
+        found = await messages.feed_page(
             conn, call.person_id, after=_after(query), limit=query.limit + 1, now=call.now
         )
         shown = found[: query.limit]
@@ -63,13 +63,13 @@ def make_api(sender: Sender) -> Api:
     @api.post("/v1/me/feed/read", may=SIGNED_IN, status=200)
     async def read_feed(call: Call, body: ReadUpTo, conn: Connection) -> UnreadView:
         """Mark the feed as read up to an instant; doing it again changes nothing."""
-        await store.read_feed(conn, call.person_id, up_to=body.up_to, now=call.now)
-        return UnreadView(unread=await store.count_unread(conn, call.person_id))
+        await messages.read_feed(conn, call.person_id, up_to=body.up_to, now=call.now)
+        return UnreadView(unread=await messages.count_unread(conn, call.person_id))
 
     @api.get("/v1/me/feed/unread", may=SIGNED_IN)
     async def count_unread(call: Call, conn: Connection) -> UnreadView:
         """Count what is unread."""
-        return UnreadView(unread=await store.count_unread(conn, call.person_id))
+        return UnreadView(unread=await messages.count_unread(conn, call.person_id))
 
     add_operator_routes(api)
     return api

@@ -13,7 +13,7 @@ from services.notifications.config import Settings
 from services.notifications.domain.letters import Sender
 from services.notifications.events import hear
 from services.notifications.gateway import MailServer
-from services.notifications.store import GAUGES
+from services.notifications.store.gauges import GAUGES
 from services.notifications.workers import Postman, loops
 from shared.auth import Verifier, keys_from
 from shared.config import load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.notifications import commands
+from services.notifications.commands import orders, people, planning, sessions
 from services.notifications.domain.messages import Contact
 from shared.contracts import booking, payments, profiles
 from shared.contracts import sealed as contents
@@ -26,7 +26,10 @@ def hear(seal_private_key: str) -> Ears:
     _hear_contacts(ears, seal_private_key)
     _hear_people(ears)
     _hear_reviews(ears)
+    _hear_requests(ears)
     _hear_orders(ears)
+    _hear_moves(ears)
+    _hear_outcomes(ears)
     _hear_money(ears)
     _hear_accounts(ears)
     return ears
@@ -39,16 +42,16 @@ def _hear_contacts(ears: Ears, seal_private_key: str) -> None:
         if opened.person_id != heard.fact.person_id:
             raise SealBroken("the sealed contact is another person's")
         contact = Contact(opened.person_id, opened.name, opened.email, opened.locale, opened.zone)
-        await commands.learn_contact(conn, contact, version=heard.fact.version)
+        await people.learn_contact(conn, contact, version=heard.fact.version)
 
     @ears.on(profiles.ContactErased)
     async def erase(conn: Connection, heard: Heard[profiles.ContactErased]) -> None:
         person_id, version = heard.fact.person_id, heard.fact.version
-        await commands.erase_contact(conn, person_id, version=version, now=heard.now)
+        await people.erase_contact(conn, person_id, version=version, now=heard.now)
 
     @ears.on(profiles.MessageSealed)
     async def plan(conn: Connection, heard: Heard[profiles.MessageSealed]) -> None:
-        await commands.plan_one_time_message(conn, heard.fact, at=heard.happened_at)
+        await planning.plan_one_time_message(conn, heard.fact, at=heard.happened_at)
 
 
 def _hear_people(ears: Ears) -> None:
@@ -57,13 +60,13 @@ def _hear_people(ears: Ears) -> None:
 
     @ears.on(profiles.MentorApproved)
     async def approved(conn: Connection, heard: Heard[profiles.MentorApproved]) -> None:
-        await commands.follow_mentor(
+        await people.follow_mentor(
             conn, heard.fact, at=heard.happened_at, kind="mentor_approved", reason=None
         )
 
     @ears.on(profiles.MentorChangesRequested)
     async def changes(conn: Connection, heard: Heard[profiles.MentorChangesRequested]) -> None:
-        await commands.follow_mentor(
+        await people.follow_mentor(
             conn,
             heard.fact,
             at=heard.happened_at,
@@ -73,7 +76,7 @@ def _hear_people(ears: Ears) -> None:
 
     @ears.on(profiles.MentorSuspended)
     async def suspended(conn: Connection, heard: Heard[profiles.MentorSuspended]) -> None:
-        await commands.follow_mentor(
+        await people.follow_mentor(
             conn,
             heard.fact,
             at=heard.happened_at,
@@ -83,43 +86,93 @@ def _hear_people(ears: Ears) -> None:
 
 
 async def _follow_quietly(conn: Connection, heard: Heard[profiles.PersonFact]) -> None:
-    await commands.follow_mentor(conn, heard.fact, at=heard.happened_at, kind=None, reason=None)
+    await people.follow_mentor(conn, heard.fact, at=heard.happened_at, kind=None, reason=None)
 
 
 def _hear_reviews(ears: Ears) -> None:
     @ears.on(profiles.ReviewWritten)
     async def written(conn: Connection, heard: Heard[profiles.ReviewWritten]) -> None:
-        await commands.note_review(conn, heard.fact, by=heard.fact.by)
+        await orders.note_review(conn, heard.fact, by=heard.fact.by)
 
     @ears.on(profiles.ReviewsPublished)
     async def published(conn: Connection, heard: Heard[profiles.ReviewsPublished]) -> None:
-        await commands.tell_of_reviews(conn, heard.fact, at=heard.happened_at)
+        await orders.tell_of_reviews(conn, heard.fact, at=heard.happened_at)
+
+
+def _hear_requests(ears: Ears) -> None:
+    @ears.on(booking.BookingRequested)
+    async def requested(conn: Connection, heard: Heard[booking.BookingRequested]) -> None:
+        await orders.open_request(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.RequestDeclined)
+    async def declined(conn: Connection, heard: Heard[booking.RequestDeclined]) -> None:
+        await orders.decline_request(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.RequestLapsed)
+    async def lapsed(conn: Connection, heard: Heard[booking.RequestLapsed]) -> None:
+        await orders.lapse_request(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.WaitlistOffered)
+    async def offered(conn: Connection, heard: Heard[booking.WaitlistOffered]) -> None:
+        await orders.offer_slot(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.WaitlistOfferEnded)
+    async def not_taken(conn: Connection, heard: Heard[booking.WaitlistOfferEnded]) -> None:
+        await orders.end_offer(conn, heard.fact, at=heard.happened_at)
 
 
 def _hear_orders(ears: Ears) -> None:
     @ears.on(booking.BookingHeld)
     async def held(conn: Connection, heard: Heard[booking.BookingHeld]) -> None:
-        await commands.open_session(conn, heard.fact)
+        await orders.hold_order(conn, heard.fact, at=heard.happened_at)
 
     @ears.on(booking.BookingConfirmed)
     async def confirmed(conn: Connection, heard: Heard[booking.BookingConfirmed]) -> None:
-        await commands.confirm_session(conn, heard.fact, at=heard.happened_at)
+        await orders.confirm_order(conn, heard.fact, at=heard.happened_at)
 
     @ears.on(booking.BookingExpired)
     async def expired(conn: Connection, heard: Heard[booking.BookingExpired]) -> None:
-        await commands.expire_session(conn, heard.fact)
+        await orders.expire_order(conn, heard.fact)
 
     @ears.on(booking.BookingLost)
     async def lost(conn: Connection, heard: Heard[booking.BookingLost]) -> None:
-        await commands.lose_session(conn, heard.fact, at=heard.happened_at)
+        await orders.lose_order(conn, heard.fact, at=heard.happened_at)
 
+
+def _hear_moves(ears: Ears) -> None:
+    @ears.on(booking.MoveProposed)
+    async def proposed(conn: Connection, heard: Heard[booking.MoveProposed]) -> None:
+        await sessions.propose_move(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.MoveDeclined)
+    async def declined(conn: Connection, heard: Heard[booking.MoveDeclined]) -> None:
+        await sessions.decline_move(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.SessionMoved)
+    async def moved(conn: Connection, heard: Heard[booking.SessionMoved]) -> None:
+        await sessions.move_session(conn, heard.fact, at=heard.happened_at)
+
+
+def _hear_outcomes(ears: Ears) -> None:
     @ears.on(booking.BookingCancelled)
     async def cancelled(conn: Connection, heard: Heard[booking.BookingCancelled]) -> None:
-        await commands.cancel_session(conn, heard.fact, at=heard.happened_at)
+        await sessions.cancel_session(conn, heard.fact, at=heard.happened_at)
 
     @ears.on(booking.SessionCompleted)
     async def completed(conn: Connection, heard: Heard[booking.SessionCompleted]) -> None:
-        await commands.complete_session(conn, heard.fact, at=heard.happened_at)
+        await sessions.complete_session(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.SessionMissed)
+    async def missed(conn: Connection, heard: Heard[booking.SessionMissed]) -> None:
+        await sessions.miss_session(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.ObjectionRaised)
+    async def raised(conn: Connection, heard: Heard[booking.ObjectionRaised]) -> None:
+        await sessions.raise_objection(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(booking.ObjectionSettled)
+    async def settled(conn: Connection, heard: Heard[booking.ObjectionSettled]) -> None:
+        await sessions.settle_objection(conn, heard.fact, at=heard.happened_at)
 
 
 def _hear_money(ears: Ears) -> None:
@@ -152,11 +205,12 @@ async def _tell_of_money(
     conn: Connection, heard: _MoneyHeard, kind: str, *, to_mentor: bool
 ) -> None:
     fact = heard.fact
-    await commands.tell_of_money(
+    await orders.tell_of_money(
         conn,
         fact,
         kind=kind,
         to=fact.mentor_id if to_mentor else fact.mentee_id,
+        session_id=None if isinstance(fact, payments.PaymentSucceeded) else fact.session_id,
         details={"amount_minor": fact.amount_minor, "currency": fact.currency},
         at=heard.happened_at,
     )
@@ -165,15 +219,15 @@ async def _tell_of_money(
 def _hear_accounts(ears: Ears) -> None:
     @ears.on(payments.AccountConnected)
     async def connected(conn: Connection, heard: Heard[payments.AccountConnected]) -> None:
-        await commands.follow_account(conn, heard.fact, at=heard.happened_at, tell=True)
+        await people.follow_account(conn, heard.fact, at=heard.happened_at, tell=True)
 
     @ears.on(payments.AccountChanged)
     async def changed(conn: Connection, heard: Heard[payments.AccountChanged]) -> None:
-        await commands.follow_account(conn, heard.fact, at=heard.happened_at, tell=True)
+        await people.follow_account(conn, heard.fact, at=heard.happened_at, tell=True)
 
     @ears.on(payments.AccountSnapshot)
     async def told_again(conn: Connection, heard: Heard[payments.AccountSnapshot]) -> None:
-        await commands.follow_account(conn, heard.fact, at=heard.happened_at, tell=False)
+        await people.follow_account(conn, heard.fact, at=heard.happened_at, tell=False)
 
     @ears.on(payments.PayoutPaid)
     async def paid_out(conn: Connection, heard: Heard[payments.PayoutPaid]) -> None:
@@ -198,6 +252,6 @@ async def _tell_of_payout(
     }
     if reason:
         details["reason"] = reason.replace("_", " ")
-    await commands.tell_of_payout(
+    await planning.tell_of_payout(
         conn, fact, kind=kind, to=fact.mentor_id, details=details, at=heard.happened_at
     )

@@ -100,8 +100,12 @@ class MailServer:
 
 
 def _attach(mail: EmailMessage, calendar: str, method: str) -> None:
-    """Add the invitation twice: as the part that mail programs act on, and as a file to open."""
-    mail.add_alternative(calendar, subtype="calendar", params={"method": method})
+    """Add the invitation twice: as the part that mail programs act on, and as a file to open.
+
+    What is published is no invitation that a mail program could act on: it is the file alone.
+    """
+    if method != "PUBLISH":
+        mail.add_alternative(calendar, subtype="calendar", params={"method": method})
     mail.add_attachment(
         calendar.encode(), maintype="application", subtype="ics", filename="invite.ics"
     )

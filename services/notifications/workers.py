@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from services.notifications import commands
+from services.notifications.commands import planning, sending
 from services.notifications.domain.letters import compose
 from services.notifications.domain.messages import Situation
 from services.notifications.gateway import MailRefused, MailServer
@@ -28,14 +28,14 @@ class Postman:
     pool: Pool
     clock: BusinessClock
     mail: MailServer
-    open_secret: commands.Opener
+    open_secret: sending.Opener
 
     async def send_messages(self) -> int:
         """Do one batch of what is due; return how many messages it took."""
         now = self.clock.now()
 
-        async def claim(conn: Connection) -> commands.Claimed:
-            return await commands.claim_messages(conn, self.open_secret, now=now)
+        async def claim(conn: Connection) -> sending.Claimed:
+            return await sending.claim_messages(conn, self.open_secret, now=now)
 
         claimed = await in_transaction(self.pool, claim)
         # All at once, so that every claim ends well before its lease.
@@ -52,11 +52,11 @@ class Postman:
             now = self.clock.now()
             match outcome:
                 case None:
-                    await commands.record_sent(conn, message, now=now)
+                    await sending.record_sent(conn, message, now=now)
                 case MailRefused(reason=reason):
-                    await commands.record_refused(conn, message, reason=reason, now=now)
+                    await sending.record_refused(conn, message, reason=reason, now=now)
                 case _:
-                    await commands.postpone_message(conn, message, reason=str(outcome))
+                    await sending.postpone_message(conn, message, reason=str(outcome))
 
         await in_transaction(self.pool, record)
 
@@ -89,4 +89,4 @@ def _in_a_word(obstacle: Exception | None) -> str:
 
 def loops(postman: Postman) -> list[Loop]:
     """Return the loops of a worker."""
-    return [Loop("send_messages", postman.send_messages, POLL_SECONDS, bell=commands.BELL)]
+    return [Loop("send_messages", postman.send_messages, POLL_SECONDS, bell=planning.BELL)]

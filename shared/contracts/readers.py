@@ -54,12 +54,12 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     booking.OfferingSnapshot: {"profiles": _FOR_SALE},
     booking.BookingHeld: {
         "payments": "Opens the order and prepares the payment page.",
-        "notifications": "Learns of the session, its people and its time.",
+        "notifications": "Learns of the sessions; tells the mentee when a request was accepted.",
     },
     booking.BookingConfirmed: {
         "profiles": "Expects the reviews of both sides.",
         "payments": "Notes that the session will take place.",
-        "notifications": "Sends both sides the invitation; plans the reminders.",
+        "notifications": "Sends both sides one message with all invitations; plans the reminders.",
     },
     booking.BookingExpired: {
         "payments": "Closes the payment page.",
@@ -78,6 +78,39 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "profiles": "Lets both sides write their reviews.",
         "payments": "Begins the release delay, after which the mentor's share is transferred.",
         "notifications": "Asks both sides for a review.",
+    },
+    booking.BookingRequested: {
+        "notifications": "Tells the mentor who asks for what, and the mentee that we asked.",
+    },
+    booking.RequestDeclined: {
+        "notifications": "Tells the other side, with the reason.",
+    },
+    booking.RequestLapsed: {
+        "notifications": "Tells both; the mentee also who else has time.",
+    },
+    booking.WaitlistOffered: {
+        "notifications": "Tells the mentee that a slot is kept, and until when.",
+    },
+    booking.WaitlistOfferEnded: {
+        "notifications": "Tells the mentee that it went on, unless they passed it on.",
+    },
+    booking.MoveProposed: {
+        "notifications": "Tells the other side which time is asked for.",
+    },
+    booking.MoveDeclined: {
+        "notifications": "Tells who asked that the session stays where it is.",
+    },
+    booking.SessionMoved: {
+        "notifications": "Sends both the invitation to the new time; plans the reminders anew.",
+    },
+    booking.SessionMissed: {
+        "notifications": "Tells both who was not there, and what becomes of the price.",
+    },
+    booking.ObjectionRaised: {
+        "notifications": "Tells the other side, with the words of who objects.",
+    },
+    booking.ObjectionSettled: {
+        "notifications": "Tells both what was decided, and why.",
     },
     payments.CheckoutClosed: {"booking": "Gives back the time of the hold at once."},
     payments.PaymentSucceeded: {
@@ -105,17 +138,6 @@ UNREAD: Mapping[type[Fact], str] = {
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
     **dict.fromkeys(
         (
-            booking.BookingRequested,
-            booking.RequestDeclined,
-            booking.RequestLapsed,
-            booking.WaitlistOffered,
-            booking.WaitlistOfferEnded,
-            booking.MoveProposed,
-            booking.MoveDeclined,
-            booking.SessionMoved,
-            booking.SessionMissed,
-            booking.ObjectionRaised,
-            booking.ObjectionSettled,
             booking.NextFreeChanged,
             booking.NextFreeSnapshot,
         ),

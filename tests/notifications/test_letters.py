@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -13,13 +12,8 @@ from icalendar import Calendar
 
 from services.notifications.domain import words
 from services.notifications.domain.letters import Letter, compose
-from services.notifications.domain.messages import (
-    SECRET_KINDS,
-    Contact,
-    Message,
-    Session,
-    Situation,
-)
+from services.notifications.domain.messages import SECRET_KINDS, Contact, Message, Situation
+from services.notifications.domain.orders import Order, Session
 from shared.contracts.sealed import OneTimeMessage
 from shared.ids import new_id
 from shared.money import Money
@@ -43,29 +37,51 @@ def situation(
     """Return a situation in which a message of this kind makes sense."""
     reader = Contact(new_id(), name, "tom@example.test", locale, zone)
     order = new_id()
-    told: dict[str, Any] = {"title": "Career talk", "starts_at": STARTS, "state": "confirmed"}
-    about = Session(
+    title = session.pop("title", "Career talk")
+    told: dict[str, Any] = {"starts_at": STARTS, "state": "confirmed", "refund_basis_points": 5_000}
+    about = Order(
         order_id=order,
-        session_id=new_id(),
         mentor_id=new_id(),
         mentee_id=reader.person_id,
-        ends_at=STARTS + timedelta(hours=1),
-        calendar_sequence=0,
+        title=title,
+        free=False,
         version=2,
-        **told | session,
+        sessions=(
+            Session(session_id=new_id(), ends_at=STARTS + timedelta(hours=1), **told | session),
+        ),
     )
     secret = OneTimeMessage(
         email=reader.email, name=name, locale=locale, link="https://x.test/t?a=1", expires_at=NOW
     )
-    details = {"amount_minor": 1_250, "currency": "USD", "reason": "a reason"}
+    later = [(STARTS + timedelta(hours=ahead)).isoformat() for ahead in range(3)]
+    details = {
+        "amount_minor": 1_250,
+        "currency": "USD",
+        "reason": "a reason",
+        "until": later[0],
+        "proposed_starts_at": later[1],
+        "proposed_ends_at": later[2],
+        "was_starts_at": later[1],
+        "was_ends_at": later[2],
+        "by": "mentor",
+        "asked": "mentee",
+    }
     alone = kind in NO_SESSION
     return Situation(
         message=Message(
-            new_id(), reader.person_id, "mail", kind, None if alone else order, details, 1
+            new_id(),
+            reader.person_id,
+            "mail",
+            kind,
+            None if alone else order,
+            details,
+            1,
+            NOW,
+            None if alone else about.sessions[0].session_id,
         ),
         now=NOW,
         reader=reader,
-        session=None if alone else about,
+        order=None if alone else about,
         other_name="Mia Mentor",
         secret=secret if kind in SECRET_KINDS else None,
     )
@@ -217,16 +233,17 @@ def test_an_invitation_is_one_that_calendars_accept():
     assert event["DTEND"].dt == STARTS + timedelta(hours=1)
     assert event["ORGANIZER"] == "mailto:hello@mentorium.test"
     assert event["ATTENDEE"] == "mailto:tom@example.test"
-    assert event["URL"] == f"https://mentorium.test/sessions/{about.session.order_id}"
+    assert event["URL"] == f"https://mentorium.test/sessions/{about.message.order_id}"
     assert event["SUMMARY"] == "Career talk · Mia Mentor"
 
 
 def test_a_cancellation_names_the_same_event_with_a_higher_sequence():
     """A calendar takes the event out: same UID, higher SEQUENCE, METHOD:CANCEL."""
-    about = situation("session_cancelled", state="cancelled", cancelled_by="mentee")
+    about = situation(
+        "session_cancelled", state="cancelled", cancelled_by="mentee", calendar_sequence=1
+    )
     assert about.session is not None
-    raised = replace(about, session=replace(about.session, calendar_sequence=1))
-    calendar, event = event_of(compose(raised, SENDER))
+    calendar, event = event_of(compose(about, SENDER))
     assert calendar["METHOD"] == "CANCEL"
     assert event["STATUS"] == "CANCELLED"
     assert event["SEQUENCE"] == 1

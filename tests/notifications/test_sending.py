@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from services.notifications import commands
-from services.notifications.commands import LEASE_SECONDS
+from services.notifications.commands import sending
+from services.notifications.commands.sending import LEASE_SECONDS
 from services.notifications.domain.letters import compose
 from services.notifications.gateway import HAND_OVER_SECONDS
 from shared.contracts import payments, profiles
@@ -255,7 +255,7 @@ async def test_a_worker_killed_before_it_noted_the_mail_sends_the_same_mail_agai
     await market.hear(contact(market.mentor))
     await market.hear(payout(market))
     claimed = await in_transaction(
-        market.pool, lambda conn: commands.claim_messages(conn, open_secret, now=market.clock.now())
+        market.pool, lambda conn: sending.claim_messages(conn, open_secret, now=market.clock.now())
     )
     (letter,) = claimed.letters
     await market.postman.mail.hand_over(compose(letter, market.postman.mail.sender))
@@ -268,7 +268,7 @@ async def test_a_worker_killed_before_it_noted_the_mail_sends_the_same_mail_agai
     first, second = market.mailbox.mails
     assert first["Message-ID"] == second["Message-ID"]
     async with transaction(market.pool) as conn:
-        await commands.record_sent(conn, letter.message, now=market.clock.now())
+        await sending.record_sent(conn, letter.message, now=market.clock.now())
     assert await market.pool.fetchval(SENT_FACTS) == 1
 
 

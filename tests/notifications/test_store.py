@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 
-from services.notifications import store
+from services.notifications.store import gauges, messages, orders, people
 from shared.db import Pool
 
-STATEMENTS = sorted(
-    name for name in vars(store) if name.isupper() and isinstance(getattr(store, name), str)
+STATEMENTS = [
+    (module, name)
+    for module in (gauges, messages, orders, people)
+    for name, value in sorted(vars(module).items())
+    if name.isupper() and not name.startswith("_") and isinstance(value, str)
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), STATEMENTS, ids=lambda each: getattr(each, "__name__", each)
 )
-
-
-@pytest.mark.parametrize("name", [name for name in STATEMENTS if not name.startswith("_")])
-async def test_every_statement_fits_the_schema(pool: Pool, name: str):
+async def test_every_statement_fits_the_schema(pool: Pool, module: ModuleType, name: str):
     """PostgreSQL accepts each statement as the runtime role."""
     async with pool.acquire() as conn:
-        await conn.prepare(getattr(store, name))
+        await conn.prepare(getattr(module, name))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dev.ports import LOOPBACK, free_ports
 from dev.table import SERVICES
 from services.booking.store import gauges as booking
-from services.notifications import store as notifications
+from services.notifications.store import gauges as notifications
 from services.payments.store import gauges as payments
 from services.profiles.store import gauges as profiles
 from shared.health import KIT_GAUGES

@@ -23,9 +23,9 @@ from typer.testing import CliRunner
 
 from ops.cli import app as ops
 from services.booking.store import gauges as booking
-from services.notifications import store as notifications
 from services.notifications.events import hear
 from services.notifications.gateway import MailServer
+from services.notifications.store import gauges as notifications
 from services.notifications.workers import Postman
 from services.payments.gateway.calls import StripeGateway
 from services.payments.store import gauges as payments

@@ -2,22 +2,28 @@
 
 The platform is the organiser. The UID is the session's and stays; SEQUENCE travels in the facts of
 `booking`, so that a calendar knows which of two invitations is the later one.
+
+One session is a REQUEST, which mail programs act on. An iTIP object of that method holds one UID
+alone (RFC 5546 §3.2.2), so the sessions of a series come together as what is published
+(docs/decisions/0023); each is updated by a REQUEST of its own later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from icalendar import Calendar, Event, vCalAddress, vText, vUri
 
-from services.notifications.domain.messages import Contact, Session
+from services.notifications.domain.messages import Contact
+from services.notifications.domain.orders import Session
+from shared.ids import calendar_uid
 
 PRODUCT = "-//Mentorium//Sessions//EN"
-UID_DOMAIN = "mentorium"
 
-Method = Literal["REQUEST", "CANCEL"]
+Method = Literal["REQUEST", "CANCEL", "PUBLISH"]
 
 
 @dataclass(frozen=True)
@@ -29,23 +35,38 @@ class Invitation:
 
 
 def invite(
-    session: Session, reader: Contact, *, organiser: str, summary: str, link: str, now: datetime
+    sessions: Sequence[Session],
+    reader: Contact,
+    *,
+    organiser: str,
+    summary: str,
+    link: str,
+    now: datetime,
 ) -> Invitation:
-    """Return what puts a session into its reader's calendar, or takes it out when cancelled."""
-    method: Method = "CANCEL" if session.state == "cancelled" else "REQUEST"
+    """Return what puts sessions into their reader's calendar, or takes one out when cancelled."""
+    method = _method(sessions)
     calendar = Calendar()
     calendar.add("prodid", PRODUCT)
     calendar.add("version", "2.0")
     calendar.add("method", method)
-    calendar.add_component(_event(session, reader, organiser, summary, link, now))
+    for session in sessions:
+        event = _event(session, organiser, summary, link, now)
+        # What is published has no attendees (RFC 5546 §3.2.1).
+        if method != "PUBLISH":
+            event.add("attendee", _attendee(reader), encode=False)
+        calendar.add_component(event)
     return Invitation(method, calendar.to_ical().decode())
 
 
-def _event(
-    session: Session, reader: Contact, organiser: str, summary: str, link: str, now: datetime
-) -> Event:
+def _method(sessions: Sequence[Session]) -> Method:
+    if len(sessions) > 1:
+        return "PUBLISH"
+    return "CANCEL" if sessions[0].state == "cancelled" else "REQUEST"
+
+
+def _event(session: Session, organiser: str, summary: str, link: str, now: datetime) -> Event:
     event = Event()
-    event.add("uid", f"{session.session_id}@{UID_DOMAIN}")
+    event.add("uid", calendar_uid(session.session_id))
     event.add("sequence", session.calendar_sequence)
     event.add("status", "CANCELLED" if session.state == "cancelled" else "CONFIRMED")
     event.add("dtstamp", now)
@@ -55,7 +76,6 @@ def _event(
     event.add("description", link)
     event.add("url", vUri(link))
     event.add("organizer", _party(organiser, "Mentorium"), encode=False)
-    event.add("attendee", _attendee(reader), encode=False)
     return event
 
 

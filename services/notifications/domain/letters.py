@@ -8,11 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from services.notifications.domain import words
+from services.notifications.domain.clocks import clock_change
 from services.notifications.domain.invitations import Invitation, invite
-from services.notifications.domain.messages import Contact, Session, Situation
+from services.notifications.domain.messages import Contact, Situation
+from services.notifications.domain.orders import Order, Session
 from shared.money import Money
 
-CALENDAR_KINDS = frozenset({"session_confirmed", "session_cancelled"})
+CALENDAR_KINDS = frozenset({"session_confirmed", "session_moved", "session_cancelled"})
 """Messages that change the reader's calendar."""
 
 PAGES: Mapping[str, str] = {
@@ -62,7 +64,7 @@ def compose(situation: Situation, sender: Sender) -> Letter:
         text=said.text,
         html=said.html,
         written_at=situation.now,
-        invitation=_invitation(situation, reader, sender, said.subject),
+        invitation=_invitation(situation, reader, sender),
     )
 
 
@@ -88,18 +90,16 @@ def _voice(reader: Contact | None) -> words.Voice:
     return words.voice_of(reader.locale, reader.zone) if reader else words.voice_of(None, None)
 
 
-def _invitation(
-    situation: Situation, reader: Contact, sender: Sender, subject: str
-) -> Invitation | None:
-    session = situation.session
-    if session is None or situation.message.kind not in CALENDAR_KINDS:
+def _invitation(situation: Situation, reader: Contact, sender: Sender) -> Invitation | None:
+    order = situation.order
+    if order is None or situation.message.kind not in CALENDAR_KINDS:
         return None
     other = situation.other_name
     return invite(
-        session,
+        situation.sessions,
         reader,
         organiser=sender.address,
-        summary=f"{session.title} · {other}" if other else session.title,
+        summary=f"{order.title} · {other}" if other else order.title,
         link=_link(situation, sender),
         now=situation.now,
     )
@@ -108,6 +108,8 @@ def _invitation(
 def _link(situation: Situation, sender: Sender) -> str:
     if situation.secret:
         return situation.secret.link
+    if mentor := situation.message.details.get("next_mentor_id"):
+        return f"{sender.web_url}/mentors/{mentor}"
     if situation.message.order_id:
         return f"{sender.web_url}/sessions/{situation.message.order_id}"
     return sender.web_url + PAGES.get(situation.message.kind, "/")
@@ -118,29 +120,77 @@ def _facts(situation: Situation, sender: Sender) -> dict[str, object]:
     secret, reader = situation.secret, situation.reader
     known = secret or reader
     voice = _voice(addressee(situation) if known else None)
-    details = situation.message.details
     return {
         "name": known.name if known else None,
         "other_name": situation.other_name,
         "as_mentor": situation.reads_as_mentor,
         "link": _link(situation, sender),
+        "expires": words.moment(voice, secret.expires_at) if secret else None,
+        **_told(situation, voice),
+        **_about(situation, voice),
+    }
+
+
+def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
+    """Return what was said when it happened."""
+    message = situation.message
+    details, until = message.details, message.instant("until")
+    next_best = message.instant("next_starts_at")
+    return {
         "reason": details.get("reason"),
         "money": words.amount(voice, Money(int(details["amount_minor"]), str(details["currency"])))
         if "amount_minor" in details
         else None,
-        "expires": words.moment(voice, secret.expires_at) if secret else None,
-        **_session_facts(situation.session, voice),
+        "until": words.moment(voice, until) if until else None,
+        "next_best": words.moment(voice, next_best) if next_best else None,
+        "proposed": _span(situation, voice, "proposed"),
+        "was": _span(situation, voice, "was"),
+        "refundable": bool(details.get("refundable", True)),
     }
 
 
-def _session_facts(session: Session | None, voice: words.Voice) -> dict[str, object]:
-    if session is None:
+def _span(situation: Situation, voice: words.Voice, name: str) -> str | None:
+    message = situation.message
+    starts, ends = message.instant(f"{name}_starts_at"), message.instant(f"{name}_ends_at")
+    return words.span(voice, starts, ends) if starts and ends else None
+
+
+def _about(situation: Situation, voice: words.Voice) -> dict[str, object]:
+    """Return the purchase as it stands, and the session the message is about."""
+    order, session = situation.order, situation.session
+    if order is None or session is None:
         return {}
+    dates = [words.span(voice, each.starts_at, each.ends_at) for each in situation.sessions]
     return {
-        "title": session.title,
-        "when": words.span(voice, session.starts_at, session.ends_at),
+        "title": order.title,
+        "free": order.free,
+        "when": dates[0],
+        "dates": dates if len(dates) > 1 else [],
         "starts": words.clock_time(voice, session.starts_at),
-        "cancelled_by": session.cancelled_by,
+        "clock_change": clock_change(order, session, voice.zone),
         "said": session.cancel_reason,
         "percent": words.percentage(voice, session.refund_basis_points or 0),
+        "refunds": bool(session.refund_basis_points),
+        **_parties(situation, order, session),
     }
+
+
+def _parties(situation: Situation, order: Order, session: Session) -> dict[str, object]:
+    """Return who did what, as the reader sees it: `me`, `other` or, for us, `house`."""
+    details, reader = situation.message.details, situation.message.person_id
+    told = {
+        "by": details.get("by"),
+        "asked": details.get("asked"),
+        "cancelled_by": session.cancelled_by,
+        "missed_by": session.missed_by,
+    }
+    return {
+        name: _seen(str(party), as_mentor=order.mentor_id == reader) if party else None
+        for name, party in told.items()
+    }
+
+
+def _seen(party: str, *, as_mentor: bool) -> str:
+    if party not in ("mentor", "mentee"):
+        return "house"
+    return "me" if (party == "mentor") is as_mentor else "other"

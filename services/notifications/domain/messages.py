@@ -1,18 +1,18 @@
-"""Which messages a happening causes, and whether one still makes sense when its time has come."""
+"""Messages: to whom they are owed, from when on, and the state they are composed from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from services.notifications.domain.orders import Order, Session
 from shared.contracts.envelope import Fact
 from shared.contracts.sealed import OneTimeMessage
 
 Channel = Literal["mail", "feed"]
-SessionState = Literal["held", "confirmed", "expired", "lost", "cancelled", "completed"]
 Details = Mapping[str, str | int]
 
 REMIND_DAY_BEFORE = timedelta(hours=24)
@@ -41,40 +41,6 @@ class Contact:
 
 
 @dataclass(frozen=True)
-class Session:
-    """A purchase as `booking` told it last."""
-
-    order_id: UUID
-    session_id: UUID
-    mentor_id: UUID
-    mentee_id: UUID
-    title: str
-    starts_at: datetime
-    ends_at: datetime
-    state: SessionState
-    calendar_sequence: int
-    version: int
-    cancelled_by: str | None = None
-    cancel_reason: str | None = None
-    refund_basis_points: int | None = None
-    mentor_reviewed: bool = False
-    mentee_reviewed: bool = False
-
-    @property
-    def people(self) -> tuple[UUID, UUID]:
-        """Return mentor and mentee."""
-        return self.mentor_id, self.mentee_id
-
-    def other(self, person_id: UUID) -> UUID:
-        """Return whom a participant meets."""
-        return self.mentee_id if person_id == self.mentor_id else self.mentor_id
-
-    def reviewed_by(self, person_id: UUID) -> bool:
-        """Return whether a participant has written a review."""
-        return self.mentor_reviewed if person_id == self.mentor_id else self.mentee_reviewed
-
-
-@dataclass(frozen=True)
 class Plan:
     """A message that is owed to a person from `at` (business time) on, by every channel of it.
 
@@ -86,6 +52,7 @@ class Plan:
     cause: str
     at: datetime
     order_id: UUID | None = None
+    session_id: UUID | None = None
     details: Details = field(default_factory=dict[str, str | int])
     sealed: str | None = None
 
@@ -106,6 +73,13 @@ class Message:
     order_id: UUID | None
     details: Details
     attempt: int
+    planned_at: datetime
+    session_id: UUID | None = None
+
+    def instant(self, name: str) -> datetime | None:
+        """Return one of the details that is an instant, if it was said."""
+        said = self.details.get(name)
+        return datetime.fromisoformat(str(said)) if said else None
 
 
 @dataclass(frozen=True)
@@ -116,7 +90,7 @@ class Situation:
     now: datetime
     reader: Contact | None
     erased: bool = False
-    session: Session | None = None
+    order: Order | None = None
     other_name: str | None = None
     mentor_state: str = "none"
     can_receive: bool = False
@@ -125,8 +99,21 @@ class Situation:
 
     @property
     def reads_as_mentor(self) -> bool:
-        """Return whether the reader is the mentor of the session."""
-        return self.session is not None and self.message.person_id == self.session.mentor_id
+        """Return whether the reader is the mentor of the purchase."""
+        return self.order is not None and self.message.person_id == self.order.mentor_id
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Return the session it is about, or all of the purchase that (still) take place."""
+        order, named = self.order, self.message.session_id
+        if order is None:
+            return ()
+        return (order.session(named),) if named else order.confirmed or order.sessions
+
+    @property
+    def session(self) -> Session | None:
+        """Return the session it is about, or the first of those."""
+        return next(iter(self.sessions), None)
 
 
 def cause_of(fact: Fact) -> str:
@@ -134,67 +121,33 @@ def cause_of(fact: Fact) -> str:
     return f"{fact.topic}/{fact.key}/{fact.version}"
 
 
-def plan_reminders(session: Session, *, cause: str, now: datetime) -> list[Plan]:
-    """Return the reminders of both sides; one whose time is over already is not planned."""
+def notices(
+    order: Order,
+    kind: str,
+    fact: Fact,
+    at: datetime,
+    *,
+    to: Iterable[UUID],
+    session: Session | None = None,
+    details: Details | None = None,
+) -> list[Plan]:
+    """Return the message of one kind about a purchase, or one session of it, for some people."""
+    about = session.session_id if session else None
     return [
-        Plan(person, kind, cause, session.starts_at - before, session.order_id)
-        for kind, before in REMINDERS.items()
-        for person in session.people
-        if session.starts_at - before > now
+        Plan(person, kind, cause_of(fact), at, order.order_id, about, details or {})
+        for person in to
     ]
 
 
-def reason_to_skip(situation: Situation) -> str | None:
-    """Return why a message makes no sense any more, or nothing when it is to be sent."""
-    if situation.erased:
-        return "person_erased"
-    rule = _RULES.get(situation.message.kind)
-    return rule(situation) if rule else None
+def plan_reminders(order: Order, session: Session, *, now: datetime) -> list[Plan]:
+    """Return the reminders of both sides; one whose time is over already is not planned.
 
-
-def _not_outdated(state: str) -> Callable[[Situation], str | None]:
-    return lambda situation: None if situation.mentor_state == state else "state_changed_since"
-
-
-def _still_confirmed(situation: Situation) -> str | None:
-    session = situation.session
-    if session is None or session.state != "confirmed":
-        return f"session_{session.state}" if session else "session_unknown"
-    return None
-
-
-def _remind(situation: Situation) -> str | None:
-    session = situation.session
-    if session is None or session.state != "confirmed":
-        return _still_confirmed(situation)
-    if situation.now >= session.starts_at:
-        return "session_begun"
-    late = situation.now >= session.starts_at - REMIND_HOUR_BEFORE
-    return "next_reminder_due" if late and situation.message.kind == "reminder_day" else None
-
-
-def _ask_review(situation: Situation) -> str | None:
-    session = situation.session
-    done = session is not None and session.reviewed_by(situation.message.person_id)
-    return "reviewed_already" if done else None
-
-
-def _link_good(situation: Situation) -> str | None:
-    return "link_expired" if situation.secret_over else None
-
-
-def _account_ready(situation: Situation) -> str | None:
-    return None if situation.can_receive else "state_changed_since"
-
-
-_RULES: Mapping[str, Callable[[Situation], str | None]] = {
-    **dict.fromkeys(SECRET_KINDS, _link_good),
-    **dict.fromkeys(REMINDERS, _remind),
-    "session_confirmed": _still_confirmed,
-    "review_wanted": _ask_review,
-    "mentor_approved": _not_outdated("approved"),
-    "mentor_changes_requested": _not_outdated("changes_requested"),
-    "mentor_suspended": _not_outdated("suspended"),
-    "account_ready": _account_ready,
-}
-"""What must still hold at send time; a kind that is not here always goes out."""
+    Their cause is the session at that time: moved away and back again, it is reminded of once.
+    """
+    cause = f"session/{session.session_id}/{session.starts_at.isoformat()}"
+    return [
+        Plan(person, kind, cause, session.starts_at - before, order.order_id, session.session_id)
+        for kind, before in REMINDERS.items()
+        for person in order.people
+        if session.starts_at - before > now
+    ]

@@ -31,6 +31,8 @@ LANGUAGES = ("en", "de")
 FALLBACK_LOCALE = "en"
 FALLBACK_ZONE = "UTC"
 TEXT_COLUMNS = 76
+SHARED_BLOCKS = ("other", "times", "price")
+"""Blocks of the frame that templates use like variables."""
 
 Facts = Mapping[str, object]
 
@@ -135,8 +137,11 @@ def _blocks(kind: str, voice: Voice, facts: Facts, *, html: bool) -> dict[str, s
     """Return the blocks of the language's frame and of the kind's template, rendered."""
     environment = _environment(html=html)
     frame = _render(environment, f"{voice.language}/frame.j2", facts)
-    other = Markup(frame["other"]) if html else frame["other"]  # noqa: S704
-    return frame | _render(environment, f"{voice.language}/{kind}.j2", {**facts, "other": other})
+    shared = {
+        name: Markup(frame[name]) if html else frame[name]  # noqa: S704
+        for name in SHARED_BLOCKS
+    }
+    return frame | _render(environment, f"{voice.language}/{kind}.j2", {**facts, **shared})
 
 
 def _render(environment: Environment, name: str, facts: Facts) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""What can happen here: contacts and purchases are followed, messages are planned and sent."""

@@ -1,0 +1,1 @@
+"""Every SQL statement of notifications, by what it is about."""
