@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.payments.commands import orders
+from services.payments.commands import decisions, orders
 from services.payments.domain.orders import Terms
 from shared.contracts.booking import (
     BookingCancelled,
@@ -10,7 +10,10 @@ from shared.contracts.booking import (
     BookingExpired,
     BookingHeld,
     BookingLost,
+    ObjectionRaised,
+    ObjectionSettled,
     SessionCompleted,
+    SessionMissed,
 )
 from shared.db import Connection
 from shared.inbox import Ears, Heard
@@ -29,12 +32,15 @@ def listen(terms: Terms) -> Ears:
     ears.on(BookingLost)(lost)
     ears.on(BookingCancelled)(cancelled)
     ears.on(SessionCompleted)(completed)
+    ears.on(SessionMissed)(missed)
+    ears.on(ObjectionRaised)(objected)
+    ears.on(ObjectionSettled)(settled)
     return ears
 
 
 async def confirmed(conn: Connection, heard: Heard[BookingConfirmed]) -> None:
-    """Note that the session will take place."""
-    await orders.confirm_order(conn, heard.fact.order_id)
+    """Note that the sessions will take place."""
+    await decisions.confirm_order(conn, heard.fact.order_id)
 
 
 async def expired(conn: Connection, heard: Heard[BookingExpired]) -> None:
@@ -44,14 +50,29 @@ async def expired(conn: Connection, heard: Heard[BookingExpired]) -> None:
 
 async def lost(conn: Connection, heard: Heard[BookingLost]) -> None:
     """Give the money back in full."""
-    await orders.refund_lost(conn, heard.fact.order_id, heard.happened_at, heard.now)
+    await decisions.refund_lost(conn, heard.fact.order_id, heard.now)
 
 
 async def cancelled(conn: Connection, heard: Heard[BookingCancelled]) -> None:
     """Give the fraction back that the policy says."""
-    await orders.refund_cancelled(conn, heard.fact, heard.happened_at, heard.now)
+    await decisions.refund_cancelled(conn, heard.fact, heard.happened_at, heard.now)
 
 
 async def completed(conn: Connection, heard: Heard[SessionCompleted]) -> None:
     """Begin the release delay."""
-    await orders.complete_order(conn, heard.fact.order_id, heard.fact.completed_at)
+    await decisions.complete_session(conn, heard.fact)
+
+
+async def missed(conn: Connection, heard: Heard[SessionMissed]) -> None:
+    """Give back what the policy says of a session that one side missed."""
+    await decisions.refund_missed(conn, heard.fact, heard.now)
+
+
+async def objected(conn: Connection, heard: Heard[ObjectionRaised]) -> None:
+    """Stop the release."""
+    await decisions.hold_back(conn, heard.fact, heard.happened_at)
+
+
+async def settled(conn: Connection, heard: Heard[ObjectionSettled]) -> None:
+    """Give back what was decided, and release the rest."""
+    await decisions.settle_objection(conn, heard.fact, heard.now)

@@ -7,6 +7,7 @@ event posts once however often it is reported.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -21,9 +22,9 @@ class Account(Enum):
     STRIPE_BALANCE = "stripe_balance"
     """Asset: what Stripe holds for the platform, available and pending."""
     SESSION_CLEARING = "session_clearing"
-    """Liability, per order: paid and not yet given to anybody; zero in every final state."""
+    """Liability, per session: paid and not yet given to anybody; zero in every final state."""
     REFUNDS_IN_TRANSIT = "refunds_in_transit"
-    """Liability, per order: on its way back and not yet taken from the balance; ends at zero."""
+    """Liability, per session: on its way back and not yet taken from the balance; ends at zero."""
     MENTOR_PAYABLE = "mentor_payable"
     """Liability, per mentor: released and not yet transferred."""
     PLATFORM_REVENUE = "platform_revenue"
@@ -45,6 +46,16 @@ class Line:
     currency: str
     order_id: UUID | None = None
     mentor_id: UUID | None = None
+    session_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A session of a purchase, whose part of the price it is; causes go under `name`."""
+
+    order_id: UUID
+    session_id: UUID
+    name: UUID
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,14 @@ class Unbalanced(ValueError):
     """The lines of an entry do not sum to zero: a mistake of ours that must not be stored."""
 
 
-def payment(order_id: UUID, price: Money, at: datetime) -> Entry:
-    """Post a payment: Stripe holds the price, and nobody has it yet."""
-    return _entry(
-        f"payment:{order_id}",
-        at,
-        _line(Account.STRIPE_BALANCE, price, order_id),
-        _line(Account.SESSION_CLEARING, _minus(price), order_id),
-    )
+def payment(parts: Mapping[Part, Money], at: datetime) -> Entry:
+    """Post a payment: Stripe holds the price, and nobody has any session's part of it yet."""
+    order_id = next(iter(parts)).order_id
+    held = [_of_order(Account.STRIPE_BALANCE, _sum(parts.values()), order_id)]
+    clearing = [
+        _line(Account.SESSION_CLEARING, _minus(price), part) for part, price in parts.items()
+    ]
+    return _entry(f"payment:{order_id}", at, *held, *clearing)
 
 
 def stripe_fee(order_id: UUID, fee: Money, at: datetime) -> Entry:
@@ -76,35 +87,35 @@ def stripe_fee(order_id: UUID, fee: Money, at: datetime) -> Entry:
     return _entry(
         f"stripe_fee:{order_id}",
         at,
-        _line(Account.STRIPE_FEES, fee, order_id),
-        _line(Account.STRIPE_BALANCE, _minus(fee), order_id),
+        _of_order(Account.STRIPE_FEES, fee, order_id),
+        _of_order(Account.STRIPE_BALANCE, _minus(fee), order_id),
     )
 
 
-def refund_planned(order_id: UUID, refund_id: UUID, amount: Money, at: datetime) -> Entry:
+def refund_planned(part: Part, refund_id: UUID, amount: Money, at: datetime) -> Entry:
     """Post a decided refund: this part of the price is no longer to be given out."""
     return _entry(
         f"refund_planned:{refund_id}",
         at,
-        _line(Account.SESSION_CLEARING, amount, order_id),
-        _line(Account.REFUNDS_IN_TRANSIT, _minus(amount), order_id),
+        _line(Account.SESSION_CLEARING, amount, part),
+        _line(Account.REFUNDS_IN_TRANSIT, _minus(amount), part),
     )
 
 
 def refund_settled(
-    order_id: UUID, refund_id: UUID, amount: Money, at: datetime, *, attempt: int = 1
+    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int = 1
 ) -> Entry:
     """Post that Stripe took the refund from the platform's balance."""
     return _entry(
         f"refund_settled:{_attempted(refund_id, attempt)}",
         at,
-        _line(Account.REFUNDS_IN_TRANSIT, amount, order_id),
-        _line(Account.STRIPE_BALANCE, _minus(amount), order_id),
+        _line(Account.REFUNDS_IN_TRANSIT, amount, part),
+        _line(Account.STRIPE_BALANCE, _minus(amount), part),
     )
 
 
 def refund_failed(
-    order_id: UUID,
+    part: Part,
     refund_id: UUID,
     amount: Money,
     at: datetime,
@@ -117,51 +128,51 @@ def refund_failed(
     return _entry(
         f"refund_failed:{_attempted(refund_id, attempt)}",
         at,
-        _line(source, amount, order_id),
-        _line(Account.REFUND_FAILED, _minus(amount), order_id),
+        _line(source, amount, part),
+        _line(Account.REFUND_FAILED, _minus(amount), part),
     )
 
 
 def refund_retried(
-    order_id: UUID, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
+    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
 ) -> Entry:
     """Post that a failed refund is on its way once more."""
     return _entry(
         f"refund_retried:{_attempted(refund_id, attempt)}",
         at,
-        _line(Account.REFUND_FAILED, amount, order_id),
-        _line(Account.REFUNDS_IN_TRANSIT, _minus(amount), order_id),
+        _line(Account.REFUND_FAILED, amount, part),
+        _line(Account.REFUNDS_IN_TRANSIT, _minus(amount), part),
     )
 
 
-def refund_paid_otherwise(order_id: UUID, refund_id: UUID, amount: Money, at: datetime) -> Entry:
+def refund_paid_otherwise(part: Part, refund_id: UUID, amount: Money, at: datetime) -> Entry:
     """Post that the mentee got a failed refund from the platform's own bank account."""
     return _entry(
         f"refund_paid_otherwise:{refund_id}",
         at,
-        _line(Account.REFUND_FAILED, amount, order_id),
-        _line(Account.OUTSIDE_STRIPE, _minus(amount), order_id),
+        _line(Account.REFUND_FAILED, amount, part),
+        _line(Account.OUTSIDE_STRIPE, _minus(amount), part),
     )
 
 
-def release(order_id: UUID, mentor_id: UUID, mentor: Money, platform: Money, at: datetime) -> Entry:
+def release(part: Part, mentor_id: UUID, mentor: Money, platform: Money, at: datetime) -> Entry:
     """Post the split: what was retained belongs to the mentor and to the platform."""
     return _entry(
-        f"release:{order_id}",
+        f"release:{part.name}",
         at,
-        _line(Account.SESSION_CLEARING, mentor + platform, order_id),
-        _line(Account.MENTOR_PAYABLE, _minus(mentor), order_id, mentor_id),
-        _line(Account.PLATFORM_REVENUE, _minus(platform), order_id),
+        _line(Account.SESSION_CLEARING, mentor + platform, part),
+        _line(Account.MENTOR_PAYABLE, _minus(mentor), part, mentor_id),
+        _line(Account.PLATFORM_REVENUE, _minus(platform), part),
     )
 
 
-def transfer(order_id: UUID, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
+def transfer(part: Part, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
     """Post that the mentor's share moved to the connected account."""
     return _entry(
-        f"transfer:{order_id}",
+        f"transfer:{part.name}",
         at,
-        _line(Account.MENTOR_PAYABLE, amount, order_id, mentor_id),
-        _line(Account.STRIPE_BALANCE, _minus(amount), order_id),
+        _line(Account.MENTOR_PAYABLE, amount, part, mentor_id),
+        _line(Account.STRIPE_BALANCE, _minus(amount), part),
     )
 
 
@@ -179,8 +190,17 @@ def _entry(cause: str, at: datetime, *lines: Line) -> Entry:
     return Entry(cause, cause.split(":", 1)[0], at, kept)
 
 
-def _line(account: Account, money: Money, order_id: UUID, mentor_id: UUID | None = None) -> Line:
-    return Line(account, money.minor, money.currency, order_id, mentor_id)
+def _line(account: Account, money: Money, part: Part, mentor_id: UUID | None = None) -> Line:
+    return Line(account, money.minor, money.currency, part.order_id, mentor_id, part.session_id)
+
+
+def _of_order(account: Account, money: Money, order_id: UUID) -> Line:
+    return Line(account, money.minor, money.currency, order_id)
+
+
+def _sum(amounts: Iterable[Money]) -> Money:
+    first, *rest = amounts
+    return sum(rest, first)
 
 
 def _minus(money: Money) -> Money:

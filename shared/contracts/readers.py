@@ -104,12 +104,15 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "notifications": "Sends both the invitation to the new time; plans the reminders anew.",
     },
     booking.SessionMissed: {
+        "payments": "Refunds the fraction that the fact says; releases the rest after the delay.",
         "notifications": "Tells both who was not there, and what becomes of the price.",
     },
     booking.ObjectionRaised: {
+        "payments": "Stops the release of the session, unless it is released already.",
         "notifications": "Tells the other side, with the words of who objects.",
     },
     booking.ObjectionSettled: {
+        "payments": "Refunds what was decided, and releases the rest at once.",
         "notifications": "Tells both what was decided, and why.",
     },
     payments.CheckoutClosed: {"booking": "Gives back the time of the hold at once."},

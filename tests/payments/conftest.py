@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -59,7 +59,10 @@ F = TypeVar("F", bound=Fact)
 
 @dataclass
 class Bought:
-    """One purchase as booking knows it; `version` counts booking's facts."""
+    """One purchase as booking knows it; `version` counts booking's facts.
+
+    `parts` are the sessions of a series with their prices, the first of them `session_id`.
+    """
 
     order_id: UUID
     session_id: UUID
@@ -68,6 +71,7 @@ class Bought:
     price_minor: int
     currency: str
     version: int = 0
+    parts: dict[UUID, int] = field(default_factory=dict[UUID, int])
 
     def common(self, version: int) -> dict[str, Any]:
         return {
@@ -122,10 +126,23 @@ class World:
         return await self.hear(kind.model_validate(order.common(order.version) | details))
 
     async def hold(
-        self, price_minor: int = 12_000, currency: str = "USD", mentor_id: UUID | None = None
+        self,
+        price_minor: int = 12_000,
+        currency: str = "USD",
+        mentor_id: UUID | None = None,
+        *,
+        parts: Sequence[int] = (),
+        hold: timedelta = HOLD,
+        version: int = 0,
     ) -> Bought:
-        """Let booking hold a session for a mentee."""
-        order = Bought(new_id(), new_id(), mentor_id or new_id(), new_id(), price_minor, currency)
+        """Let booking hold a session for a mentee, or a series whose parts have these prices."""
+        price_minor = sum(parts) or price_minor
+        prices = {new_id(): part for part in parts}
+        session_id = next(iter(prices), new_id())
+        mentor_id = mentor_id or new_id()
+        order = Bought(
+            new_id(), session_id, mentor_id, new_id(), price_minor, currency, version, prices
+        )
         outcome = await self.say(
             booking.BookingHeld,
             order,
@@ -133,8 +150,17 @@ class World:
             title="Career talk",
             price_minor=price_minor,
             currency=currency,
-            hold_until=self.clock.now() + HOLD,
+            hold_until=self.clock.now() + hold,
             policy={"preset": "standard", "policy_version": 1},
+            sessions=[
+                {
+                    "session_id": each,
+                    "starts_at": NOON + timedelta(days=3 + 7 * place),
+                    "ends_at": NOON + timedelta(days=3 + 7 * place, hours=1),
+                    "price_minor": part,
+                }
+                for place, (each, part) in enumerate(prices.items())
+            ],
         )
         assert outcome == "handled"
         return order

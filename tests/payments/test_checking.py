@@ -31,8 +31,9 @@ class Scene:
 
 async def post_a_payment(scene: Scene) -> None:
     """Post a payment nobody made; it balances."""
+    nobodys = ledger.Part(new_id(), new_id(), new_id())
     async with transaction(scene.world.pool) as conn:
-        await post(conn, ledger.payment(new_id(), Money(5, "USD"), NOON))
+        await post(conn, ledger.payment({nobodys: Money(5, "USD")}, NOON))
 
 
 async def move_a_cent(scene: Scene) -> None:

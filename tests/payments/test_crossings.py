@@ -204,12 +204,12 @@ async def test_what_is_not_due_any_more_is_not_released(world: World) -> None:
     """A release put off between the look and the lock waits for its new instant."""
     order = await world.buy()
     async with world.pool.acquire() as conn:
-        earnings = await load_earnings(conn, order.order_id)
+        earnings = await load_earnings(conn, order.session_id)
     assert earnings is not None
     assert not is_due(earnings, NOON + timedelta(days=900))
     await world.say(booking.SessionCompleted, order, by="system", completed_at=NOON)
     async with world.pool.acquire() as conn:
-        earnings = await load_earnings(conn, order.order_id)
+        earnings = await load_earnings(conn, order.session_id)
     assert earnings is not None
     assert [
         is_due(earnings, NOON + DELAY - timedelta(seconds=1)),

@@ -186,13 +186,17 @@ async def test_a_refund_that_comes_back_waits_for_an_operator(world: World) -> N
 
 
 async def test_a_free_session_needs_no_page(world: World) -> None:
-    """A price of zero is settled at once, without Stripe and without a posting."""
-    order = await world.hold(price_minor=0)
-    assert [fact.amount_minor for fact in await world.told(facts.PaymentSucceeded)] == [0]
-    await world.say(booking.BookingConfirmed, order, title="Intro")
-    await world.say(booking.SessionCompleted, order, by="system", completed_at=NOON)
+    """A price of zero is paid from the start: no page, no posting, and nobody hears of money."""
+    done, off = [await world.hold(price_minor=0) for _ in range(2)]
+    for order in (done, off):
+        assert await world.say(booking.BookingConfirmed, order, title="Intro") == "handled"
+    said = await world.say(booking.SessionCompleted, done, by="system", completed_at=NOON)
+    again = await world.say(booking.BookingCancelled, off, by="mentor", refund_basis_points=10_000)
+    assert (said, again) == ("handled", "handled")
     await world.advance(DELAY)
-    assert await world.balances() == {}
+    assert (await world.balances(), await world.facts()) == ({}, [])
+    assert await world.pool.fetch("SELECT 1 FROM operations WHERE kind LIKE 'checkout%'") == []
+    assert await world.pool.fetch("SELECT 1 FROM paid_without_outcome") == []
 
 
 async def test_a_price_stripe_refuses_ends_the_hold(world: World) -> None:

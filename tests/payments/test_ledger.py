@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.payments import ledger
 from services.payments.domain.splits import divide
-from services.payments.ledger import Account, Entry
+from services.payments.ledger import Account, Entry, Part
 from services.payments.store.ledger import post
 from shared.db import transaction
 from shared.ids import new_id
@@ -20,7 +20,8 @@ from shared.money import Money
 from tests.engines import Database
 from tests.payments.conftest import NOON, World
 
-ORDER, MENTOR, REFUND = new_id(), new_id(), new_id()
+ORDER, SESSION, MENTOR, REFUND = new_id(), new_id(), new_id(), new_id()
+PART = Part(ORDER, SESSION, ORDER)
 CURRENCIES = st.sampled_from(["USD", "JPY", "KWD", "HUF"])
 
 
@@ -28,12 +29,12 @@ def story(price: Money, refund_basis_points: int, fee: Money) -> list[Entry]:
     """Return every posting of an order that is refunded in part and released."""
     split = divide(price, refund_basis_points, 1_500)
     return [
-        ledger.payment(ORDER, price, NOON),
+        ledger.payment({PART: price}, NOON),
         ledger.stripe_fee(ORDER, fee, NOON),
-        ledger.refund_planned(ORDER, REFUND, split.mentee, NOON),
-        ledger.refund_settled(ORDER, REFUND, split.mentee, NOON),
-        ledger.release(ORDER, MENTOR, split.mentor, split.platform, NOON),
-        ledger.transfer(ORDER, MENTOR, split.mentor, NOON),
+        ledger.refund_planned(PART, REFUND, split.mentee, NOON),
+        ledger.refund_settled(PART, REFUND, split.mentee, NOON),
+        ledger.release(PART, MENTOR, split.mentor, split.platform, NOON),
+        ledger.transfer(PART, MENTOR, split.mentor, NOON),
     ]
 
 
@@ -61,10 +62,10 @@ def test_every_story_ends_with_empty_clearing(
 def test_a_failed_refund_leaves_its_money_in_one_account(settled: bool) -> None:
     """Whether the money had left or not, it ends as a debt to the mentee."""
     amount = Money(500, "USD")
-    entries = [ledger.refund_planned(ORDER, REFUND, amount, NOON)]
+    entries = [ledger.refund_planned(PART, REFUND, amount, NOON)]
     if settled:
-        entries.append(ledger.refund_settled(ORDER, REFUND, amount, NOON))
-    entries.append(ledger.refund_failed(ORDER, REFUND, amount, NOON, settled=settled))
+        entries.append(ledger.refund_settled(PART, REFUND, amount, NOON))
+    entries.append(ledger.refund_failed(PART, REFUND, amount, NOON, settled=settled))
     left: dict[Account, int] = {}
     for line in (line for entry in entries for line in entry.lines):
         left[line.account] = left.get(line.account, 0) + line.minor
@@ -74,7 +75,7 @@ def test_a_failed_refund_leaves_its_money_in_one_account(settled: bool) -> None:
 
 async def test_a_cause_is_posted_once(world: World) -> None:
     """The same news twice is one entry."""
-    entry = ledger.payment(ORDER, Money(100, "USD"), NOON)
+    entry = ledger.payment({PART: Money(100, "USD")}, NOON)
     async with transaction(world.pool) as conn:
         assert await post(conn, entry)
         assert not await post(conn, entry)
@@ -145,7 +146,8 @@ async def test_money_in_clearing_is_seen(world: World) -> None:
     order = await world.hold()
     await world.rest()
     await world.advance(timedelta(minutes=15))
+    part = Part(order.order_id, order.session_id, order.order_id)
     async with transaction(world.pool) as conn:
-        await post(conn, ledger.payment(order.order_id, Money(100, "USD"), NOON))
+        await post(conn, ledger.payment({part: Money(100, "USD")}, NOON))
     found = await world.pool.fetch("SELECT order_id, amount_minor FROM clearing_leftovers")
     assert [(row["order_id"], row["amount_minor"]) for row in found] == [(order.order_id, -100)]

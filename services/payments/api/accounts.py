@@ -65,10 +65,11 @@ class EarningsView(View):
     totals: list[CurrencyTotals]
 
 
-class EarnedOrder(View):
-    """What one order earned."""
+class EarnedSession(View):
+    """What one session earned."""
 
     order_id: UUID
+    session_id: UUID
     title: str
     currency: CurrencyCode
     price_minor: Minor
@@ -106,7 +107,7 @@ def add_routes(api: Api) -> None:
         refusals=(AccountMissing, AccountNotPrepared),
     )(renew_link)
     api.get("/v1/me/earnings", may=mentor)(show_earnings)
-    api.get("/v1/me/earnings/orders", may=mentor)(list_earned_orders)
+    api.get("/v1/me/earnings/orders", may=mentor)(list_earned_sessions)
     api.get("/v1/me/payouts", may=mentor)(list_payouts)
 
 
@@ -143,12 +144,14 @@ async def show_earnings(call: Call, conn: Connection) -> EarningsView:
     )
 
 
-async def list_earned_orders(call: Call, query: PageQuery, conn: Connection) -> Page[EarnedOrder]:
-    """List the mentor's paid orders with what each earned, newest first."""
-    rows = await store.earned_orders(conn, call.person_id, one_uuid(query), query.limit + 1)
-    items = [EarnedOrder.model_validate(row) for row in rows[: query.limit]]
+async def list_earned_sessions(
+    call: Call, query: PageQuery, conn: Connection
+) -> Page[EarnedSession]:
+    """List the mentor's paid sessions with what each earned, newest first."""
+    rows = await store.earned_sessions(conn, call.person_id, one_uuid(query), query.limit + 1)
+    items = [EarnedSession.model_validate(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
-    return Page(items=items, next_cursor=Page.cursor(items[-1].order_id) if more else None)
+    return Page(items=items, next_cursor=Page.cursor(items[-1].session_id) if more else None)
 
 
 async def list_payouts(call: Call, query: PageQuery, conn: Connection) -> Page[PayoutView]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from services.payments.commands import orders as commands
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import Order, SessionUnnamed
 from services.payments.domain.outcomes import Refund, split_of
-from services.payments.domain.timeline import Posted, Reader, tell
+from services.payments.domain.timeline import Reader, tell
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as store
@@ -38,13 +39,14 @@ class CheckoutView(View):
 
 
 class MomentView(View):
-    """One step of the money of an order."""
+    """One step of the money of an order; `session_id` is null where it is about all of it."""
 
     at: datetime
     kind: str
     amount_minor: Minor
     currency: CurrencyCode
     words: str
+    session_id: UUID | None
 
 
 class MoneyView(View):
@@ -54,9 +56,10 @@ class MoneyView(View):
 
 
 class RefundQuery(Query):
-    """Which fraction of the price would go back."""
+    """Which fraction of the price would go back, of which session where there are several."""
 
     refund_basis_points: BasisPoints
+    session_id: UUID | None = None
 
 
 class RefundPreview(View):
@@ -73,7 +76,8 @@ def add_routes(api: Api) -> None:
     api.get("/v1/checkouts/{order_id}")(show_checkout)
     api.post("/v1/checkouts/{order_id}/look-up", idempotent=True, status=ACCEPTED)(look_up)
     api.get("/v1/orders/{order_id}/money")(show_money)
-    api.get("/v1/orders/{order_id}/refund-preview")(preview_refund)
+    preview = api.get("/v1/orders/{order_id}/refund-preview", refusals=(SessionUnnamed,))
+    preview(preview_refund)
 
 
 async def show_checkout(call: Call, order_id: UUID, conn: Connection) -> CheckoutView:
@@ -91,11 +95,9 @@ async def look_up(call: Call, order_id: UUID, conn: Connection) -> CheckoutView:
 async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     """Show what happened to the money, as far as it concerns who asks."""
     order, reader = await _own_order(call, conn, order_id, *Reader)
-    posted = [Posted(*line) for line in await books.lines_of_order(conn, order.order_id)]
-    payout = await account_store.payout_of_order(conn, order_id)
-    earnings = await outcome_store.load_earnings(conn, order_id)
-    share = earnings.mentor.minor if earnings else 0
-    story = tell(posted, payout, share, reader)
+    posted = await books.lines_of_order(conn, order.order_id)
+    payouts = await account_store.payouts_of_order(conn, order_id)
+    story = tell(posted, payouts, reader)
     return MoneyView(items=[MomentView.model_validate(vars(moment)) for moment in story])
 
 
@@ -104,7 +106,7 @@ async def preview_refund(
 ) -> RefundPreview:
     """Show what each side would have if this fraction of the price went back."""
     order, _ = await _own_order(call, conn, order_id, *Reader)
-    split = split_of(order, query.refund_basis_points)
+    split = split_of(order, order.session(query.session_id), query.refund_basis_points)
     return RefundPreview(
         mentee_minor=split.mentee.minor,
         mentor_minor=split.mentor.minor,
@@ -131,10 +133,10 @@ async def _own_order(
 
 
 async def _checkout(conn: Connection, order: Order) -> CheckoutView:
-    refund = await outcome_store.refund_of_order(conn, order.order_id)
+    refunds = await outcome_store.refunds_of_order(conn, order.order_id)
     return CheckoutView(
         order_id=order.order_id,
-        state=_state(order, refund),
+        state=_state(order, refunds),
         url=order.checkout_url if order.state == "open" else None,
         price_minor=order.price.minor,
         currency=order.price.currency,
@@ -142,9 +144,11 @@ async def _checkout(conn: Connection, order: Order) -> CheckoutView:
     )
 
 
-def _state(order: Order, refund: Refund | None) -> CheckoutState:
-    if refund is None:
-        return order.state
-    if refund.state == "failed":
+def _state(order: Order, refunds: Sequence[Refund]) -> CheckoutState:
+    """Return where the payment stands; it is refunded once something of each session went back."""
+    states = {refund.state for refund in refunds}
+    if "failed" in states:
         return "refund_failed"
-    return "refunding" if refund.state == "planned" else "refunded"
+    if len({refund.session_id for refund in refunds}) < len(order.sessions):
+        return order.state
+    return "refunding" if "planned" in states else "refunded"

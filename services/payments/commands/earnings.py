@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands.orders import need_order
@@ -22,11 +21,12 @@ from shared.db import Connection, ring
 
 async def release_next_earnings(conn: Connection, now: datetime) -> bool:
     """Split what is due first between mentor and platform; return whether something was due."""
-    order_id = await store.next_to_release(conn, now)
-    if order_id is None:
+    found = await store.next_to_release(conn, now)
+    if found is None:
         return False
+    order_id, session_id = found
     order = await need_order(conn, order_id)
-    earnings = await store.load_earnings(conn, order_id)
+    earnings = await store.load_earnings(conn, session_id)
     if earnings is None or not outcomes.is_due(earnings, now):
         return True  # Somebody else released or put it off between our look and our lock.
     await release_earnings(conn, order, earnings, now)
@@ -36,12 +36,12 @@ async def release_next_earnings(conn: Connection, now: datetime) -> bool:
 async def release_earnings(
     conn: Connection, order: Order, earnings: Earnings, now: datetime
 ) -> None:
-    """Split what an order earned between mentor and platform; the order is locked."""
-    order_id = order.order_id
+    """Split what a session earned between mentor and platform; the order is locked."""
     order, released, fact = outcomes.release(order, earnings, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, released)
-    entry = ledger.release(order_id, order.mentor_id, released.mentor, released.platform, now)
+    part = order.part(earnings.session_id)
+    entry = ledger.release(part, order.mentor_id, released.mentor, released.platform, now)
     await books.post(conn, entry)
     await announcer.announce(conn, fact, at=now)
     await ring(conn, TRANSFERS_BELL)
@@ -52,14 +52,15 @@ async def send_next_transfer(conn: Connection, now: datetime) -> bool:
     found = await store.next_to_transfer(conn)
     if found is None:
         return False
-    order_id, account_id = found
+    order_id, session_id, account_id = found
     order = await need_order(conn, order_id)
-    earnings = await store.load_earnings(conn, order_id)
+    earnings = await store.load_earnings(conn, session_id)
     if earnings is None or earnings.transfer_state != "waiting" or order.charge_id is None:
         return True
     await store.save_earnings(conn, replace(earnings, transfer_state="planned"))
     request = CreateTransfer(
         order_id=order_id,
+        session_id=session_id if len(order.sessions) > 1 else None,
         mentor_id=earnings.mentor_id,
         account_id=account_id,
         charge_id=order.charge_id,
@@ -71,17 +72,18 @@ async def send_next_transfer(conn: Connection, now: datetime) -> bool:
 
 
 async def record_transfer(
-    conn: Connection, order_id: UUID, seen: TransferSeen, now: datetime
+    conn: Connection, request: CreateTransfer, seen: TransferSeen, now: datetime
 ) -> None:
     """Post a transfer and announce it, once."""
-    order = await need_order(conn, order_id)
-    earnings = await store.load_earnings(conn, order_id)
+    order = await need_order(conn, request.order_id)
+    part = order.part(order.session(request.session_id).session_id)
+    earnings = await store.load_earnings(conn, part.session_id)
     if earnings is None or earnings.transfer_state == "sent":
         return
     order, moved, fact = outcomes.sent(order, earnings, seen.stripe_transfer_id, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, moved)
-    await books.post(conn, ledger.transfer(order_id, order.mentor_id, moved.mentor, now))
+    await books.post(conn, ledger.transfer(part, order.mentor_id, moved.mentor, now))
     await announcer.announce(conn, fact, at=now)
 
 
@@ -89,7 +91,8 @@ async def refuse_transfer(
     conn: Connection, request: CreateTransfer, code: str, now: datetime
 ) -> None:
     """Keep a refused share as payable until the account changes, and look at the account."""
-    await need_order(conn, request.order_id)
-    await store.note_transfer_refusal(conn, request.order_id, code)
+    order = await need_order(conn, request.order_id)
+    session = order.session(request.session_id)
+    await store.note_transfer_refusal(conn, session.session_id, code)
     look = LookAtAccount(mentor_id=request.mentor_id, account_id=request.account_id)
     await plan(conn, look, now)

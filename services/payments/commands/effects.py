@@ -87,6 +87,6 @@ async def _about_order(conn: Connection, request: Request, seen: Seen, now: date
     elif isinstance(request, CreateRefund | LookAtRefund) and isinstance(seen, RefundSeen):
         await refunds.follow_refund(conn, request, seen, now)
     elif isinstance(request, CreateTransfer) and isinstance(seen, TransferSeen):
-        await earnings.record_transfer(conn, request.order_id, seen, now)
+        await earnings.record_transfer(conn, request, seen, now)
     else:
         raise AnswerUnexpected(request.kind)

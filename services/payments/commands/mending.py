@@ -1,4 +1,7 @@
-"""What operators do with the money of one purchase; each is an action of `shared.deeds`."""
+"""What operators do with the money of one session; each is an action of `shared.deeds`.
+
+The deed's subject is the purchase; `session_id` names the session where there are several.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands import earnings as earning
+from services.payments.commands.decisions import plan_call_for, plan_refund
 from services.payments.commands.operations import retry_operation
-from services.payments.commands.orders import plan_call_for, plan_refund
 from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.domain import mending, outcomes
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Refund
 from services.payments.store import ledger as books
 from services.payments.store import operations
@@ -32,10 +35,10 @@ async def retry_call(conn: Connection, deed: Deed, now: BusinessInstant) -> Deta
 async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Release held back earnings, or have a refused transfer tried again.
 
-    Raises `NotFound` or `NothingToRelease`.
+    Raises `NotFound`, `SessionUnnamed` or `NothingToRelease`.
     """
-    order = await _need(conn, deed)
-    earnings = await store.load_earnings(conn, order.order_id)
+    order, session = await _need(conn, deed)
+    earnings = await store.load_earnings(conn, session.session_id)
     if earnings is not None and mending.is_held_back(earnings):
         await earning.release_earnings(conn, order, earnings, now)
     elif earnings is not None and mending.is_refused(earnings):
@@ -49,34 +52,33 @@ async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details
 async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Give a fraction of an ended session's price back, on the amounts that were shown.
 
-    Raises `NotFound`, `NotRefundable`, `NothingToRefund` or `AmountsOutdated`.
+    Raises `NotFound`, `SessionUnnamed`, `NotRefundable`, `NothingToRefund` or `AmountsOutdated`.
     """
-    order = await _need(conn, deed)
-    earnings = await store.load_earnings(conn, order.order_id)
-    known = await store.refund_of_order(conn, order.order_id)
-    if earnings is None or not mending.may_refund(order, earnings, known):
+    order, session = await _need(conn, deed)
+    earnings = await store.load_earnings(conn, session.session_id)
+    known = await store.refunds_of(conn, session.session_id)
+    if earnings is None or not mending.may_refund(order, session, earnings, known):
         raise mending.NotRefundable
-    basis_points = int(deed.arguments["refund_basis_points"])
-    split = outcomes.split_of(order, basis_points)
+    split = outcomes.split_of(order, session, int(deed.arguments["refund_basis_points"]))
     if not split.mentee.minor:
         raise mending.NothingToRefund
     shown = deed.arguments.get("shown")
     mending.check_shown(split, tuple(shown) if shown else None)
-    kept = outcomes.keep_part(order, earnings, basis_points, now)
-    due_at = earnings.due_at if kept.due_at else None
-    await store.save_earnings(conn, replace(kept, due_at=due_at))
-    await plan_refund(conn, order, basis_points, "operator", now)
+    await store.save_earnings(conn, outcomes.keep_part(earnings, split))
+    await plan_refund(conn, order, session, split.mentee, "operator", now)
     return {"mentee_minor": split.mentee.minor, "currency": order.price.currency}
 
 
 async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
-    """Ask Stripe for a failed refund once more; raises `NotFound` or `RefundNotFailed`."""
+    """Ask Stripe for a failed refund once more.
+
+    Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
+    """
     order, failed = await _need_failed(conn, deed)
     again = mending.send_again(failed)
     await store.save_refund(conn, again)
-    entry = ledger.refund_retried(
-        order.order_id, again.refund_id, again.amount, now, attempt=again.attempt
-    )
+    part = order.part(again.session_id)
+    entry = ledger.refund_retried(part, again.refund_id, again.amount, now, attempt=again.attempt)
     await books.post(conn, entry)
     await plan_call_for(conn, order, again, now)
     return _said_of(again)
@@ -85,11 +87,12 @@ async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> De
 async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Record that the mentee got a failed refund outside Stripe.
 
-    Raises `NotFound` or `RefundNotFailed`.
+    Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
     """
     order, failed = await _need_failed(conn, deed)
     await store.save_refund(conn, replace(failed, state="paid_otherwise"))
-    entry = ledger.refund_paid_otherwise(order.order_id, failed.refund_id, failed.amount, now)
+    part = order.part(failed.session_id)
+    entry = ledger.refund_paid_otherwise(part, failed.refund_id, failed.amount, now)
     await books.post(conn, entry)
     return _said_of(failed)
 
@@ -104,18 +107,20 @@ ACTIONS: Actions = {
 """What operators can do here, by the name it is logged under."""
 
 
-async def _need(conn: Connection, deed: Deed) -> Order:
+async def _need(conn: Connection, deed: Deed) -> tuple[Order, Session]:
+    """Return the order, locked, and the session that is meant."""
     order = await orders_store.lock_order(conn, UUID(deed.subject))
     if order is None:
         raise NotFound
-    return order
+    named = deed.arguments.get("session_id")
+    return order, order.session(UUID(named) if named else None)
 
 
 async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
     """Return the order, locked, and its failed refund, of which Stripe is not being asked."""
-    order = await _need(conn, deed)
-    failed = await store.refund_of_order(conn, order.order_id)
-    if failed is None or failed.state != "failed":
+    order, session = await _need(conn, deed)
+    failed = mending.failed_of(await store.refunds_of(conn, session.session_id))
+    if failed is None:
         raise mending.RefundNotFailed
     if await operations.has_open(conn, str(failed.refund_id)):
         raise mending.CallOpen

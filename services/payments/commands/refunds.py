@@ -40,8 +40,9 @@ async def follow_refund(
     if seen.booked and refund.state == "issued":
         refund = replace(refund, state="settled")
         await store.save_refund(conn, refund)
+        part = order.part(refund.session_id)
         entry = ledger.refund_settled(
-            order.order_id, refund.refund_id, refund.amount, now, attempt=refund.attempt
+            part, refund.refund_id, refund.amount, now, attempt=refund.attempt
         )
         await books.post(conn, entry)
     if seen.status in FAILED and refund.state in ("issued", "settled"):
@@ -69,7 +70,7 @@ async def _fail(
     await _save(conn, order, failed)
     settled = refund.state == "settled"
     entry = ledger.refund_failed(
-        order.order_id,
+        order.part(refund.session_id),
         refund.refund_id,
         refund.amount,
         now,

@@ -1,4 +1,4 @@
-"""What an operator may do with the money of one purchase. Pure.
+"""What an operator may do with the money of one session. Pure.
 
 A refund that fails comes back to the platform's balance; Stripe sends it nowhere else by itself
 (https://docs.stripe.com/refunds#failed-refunds). The rest of the charge may be refunded once more,
@@ -7,15 +7,13 @@ which helps when the bank was only away, or the mentee is paid from the platform
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import ENDED, Order, Session
 from services.payments.domain.outcomes import Earnings, Refund
 from services.payments.domain.splits import Split
 from shared.errors import Kind, Refusal
-
-ENDED = frozenset({"completed", "cancelled"})
-"""What booking must have said before an operator may give back: before that, cancel there."""
 
 
 class NothingToRelease(Refusal):
@@ -31,7 +29,7 @@ class NotRefundable(Refusal):
     code = "not_refundable"
     detail = (
         "Only the price of an ended session, of which nothing was refunded or released yet, can be"
-        " given back here; a session ahead is cancelled instead."
+        " given back here; a session ahead is cancelled instead, and an objection is settled."
     )
 
 
@@ -66,20 +64,27 @@ class CallOpen(Refusal):
 
 @dataclass(frozen=True)
 class Possible:
-    """What an operator may do with an order's money now."""
+    """What an operator may do with a session's money now."""
 
     release: bool
     refund: bool
     retry_refund: bool
 
 
-def possible(order: Order, earnings: Earnings | None, refund: Refund | None) -> Possible:
+def possible(
+    order: Order, session: Session, earnings: Earnings | None, refunds: Sequence[Refund]
+) -> Possible:
     """Return what an operator may do now."""
     return Possible(
         release=earnings is not None and (is_held_back(earnings) or is_refused(earnings)),
-        refund=may_refund(order, earnings, refund),
-        retry_refund=refund is not None and refund.state == "failed",
+        refund=may_refund(order, session, earnings, refunds),
+        retry_refund=failed_of(refunds) is not None,
     )
+
+
+def failed_of(refunds: Sequence[Refund]) -> Refund | None:
+    """Return the first refund that came back and still has to reach the mentee."""
+    return next((refund for refund in refunds if refund.state == "failed"), None)
 
 
 def is_held_back(earnings: Earnings) -> bool:
@@ -92,15 +97,20 @@ def is_refused(earnings: Earnings) -> bool:
     return earnings.transfer_state == "refused"
 
 
-def may_refund(order: Order, earnings: Earnings | None, refund: Refund | None) -> bool:
-    """Return whether something of the price can be given back."""
+def may_refund(
+    order: Order, session: Session, earnings: Earnings | None, refunds: Sequence[Refund]
+) -> bool:
+    """Return whether something of the price can be given back.
+
+    A session ahead is cancelled at booking instead, and an objection is settled there.
+    """
     return (
-        order.state == "paid"
-        and order.decision in ENDED
-        and order.payment_intent_id is not None
+        order.payment_intent_id is not None
+        and session.decision in ENDED
+        and session.objected_at is None
         and earnings is not None
         and earnings.released_at is None
-        and refund is None
+        and not refunds
     )
 
 

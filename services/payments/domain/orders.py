@@ -1,7 +1,9 @@
 """A purchase as `payments` sees it: the payment page, the payment, and what booking decided.
 
-being_prepared → open → closing → closed, and from each of the first three → paid. What becomes of
-paid money follows booking's decision alone: confirmed, lost, cancelled or completed.
+being_prepared → open → closing → closed, and from each of the first three → paid. The page and the
+payment are the whole purchase's; from then on each of its sessions has a part of the price, and
+what becomes of that follows booking's decision alone: confirmed, lost, cancelled, completed or
+no_show. What costs nothing is paid from the start, without a page, a posting or a word.
 """
 
 from __future__ import annotations
@@ -13,20 +15,31 @@ from uuid import UUID
 
 from services.payments.domain.requests import CreateCheckout
 from services.payments.domain.seen import PaymentSeen
+from services.payments.ledger import Part
 from shared.contracts.booking import BookingHeld
 from shared.contracts.payments import CheckoutClosed, CheckoutOpened, PaymentSucceeded
+from shared.errors import Kind, NotFound, Refusal
 from shared.money import Money
 
 State = Literal["being_prepared", "open", "closing", "closed", "paid"]
-Decision = Literal["held", "confirmed", "expired", "lost", "cancelled", "completed"]
+Decision = Literal["held", "confirmed", "expired", "lost", "cancelled", "completed", "no_show"]
+
+ENDED = frozenset({"completed", "no_show", "cancelled"})
+"""What booking says of a session that is over, one way or another."""
 
 LOOK_EVERY = timedelta(minutes=5)
-"""How often an open page is looked at by itself, should every notice of Stripe be lost."""
+"""How often at most an open page is looked at by itself, should every notice be lost."""
+LOOKS_PER_HOLD = 12
+"""A page that is open for a day is looked at less often."""
 FEE_LOOK_EVERY = timedelta(hours=1)
 """How often a payment is looked at until Stripe's fee is known."""
 CLOSES_BY_ITSELF_AFTER = timedelta(minutes=31)
 """After the hold; Stripe demands 30 minutes from creation, and the page is created before it ends
 (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at)."""
+PAGE_LIVES_AT_LEAST = timedelta(minutes=30)
+"""Stripe's, from when it makes the page."""
+PAGE_LIVES_AT_MOST = timedelta(hours=23, minutes=55)
+"""Stripe's 24 hours, less what our clock may be ahead of Stripe's."""
 RETURN_PATH = "{web}/orders/{order_id}/return"
 BACK_PATH = "{web}/orders/{order_id}"
 
@@ -41,11 +54,20 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Session:
+    """What of a price is for one session; nothing of it is released while it is objected to."""
+
+    session_id: UUID
+    price: Money
+    decision: Decision = "held"
+    objected_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Order:
-    """One purchase; see the module for its states."""
+    """One purchase; see the module for its states. `sessions` are in order and never empty."""
 
     order_id: UUID
-    session_id: UUID
     mentor_id: UUID
     mentee_id: UUID
     title: str
@@ -56,7 +78,6 @@ class Order:
     state: State
     close_at: datetime
     look_at: datetime | None
-    decision: Decision
     checkout_id: str | None
     checkout_url: str | None
     payment_intent_id: str | None
@@ -66,17 +87,53 @@ class Order:
     closed_because: str | None
     opened_at: datetime
     version: int
+    sessions: tuple[Session, ...]
+
+    def session(self, session_id: UUID | None) -> Session:
+        """Return one session, the only one when none is named.
+
+        Raises `SessionUnnamed` or `NotFound`.
+        """
+        if session_id is None:
+            only, *others = self.sessions
+            if others:
+                raise SessionUnnamed
+            return only
+        named = (each for each in self.sessions if each.session_id == session_id)
+        found = next(named, None)
+        if found is None:
+            raise NotFound
+        return found
+
+    def part(self, session_id: UUID) -> Part:
+        """Return what the ledger calls a session of this purchase.
+
+        The only session of a purchase goes under the purchase's name, as before there were several.
+        """
+        name = session_id if len(self.sessions) > 1 else self.order_id
+        return Part(self.order_id, session_id, name)
+
+
+class SessionUnnamed(Refusal):
+    """The purchase has several sessions, and it was not said which one is meant."""
+
+    code = "session_unnamed"
+    kind = Kind.SHAPE
+    detail = "This purchase has several sessions; say in session_id which one you mean."
 
 
 class PaymentMismatch(Exception):
     """Stripe's payment is not the price of the order: nothing is posted, an operator looks."""
 
 
+class PartsMismatch(Exception):
+    """The parts of the sessions do not sum to the price: booking made a mistake."""
+
+
 def begin(held: BookingHeld, terms: Terms, now: datetime) -> Order:
-    """Begin a purchase with what booking froze in the fact."""
+    """Begin a purchase with what booking froze in the fact; raises `PartsMismatch`."""
     return Order(
         order_id=held.order_id,
-        session_id=held.session_id,
         mentor_id=held.mentor_id,
         mentee_id=held.mentee_id,
         title=held.title,
@@ -87,7 +144,6 @@ def begin(held: BookingHeld, terms: Terms, now: datetime) -> Order:
         state="being_prepared",
         close_at=held.hold_until,
         look_at=None,
-        decision="held",
         checkout_id=None,
         checkout_url=None,
         payment_intent_id=None,
@@ -97,11 +153,53 @@ def begin(held: BookingHeld, terms: Terms, now: datetime) -> Order:
         closed_because=None,
         opened_at=now,
         version=0,
+        sessions=_parts(held),
     )
 
 
+def _parts(held: BookingHeld) -> tuple[Session, ...]:
+    prices = {each.session_id: each.price_minor for each in held.sessions}
+    prices = prices or {held.session_id: held.price_minor}
+    if sum(prices.values()) != held.price_minor:
+        raise PartsMismatch(str(held.order_id))
+    return tuple(Session(each, Money(minor, held.currency)) for each, minor in prices.items())
+
+
+def is_free(order: Order) -> bool:
+    """Return whether nothing is to be paid: booking confirms such a purchase by itself."""
+    return order.price.minor == 0
+
+
+def decide(order: Order, decision: Decision, session_id: UUID | None = None) -> Order:
+    """Note what booking decided about one session, or about all when none is named."""
+    if session_id is not None:
+        return change(order, replace(order.session(session_id), decision=decision))
+    sessions = tuple(replace(each, decision=decision) for each in order.sessions)
+    return replace(order, sessions=sessions)
+
+
+def change(order: Order, session: Session) -> Order:
+    """Return the order with one of its sessions changed."""
+    sessions = tuple(
+        session if each.session_id == session.session_id else each for each in order.sessions
+    )
+    return replace(order, sessions=sessions)
+
+
+def look_again_after(order: Order) -> timedelta:
+    """Return how long an open page is left alone."""
+    return max(LOOK_EVERY, (order.hold_until - order.opened_at) / LOOKS_PER_HOLD)
+
+
 def checkout_for(order: Order, terms: Terms) -> CreateCheckout:
-    """Return the call that opens the payment page of an order."""
+    """Return the call that opens the payment page of an order.
+
+    The hold of an accepted request may be as long as a page can live: that page closes a little
+    sooner, and can be made until shortly before the end only.
+    """
+    expires_at = min(
+        order.hold_until + CLOSES_BY_ITSELF_AFTER, order.opened_at + PAGE_LIVES_AT_MOST
+    )
     places = {"web": terms.web_url.rstrip("/"), "order_id": order.order_id}
     return CreateCheckout(
         order_id=order.order_id,
@@ -109,8 +207,8 @@ def checkout_for(order: Order, terms: Terms) -> CreateCheckout:
         title=order.title,
         amount_minor=order.price.minor,
         currency=order.price.currency,
-        expires_at=order.hold_until + CLOSES_BY_ITSELF_AFTER,
-        send_before=order.hold_until,
+        expires_at=expires_at,
+        send_before=min(order.hold_until, expires_at - PAGE_LIVES_AT_LEAST),
         success_url=RETURN_PATH.format(**places),
         cancel_url=BACK_PATH.format(**places),
     )
@@ -125,7 +223,7 @@ def page_opened(
         state="open",
         checkout_id=checkout_id,
         checkout_url=url,
-        look_at=now + LOOK_EVERY,
+        look_at=now + look_again_after(order),
         version=order.version + 1,
     )
     return opened, CheckoutOpened(
@@ -158,23 +256,11 @@ def pay(order: Order, payment: PaymentSeen, now: datetime) -> tuple[Order, Payme
     """Note that the price was paid, from whichever state; raises `PaymentMismatch`."""
     if (payment.amount_minor, payment.currency) != (order.price.minor, order.price.currency):
         raise PaymentMismatch(str(order.order_id))
-    paid, fact = settle_price(order, payment.paid_at)
-    return replace(
-        paid,
+    paid = replace(
+        settle_price(order, payment.paid_at),
         payment_intent_id=payment.payment_intent_id,
         charge_id=payment.charge_id,
         look_at=now + FEE_LOOK_EVERY,
-    ), fact
-
-
-def settle_price(order: Order, paid_at: datetime) -> tuple[Order, PaymentSucceeded]:
-    """Note that nothing is left to pay: the price came, or it is zero."""
-    paid = replace(
-        order,
-        state="paid",
-        checkout_url=None,
-        look_at=None,
-        paid_at=paid_at,
         version=order.version + 1,
     )
     return paid, PaymentSucceeded(
@@ -184,5 +270,10 @@ def settle_price(order: Order, paid_at: datetime) -> tuple[Order, PaymentSucceed
         version=paid.version,
         amount_minor=order.price.minor,
         currency=order.price.currency,
-        paid_at=paid_at,
+        paid_at=payment.paid_at,
     )
+
+
+def settle_price(order: Order, paid_at: datetime) -> Order:
+    """Note that nothing is left to pay: the price came, or it is zero."""
+    return replace(order, state="paid", checkout_url=None, look_at=None, paid_at=paid_at)

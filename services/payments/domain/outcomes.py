@@ -1,14 +1,15 @@
-"""What becomes of a paid price: a refund, the mentor's and the platform's earnings, a transfer."""
+"""What becomes of a session's part of a paid price: refunds, earnings of the rest, a transfer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from services.payments.domain.orders import Order
-from services.payments.domain.splits import Split, divide
+from services.payments.domain.orders import Order, Session
+from services.payments.domain.splits import Split, divide, retain
 from shared.contracts.payments import EarningsReleased, RefundFailed, RefundIssued, TransferSent
 from shared.money import Money
 
@@ -26,6 +27,7 @@ class Refund:
 
     refund_id: UUID
     order_id: UUID
+    session_id: UUID
     amount: Money
     reason: RefundReason
     state: RefundState
@@ -39,8 +41,9 @@ class Refund:
 
 @dataclass(frozen=True)
 class Earnings:
-    """What stays of a price; `due_at` is unknown until booking says how the session ended."""
+    """What stays of a session's part; `due_at` is unknown until booking says how it ended."""
 
+    session_id: UUID
     order_id: UUID
     mentor_id: UUID
     mentor: Money
@@ -56,47 +59,72 @@ class AlreadyReleased(Exception):
     """Booking takes back a session whose money was given out: an operator must settle it."""
 
 
-def split_of(order: Order, refund_basis_points: int) -> Split:
-    """Divide the price of an order by the terms frozen on it."""
-    return divide(order.price, refund_basis_points, order.platform_share_basis_points)
+def split_of(order: Order, session: Session, refund_basis_points: int) -> Split:
+    """Divide a session's part of the price by the terms frozen on the order."""
+    return divide(session.price, refund_basis_points, order.platform_share_basis_points)
 
 
-def expect(order: Order) -> Earnings:
+def split_after(order: Order, session: Session, refund_basis_points: int, refunded: Money) -> Split:
+    """Divide a part of which something went back before: that is the least that goes back."""
+    split = split_of(order, session, refund_basis_points)
+    if split.mentee.minor >= refunded.minor:
+        return split
+    return retain(session.price, refunded, order.platform_share_basis_points)
+
+
+def refunded_of(session: Session, refunds: Sequence[Refund]) -> Money:
+    """Return what went back of a session's part, or is about to."""
+    none = Money(0, session.price.currency)
+    return sum((refund.amount for refund in refunds), none)
+
+
+def expect(order: Order, session: Session) -> Earnings:
     """Return what will be earned when the session takes place."""
-    split = split_of(order, 0)
+    split = split_of(order, session, 0)
     return Earnings(
-        order.order_id, order.mentor_id, split.mentor, split.platform, None, None, "waiting"
+        session.session_id,
+        order.order_id,
+        order.mentor_id,
+        split.mentor,
+        split.platform,
+        None,
+        None,
+        "waiting",
     )
 
 
-def keep_part(
-    order: Order, earnings: Earnings, refund_basis_points: int, ended_at: datetime
-) -> Earnings:
+def keep_part(earnings: Earnings, split: Split) -> Earnings:
     """Reduce the earnings to what is retained after a refund; raises `AlreadyReleased`."""
     if earnings.released_at is not None:
-        raise AlreadyReleased(str(order.order_id))
-    split = split_of(order, refund_basis_points)
+        raise AlreadyReleased(str(earnings.session_id))
     return replace(
         earnings,
         mentor=split.mentor,
         platform=split.platform,
-        due_at=ended_at + order.release_delay if split.retained.minor else None,
+        due_at=earnings.due_at if split.retained.minor else None,
         transfer_state="waiting" if split.mentor.minor else "nothing",
     )
 
 
-def give_back(
-    order: Order,
-    refund_id: UUID,
-    refund_basis_points: int,
-    reason: RefundReason,
-    now: datetime,
-) -> Refund | None:
-    """Return the refund of a fraction of the price, or None when that comes to nothing."""
-    amount = split_of(order, refund_basis_points).mentee
-    if not amount.minor:
-        return None
-    return Refund(refund_id, order.order_id, amount, reason, "planned", None, now)
+def release_from(earnings: Earnings, session: Session, due_at: datetime) -> Earnings:
+    """Have the earnings released from an instant on, unless nothing is left or it is objected to.
+
+    What was released stays so, and what is planned keeps its instant.
+    """
+    settled = earnings.released_at is not None or earnings.due_at is not None
+    nothing = not earnings.mentor.minor + earnings.platform.minor
+    if settled or nothing or session.objected_at is not None:
+        return earnings
+    return replace(earnings, due_at=due_at)
+
+
+def hold_back(
+    session: Session, earnings: Earnings, objected_at: datetime
+) -> tuple[Session, Earnings]:
+    """Stop the release of what is objected to; what was released before stays so."""
+    if earnings.released_at is not None:
+        return session, earnings
+    return replace(session, objected_at=objected_at), replace(earnings, due_at=None)
 
 
 def issue(
@@ -117,6 +145,7 @@ def issue(
             amount_minor=refund.amount.minor,
             currency=refund.amount.currency,
             reason=refund.reason,
+            session_id=refund.session_id,
         ),
     )
 
@@ -138,6 +167,7 @@ def fail(
             refund_id=refund.refund_id,
             amount_minor=refund.amount.minor,
             currency=refund.amount.currency,
+            session_id=refund.session_id,
         ),
     )
 
@@ -165,6 +195,7 @@ def release(
             mentor_minor=earnings.mentor.minor,
             platform_minor=earnings.platform.minor,
             currency=earnings.mentor.currency,
+            session_id=earnings.session_id,
         ),
     )
 
@@ -190,5 +221,6 @@ def sent(
             version=told.version,
             amount_minor=earnings.mentor.minor,
             currency=earnings.mentor.currency,
+            session_id=earnings.session_id,
         ),
     )

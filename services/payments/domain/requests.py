@@ -118,7 +118,7 @@ class LookAtRefund(Request):
 
 
 class CreateTransfer(Request):
-    """Move a mentor's share to the connected account."""
+    """Move a mentor's share to the connected account; `session_id` where there are several."""
 
     kind: ClassVar[str] = "transfer.create"
     effect_once: ClassVar[bool] = True
@@ -129,11 +129,12 @@ class CreateTransfer(Request):
     charge_id: str
     amount_minor: int
     currency: str
+    session_id: UUID | None = None
 
     @property
     def subject(self) -> str:
-        """Return the order."""
-        return str(self.order_id)
+        """Return the session of a series, else the order."""
+        return str(self.session_id or self.order_id)
 
 
 class MentorRequest(Request):

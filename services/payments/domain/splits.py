@@ -38,6 +38,11 @@ def divide(price: Money, refund_basis_points: int, platform_share_basis_points: 
     """Divide a price after a refund of a fraction; the platform's share is of what is retained."""
     whole = refund_basis_points == WHOLE_BASIS_POINTS
     refund = price if whole else _down(price.part(refund_basis_points), _step(price.currency))
+    return retain(price, refund, platform_share_basis_points)
+
+
+def retain(price: Money, refund: Money, platform_share_basis_points: int) -> Split:
+    """Divide what stays of a price after a refund."""
     retained = price - refund
     mentor = _down(
         retained.part(WHOLE_BASIS_POINTS - platform_share_basis_points),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
 from services.payments.domain.accounts import Payout
 from services.payments.ledger import Account
@@ -28,17 +29,31 @@ class Posted:
     account: str
     minor: int
     currency: str
+    session_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class PaidOut:
+    """The payout that carries the share of one session to the bank."""
+
+    payout: Payout
+    session_id: UUID
+    share_minor: int
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One step of the story; the amount is what moved, never negative."""
+    """One step of the story; the amount is what moved, never negative.
+
+    `session_id` is the session it is about, none where it is about the whole purchase.
+    """
 
     at: datetime
     kind: str
     amount_minor: int
     currency: str
     words: str
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +100,11 @@ _STORY: dict[tuple[str, Account], _Told] = {
 }
 
 
-def tell(
-    posted: Sequence[Posted], payout: Payout | None, share_minor: int, reader: Reader
-) -> list[Moment]:
-    """Return what a reader may see, in order; `share_minor` is this order's part of the payout."""
+def tell(posted: Sequence[Posted], payouts: Sequence[PaidOut], reader: Reader) -> list[Moment]:
+    """Return what a reader may see, in order of time."""
     story = [moment for line in posted for moment in _moment(line, reader)]
-    if payout is not None and reader in _MENTOR:
-        story.extend(_payout_moments(payout, share_minor))
+    if reader in _MENTOR:
+        story.extend(moment for paid_out in payouts for moment in _payout_moments(paid_out))
     return sorted(story, key=lambda moment: moment.at)
 
 
@@ -99,20 +112,23 @@ def _moment(line: Posted, reader: Reader) -> list[Moment]:
     told = _STORY.get((line.entry, Account(line.account)))
     if told is None or reader not in told.readers:
         return []
-    return [Moment(line.at, told.kind, abs(line.minor), line.currency, told.words)]
+    amount = abs(line.minor)
+    return [Moment(line.at, told.kind, amount, line.currency, told.words, line.session_id)]
 
 
-def _payout_moments(payout: Payout, share_minor: int) -> list[Moment]:
+def _payout_moments(paid_out: PaidOut) -> list[Moment]:
+    payout = paid_out.payout
     begun = Moment(
         payout.created_at,
         "payout",
-        share_minor,
+        paid_out.share_minor,
         payout.currency,
         "Stripe sent the share to the mentor's bank.",
+        paid_out.session_id,
     )
     if payout.ended_at is None:
         return [begun]
     arrived = payout.state == "paid"
     words = "The money arrived at the bank." if arrived else "The bank sent the money back."
     kind = "bank_arrival" if arrived else "payout_failed"
-    return [begun, Moment(payout.ended_at, kind, share_minor, payout.currency, words)]
+    return [begun, replace(begun, at=payout.ended_at, kind=kind, words=words)]

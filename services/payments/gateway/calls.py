@@ -234,7 +234,10 @@ class StripeGateway:
     async def _find_transfer(self, request: CreateTransfer) -> Seen | None:
         params = {"transfer_group": str(request.order_id)}
         async for transfer in _pages(self._v1.transfers.list_async, params):
-            if carries(transfer, "order_id", request.order_id):
+            only = request.session_id is None  # Then the purchase has no other transfer.
+            if carries(transfer, "order_id", request.order_id) and (
+                only or carries(transfer, "session_id", request.session_id)
+            ):
                 return read_transfer(transfer)
         return None
 

@@ -69,13 +69,14 @@ def refund_params(request: CreateRefund) -> Json:
 
 def transfer_params(request: CreateTransfer) -> Json:
     """Return the parameters of a transfer tied to its charge."""
+    named = {"session_id": str(request.session_id)} if request.session_id else {}
     return {
         "amount": request.amount_minor,
         "currency": request.currency.lower(),
         "destination": request.account_id,
         "source_transaction": request.charge_id,
         "transfer_group": str(request.order_id),
-        "metadata": {"order_id": str(request.order_id)},
+        "metadata": {"order_id": str(request.order_id), **named},
     }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from services.payments.domain.accounts import ConnectedAccount, Payout
+from services.payments.domain.timeline import PaidOut
 from shared.db import Connection
 
 INSERT_ACCOUNT = """
@@ -60,11 +61,11 @@ FROM payouts
 WHERE mentor_id = $1 AND ($2::timestamptz IS NULL OR (created_at, stripe_payout_id) < ($2, $3))
 ORDER BY created_at DESC, stripe_payout_id DESC LIMIT $4
 """
-PAYOUT_OF_ORDER = """
-SELECT p.stripe_payout_id, p.mentor_id, p.amount_minor, p.currency, p.state, p.created_at,
-    p.arrives_at, p.ended_at, p.failure_code
+PAYOUTS_OF_ORDER = """
+SELECT e.session_id, e.mentor_minor, p.stripe_payout_id, p.mentor_id, p.amount_minor, p.currency,
+    p.state, p.created_at, p.arrives_at, p.ended_at, p.failure_code
 FROM earnings AS e JOIN payouts AS p ON p.stripe_payout_id = e.payout_id
-WHERE e.order_id = $1
+WHERE e.order_id = $1 ORDER BY e.session_id
 """
 TOTALS = """
 SELECT currency,
@@ -81,12 +82,14 @@ SELECT currency, sum(amount_minor)::bigint AS paid_out_minor
 FROM payouts WHERE mentor_id = $1 AND state = 'paid'
 GROUP BY currency ORDER BY currency
 """
-EARNED_ORDERS = """
-SELECT e.order_id, o.title, e.currency, o.price_minor, e.mentor_minor, e.platform_minor, e.due_at,
-    e.released_at, e.transferred_at, e.transfer_state
-FROM earnings AS e JOIN orders AS o ON o.order_id = e.order_id
-WHERE e.mentor_id = $1 AND ($2::uuid IS NULL OR e.order_id < $2)
-ORDER BY e.order_id DESC LIMIT $3
+EARNED_SESSIONS = """
+SELECT e.order_id, e.session_id, o.title, e.currency, s.price_minor, e.mentor_minor,
+    e.platform_minor, e.due_at, e.released_at, e.transferred_at, e.transfer_state
+FROM earnings AS e
+JOIN orders AS o ON o.order_id = e.order_id
+JOIN sessions AS s ON s.session_id = e.session_id
+WHERE e.mentor_id = $1 AND ($2::uuid IS NULL OR e.session_id < $2)
+ORDER BY e.session_id DESC LIMIT $3
 """
 
 
@@ -177,10 +180,9 @@ async def list_payouts(
     return [Payout(**dict(row)) for row in rows]
 
 
-async def payout_of_order(conn: Connection, order_id: UUID) -> Payout | None:
-    """Return the payout that carries an order's share to the bank."""
-    row = await conn.fetchrow(PAYOUT_OF_ORDER, order_id)
-    return Payout(**dict(row)) if row else None
+async def payouts_of_order(conn: Connection, order_id: UUID) -> list[PaidOut]:
+    """Return the payouts that carry the shares of an order's sessions to the bank."""
+    return [_paid_out(row) for row in await conn.fetch(PAYOUTS_OF_ORDER, order_id)]
 
 
 async def totals(conn: Connection, mentor_id: UUID) -> dict[str, dict[str, int]]:
@@ -192,14 +194,20 @@ async def totals(conn: Connection, mentor_id: UUID) -> dict[str, dict[str, int]]
     return found
 
 
-async def earned_orders(
+async def earned_sessions(
     conn: Connection, mentor_id: UUID, before: UUID | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return a page of a mentor's orders with what each earned, newest first."""
-    return [dict(row) for row in await conn.fetch(EARNED_ORDERS, mentor_id, before, limit)]
+    """Return a page of a mentor's sessions with what each earned, newest first."""
+    return [dict(row) for row in await conn.fetch(EARNED_SESSIONS, mentor_id, before, limit)]
 
 
 def _account(row: asyncpg.Record) -> ConnectedAccount:
     fields: dict[str, Any] = dict(row)
     requirements = tuple(fields.pop("requirements"))
     return ConnectedAccount(**fields, requirements=requirements)
+
+
+def _paid_out(row: asyncpg.Record) -> PaidOut:
+    fields: dict[str, Any] = dict(row)
+    session_id, share = fields.pop("session_id"), fields.pop("mentor_minor")
+    return PaidOut(Payout(**fields), session_id, share)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
+from services.payments.domain.timeline import Posted
 from services.payments.ledger import Entry
 from shared.db import Connection
 from shared.ids import new_id
@@ -17,11 +17,11 @@ ON CONFLICT (cause) DO NOTHING RETURNING entry_id
 """
 INSERT_LINE = """
 INSERT INTO ledger_lines (entry_id, line_number, account, order_id, mentor_id, amount_minor,
-    currency)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+    currency, session_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 LINES_OF_ORDER = """
-SELECT e.kind, e.happened_at, l.account, l.amount_minor, l.currency
+SELECT e.kind, e.happened_at, l.account, l.amount_minor, l.currency, l.session_id
 FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 WHERE l.order_id = $1
 ORDER BY e.happened_at, e.entry_id, l.line_number
@@ -49,14 +49,13 @@ async def post(conn: Connection, entry: Entry) -> bool:
             line.mentor_id,
             line.minor,
             line.currency,
+            line.session_id,
         )
     return True
 
 
-async def lines_of_order(
-    conn: Connection, order_id: UUID
-) -> list[tuple[str, datetime, str, int, str]]:
-    """Return kind, instant, account, amount and currency of all lines about an order, in order."""
+async def lines_of_order(conn: Connection, order_id: UUID) -> list[Posted]:
+    """Return all lines about an order, in order."""
     return [_line(row) for row in await conn.fetch(LINES_OF_ORDER, order_id)]
 
 
@@ -66,11 +65,12 @@ async def trial_balance(conn: Connection) -> list[tuple[str, str, int]]:
     return [(row["account"], row["currency"], row["amount_minor"]) for row in rows]
 
 
-def _line(row: asyncpg.Record) -> tuple[str, datetime, str, int, str]:
-    return (
-        row["kind"],
-        row["happened_at"],
-        row["account"],
-        row["amount_minor"],
-        row["currency"],
+def _line(row: asyncpg.Record) -> Posted:
+    return Posted(
+        entry=row["kind"],
+        at=row["happened_at"],
+        account=row["account"],
+        minor=row["amount_minor"],
+        currency=row["currency"],
+        session_id=row["session_id"],
     )

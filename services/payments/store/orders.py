@@ -1,4 +1,4 @@
-"""SQL for orders: the payment page, the payment and booking's decision."""
+"""SQL for orders: the payment page, the payment, and the sessions with booking's decisions."""
 
 from __future__ import annotations
 
@@ -8,36 +8,45 @@ from uuid import UUID
 
 import asyncpg
 
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import Order, Session
 from shared.db import Connection
 from shared.money import Money
 
 INSERT_ORDER = """
-INSERT INTO orders (order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+INSERT INTO orders (order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
-    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
     paid_at, closed_because, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22, $23)
+    $21)
 """
+INSERT_SESSION = """
+INSERT INTO sessions (session_id, order_id, place, price_minor, decision)
+VALUES ($1, $2, $3, $4, $5)
+"""
+SESSIONS = """
+SELECT session_id, price_minor, decision, objected_at FROM sessions
+WHERE order_id = $1 ORDER BY place
+"""
+SAVE_SESSION = "UPDATE sessions SET decision = $2, objected_at = $3 WHERE session_id = $1"
 ORDER = """
-SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
-    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
     paid_at, closed_because, version
 FROM orders WHERE order_id = $1
 """
 LOCK_ORDER = """
-SELECT order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
+SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
-    look_at, decision, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
+    look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
     paid_at, closed_because, version
 FROM orders WHERE order_id = $1 FOR UPDATE
 """
 SAVE_ORDER = """
-UPDATE orders SET state = $2, close_at = $3, look_at = $4, decision = $5, checkout_id = $6,
-    checkout_url = $7, payment_intent_id = $8, charge_id = $9, stripe_fee_minor = $10,
-    paid_at = $11, closed_because = $12, version = $13
+UPDATE orders SET state = $2, close_at = $3, look_at = $4, checkout_id = $5, checkout_url = $6,
+    payment_intent_id = $7, charge_id = $8, stripe_fee_minor = $9, paid_at = $10,
+    closed_because = $11, version = $12
 WHERE order_id = $1
 """
 NEXT_TO_CLOSE = """
@@ -48,7 +57,6 @@ NEXT_TO_LOOK_AT = """
 SELECT order_id FROM orders WHERE look_at <= $1
 ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
-CHECKOUT_OF = "SELECT checkout_id FROM orders WHERE order_id = $1"
 
 
 async def add_order(conn: Connection, order: Order) -> None:
@@ -56,7 +64,6 @@ async def add_order(conn: Connection, order: Order) -> None:
     await conn.execute(
         INSERT_ORDER,
         order.order_id,
-        order.session_id,
         order.mentor_id,
         order.mentee_id,
         order.title,
@@ -68,23 +75,32 @@ async def add_order(conn: Connection, order: Order) -> None:
         order.opened_at,
         *_changing(order),
     )
+    for place, each in enumerate(order.sessions, 1):
+        parts = (each.session_id, order.order_id, place, each.price.minor, each.decision)
+        await conn.execute(INSERT_SESSION, *parts)
 
 
 async def load_order(conn: Connection, order_id: UUID) -> Order | None:
     """Return an order as it stands."""
     row = await conn.fetchrow(ORDER, order_id)
-    return _order(row) if row else None
+    return await _order(conn, row) if row else None
 
 
 async def lock_order(conn: Connection, order_id: UUID) -> Order | None:
     """Return an order, locked until the transaction ends."""
     row = await conn.fetchrow(LOCK_ORDER, order_id)
-    return _order(row) if row else None
+    return await _order(conn, row) if row else None
 
 
 async def save_order(conn: Connection, order: Order) -> None:
-    """Store what changes of an order that is locked."""
+    """Store what changes of an order that is locked, but for its sessions."""
     await conn.execute(SAVE_ORDER, order.order_id, *_changing(order))
+
+
+async def save_sessions(conn: Connection, order: Order) -> None:
+    """Store what booking decided about the sessions of an order that is locked."""
+    for each in order.sessions:
+        await conn.execute(SAVE_SESSION, each.session_id, each.decision, each.objected_at)
 
 
 async def next_to_close(conn: Connection, now: datetime) -> UUID | None:
@@ -102,7 +118,6 @@ def _changing(order: Order) -> tuple[object, ...]:
         order.state,
         order.close_at,
         order.look_at,
-        order.decision,
         order.checkout_id,
         order.checkout_url,
         order.payment_intent_id,
@@ -114,8 +129,19 @@ def _changing(order: Order) -> tuple[object, ...]:
     )
 
 
-def _order(row: asyncpg.Record) -> Order:
+async def _order(conn: Connection, row: asyncpg.Record) -> Order:
+    """Read the sessions of an order in a statement that begins when the order is locked."""
     fields: dict[str, Any] = dict(row)
-    price = Money(fields.pop("price_minor"), fields.pop("currency"))
+    currency = fields.pop("currency")
     delay = timedelta(seconds=fields.pop("release_delay_seconds"))
-    return Order(**fields, price=price, release_delay=delay)
+    sessions = tuple(
+        Session(
+            each["session_id"],
+            Money(each["price_minor"], currency),
+            each["decision"],
+            each["objected_at"],
+        )
+        for each in await conn.fetch(SESSIONS, fields["order_id"])
+    )
+    price = Money(fields.pop("price_minor"), currency)
+    return Order(**fields, price=price, release_delay=delay, sessions=sessions)

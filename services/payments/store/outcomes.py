@@ -13,18 +13,24 @@ from shared.db import Connection
 from shared.money import Money
 
 INSERT_REFUND = """
-INSERT INTO refunds (refund_id, order_id, amount_minor, currency, reason, state, planned_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO refunds (refund_id, order_id, session_id, amount_minor, currency, reason, state,
+    planned_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 REFUND = """
-SELECT refund_id, order_id, amount_minor, currency, reason, state, stripe_refund_id, planned_at,
-    issued_at, failed_at, failure_code, attempt
+SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
+    planned_at, issued_at, failed_at, failure_code, attempt
 FROM refunds WHERE refund_id = $1
 """
-REFUND_OF_ORDER = """
-SELECT refund_id, order_id, amount_minor, currency, reason, state, stripe_refund_id, planned_at,
-    issued_at, failed_at, failure_code, attempt
-FROM refunds WHERE order_id = $1
+REFUNDS_OF = """
+SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
+    planned_at, issued_at, failed_at, failure_code, attempt
+FROM refunds WHERE session_id = $1 ORDER BY planned_at, refund_id
+"""
+REFUNDS_OF_ORDER = """
+SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
+    planned_at, issued_at, failed_at, failure_code, attempt
+FROM refunds WHERE order_id = $1 ORDER BY planned_at, refund_id
 """
 SAVE_REFUND = """
 UPDATE refunds SET state = $2, stripe_refund_id = $3, issued_at = $4, failed_at = $5,
@@ -32,27 +38,28 @@ UPDATE refunds SET state = $2, stripe_refund_id = $3, issued_at = $4, failed_at 
 WHERE refund_id = $1
 """
 INSERT_EARNINGS = """
-INSERT INTO earnings (order_id, mentor_id, currency, retained_minor, mentor_minor, platform_minor,
-    due_at, released_at, transfer_state, stripe_transfer_id, transferred_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO earnings (session_id, order_id, mentor_id, currency, retained_minor, mentor_minor,
+    platform_minor, due_at, released_at, transfer_state, stripe_transfer_id, transferred_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 EARNINGS = """
-SELECT order_id, mentor_id, currency, mentor_minor, platform_minor, due_at, released_at,
+SELECT session_id, order_id, mentor_id, currency, mentor_minor, platform_minor, due_at, released_at,
     transfer_state, stripe_transfer_id, transferred_at
-FROM earnings WHERE order_id = $1
+FROM earnings WHERE session_id = $1
 """
 SAVE_EARNINGS = """
 UPDATE earnings SET retained_minor = $2, mentor_minor = $3, platform_minor = $4, due_at = $5,
     released_at = $6, transfer_state = $7, stripe_transfer_id = $8, transferred_at = $9
-WHERE order_id = $1
+WHERE session_id = $1
 """
 NEXT_TO_RELEASE = """
-SELECT e.order_id FROM earnings AS e JOIN orders AS o ON o.order_id = e.order_id
+SELECT e.order_id, e.session_id
+FROM earnings AS e JOIN orders AS o ON o.order_id = e.order_id
 WHERE e.released_at IS NULL AND e.due_at <= $1
 ORDER BY e.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 """
 NEXT_TO_TRANSFER = """
-SELECT e.order_id, a.stripe_account_id
+SELECT e.order_id, e.session_id, a.stripe_account_id
 FROM earnings AS e
 JOIN orders AS o ON o.order_id = e.order_id
 JOIN accounts AS a ON a.mentor_id = e.mentor_id
@@ -65,7 +72,7 @@ WHERE mentor_id = $1 AND transfer_state = 'refused'
   AND ($2::text IS NULL OR transfer_refusal = $2)
 """
 NOTE_TRANSFER_REFUSAL = """
-UPDATE earnings SET transfer_state = 'refused', transfer_refusal = $2 WHERE order_id = $1
+UPDATE earnings SET transfer_state = 'refused', transfer_refusal = $2 WHERE session_id = $1
 """
 LINK_PAYOUT = """
 UPDATE earnings SET payout_id = $2
@@ -79,6 +86,7 @@ async def add_refund(conn: Connection, refund: Refund) -> None:
         INSERT_REFUND,
         refund.refund_id,
         refund.order_id,
+        refund.session_id,
         refund.amount.minor,
         refund.amount.currency,
         refund.reason,
@@ -93,10 +101,14 @@ async def load_refund(conn: Connection, refund_id: UUID) -> Refund | None:
     return _refund(row) if row else None
 
 
-async def refund_of_order(conn: Connection, order_id: UUID) -> Refund | None:
-    """Return the refund of an order."""
-    row = await conn.fetchrow(REFUND_OF_ORDER, order_id)
-    return _refund(row) if row else None
+async def refunds_of(conn: Connection, session_id: UUID) -> list[Refund]:
+    """Return the refunds of a session's part, in the order in which they were decided."""
+    return [_refund(row) for row in await conn.fetch(REFUNDS_OF, session_id)]
+
+
+async def refunds_of_order(conn: Connection, order_id: UUID) -> list[Refund]:
+    """Return the refunds of all sessions of an order."""
+    return [_refund(row) for row in await conn.fetch(REFUNDS_OF_ORDER, order_id)]
 
 
 async def save_refund(conn: Connection, refund: Refund) -> None:
@@ -114,33 +126,38 @@ async def save_refund(conn: Connection, refund: Refund) -> None:
 
 
 async def add_earnings(conn: Connection, earnings: Earnings) -> None:
-    """Store what an order will earn."""
-    currency = earnings.mentor.currency
+    """Store what a session will earn."""
     await conn.execute(
-        INSERT_EARNINGS, earnings.order_id, earnings.mentor_id, currency, *_changing(earnings)
+        INSERT_EARNINGS,
+        earnings.session_id,
+        earnings.order_id,
+        earnings.mentor_id,
+        earnings.mentor.currency,
+        *_changing(earnings),
     )
 
 
-async def load_earnings(conn: Connection, order_id: UUID) -> Earnings | None:
-    """Return the earnings of an order; whoever changes them holds the order's lock."""
-    row = await conn.fetchrow(EARNINGS, order_id)
+async def load_earnings(conn: Connection, session_id: UUID) -> Earnings | None:
+    """Return the earnings of a session; whoever changes them holds the order's lock."""
+    row = await conn.fetchrow(EARNINGS, session_id)
     return _earnings(row) if row else None
 
 
 async def save_earnings(conn: Connection, earnings: Earnings) -> None:
-    """Store what changes of the earnings of an order."""
-    await conn.execute(SAVE_EARNINGS, earnings.order_id, *_changing(earnings))
+    """Store what changes of the earnings of a session."""
+    await conn.execute(SAVE_EARNINGS, earnings.session_id, *_changing(earnings))
 
 
-async def next_to_release(conn: Connection, now: datetime) -> UUID | None:
-    """Return and lock the order whose release is due first, if one is."""
-    return await conn.fetchval(NEXT_TO_RELEASE, now)
+async def next_to_release(conn: Connection, now: datetime) -> tuple[UUID, UUID] | None:
+    """Return the order, which is locked, and the session whose release is due first, if one is."""
+    row = await conn.fetchrow(NEXT_TO_RELEASE, now)
+    return (row["order_id"], row["session_id"]) if row else None
 
 
-async def next_to_transfer(conn: Connection) -> tuple[UUID, str] | None:
-    """Return and lock an order whose mentor can be given the share, with the account."""
+async def next_to_transfer(conn: Connection) -> tuple[UUID, UUID, str] | None:
+    """Return an order, which is locked, a session with a share to send, and the account for it."""
     row = await conn.fetchrow(NEXT_TO_TRANSFER)
-    return (row["order_id"], row["stripe_account_id"]) if row else None
+    return (row["order_id"], row["session_id"], row["stripe_account_id"]) if row else None
 
 
 async def retry_refused_transfers(
@@ -150,15 +167,15 @@ async def retry_refused_transfers(
     await conn.execute(RETRY_REFUSED_TRANSFERS, mentor_id, code)
 
 
-async def note_transfer_refusal(conn: Connection, order_id: UUID, code: str) -> None:
+async def note_transfer_refusal(conn: Connection, session_id: UUID, code: str) -> None:
     """Remember that Stripe refused a transfer, until the account changes."""
-    await conn.execute(NOTE_TRANSFER_REFUSAL, order_id, code)
+    await conn.execute(NOTE_TRANSFER_REFUSAL, session_id, code)
 
 
 async def link_payout(
     conn: Connection, mentor_id: UUID, payout_id: str, transfer_ids: tuple[str, ...]
 ) -> None:
-    """Remember which orders a payout pays out."""
+    """Remember which sessions a payout pays out."""
     await conn.execute(LINK_PAYOUT, mentor_id, payout_id, list(transfer_ids))
 
 
