@@ -1,23 +1,19 @@
-"""Routes for what a mentor sells and when: offerings and weekly hours."""
+"""Routes for what a mentor sells."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import lru_cache
 from typing import Annotated
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from services.booking.api.surface import after_id, api, cursor_after
-from services.booking.commands.availability import set_availability
 from services.booking.commands.offerings import (
     change_offering,
     create_offering,
     publish,
     withdraw,
 )
-from services.booking.domain.availability import Availability, HoursOverlap
 from services.booking.domain.offerings import (
     QUESTIONS_AT_MOST,
     AccountCannotReceive,
@@ -31,8 +27,7 @@ from services.booking.domain.offerings import (
     Question,
     QuestionsAlike,
 )
-from services.booking.slots import MINUTES_PER_DAY, Rules, WeeklyHours
-from services.booking.store import availability as availability_store
+from services.booking.slots import MINUTES_PER_DAY
 from services.booking.store import offerings as store
 from shared.auth import Role
 from shared.contracts.booking import CancellationPreset
@@ -48,11 +43,6 @@ BUFFER_LONGEST_MINUTES = 4 * 60
 NOTICE_LONGEST_MINUTES = 30 * MINUTES_PER_DAY
 HORIZON_LONGEST_DAYS = 365
 CAP_LARGEST = 100
-HOURS_AT_MOST = 7 * 12
-_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-_CLOCK_TO_MIDNIGHT = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-_ROOM_URL = r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!-~]*)?$"
-"""An https address as browsers take it; ASCII, for it stands in mails and calendars."""
 
 
 def _currency(text: str) -> str:
@@ -61,26 +51,10 @@ def _currency(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _zone(text: str) -> str:
-    if text not in _zones():
-        raise ValueError("not the name of an IANA time zone")
-    return text
-
-
 Currency = Annotated[
     str,
     AfterValidator(_currency),
     WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES)}),
-]
-Zone = Annotated[
-    str,
-    AfterValidator(_zone),
-    WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
 ]
 Buffer = Annotated[WholeNumber, Field(ge=0, le=BUFFER_LONGEST_MINUTES)]
 Cap = Annotated[WholeNumber, Field(ge=1, le=CAP_LARGEST)] | None
@@ -163,38 +137,6 @@ class OwnOfferingView(OfferingView):
     cancellation_preset: CancellationPreset
 
 
-class HoursShape(Body):
-    """Hours of one weekday on the mentor's clocks; Monday is 0, and a day ends at 24:00."""
-
-    weekday: Annotated[WholeNumber, Field(ge=0, le=6)]
-    starts: Annotated[str, StringConstraints(pattern=_CLOCK)]
-    ends: Annotated[str, StringConstraints(pattern=_CLOCK_TO_MIDNIGHT)]
-
-
-class AvailabilityBody(Body):
-    """When a mentor works and where they meet."""
-
-    zone: Zone
-    weekly: Annotated[list[HoursShape], Field(max_length=HOURS_AT_MOST)]
-    room_url: Annotated[str, StringConstraints(max_length=500, pattern=_ROOM_URL)]
-
-    def rules(self) -> Rules:
-        """Return the hours as the rules take them."""
-        return Rules(
-            self.zone,
-            tuple(WeeklyHours(h.weekday, _minute(h.starts), _minute(h.ends)) for h in self.weekly),
-        )
-
-
-class AvailabilityView(View):
-    """When a mentor works; version 0 and no room when nothing was set."""
-
-    zone: str
-    weekly: list[HoursShape]
-    room_url: str | None
-    version: int
-
-
 CONTENT = (PriceTooSmall, PriceNotChargeable, QuestionsAlike)
 
 
@@ -274,24 +216,6 @@ async def withdraw_my_offering(
     return _reply(await withdraw(conn, offering_id, call.person_id, now=call.now))
 
 
-@api.get("/v1/me/availability", may=Role.MENTOR)
-async def get_my_availability(call: Call) -> Annotated[Versioned, AvailabilityView]:
-    """Show one's weekly hours and room link."""
-    async with connection(call.pool) as conn:
-        return _availability_reply(await availability_store.read_availability(conn, call.person_id))
-
-
-@api.put("/v1/me/availability", may=Role.MENTOR, versioned=True, refusals=(HoursOverlap,))
-async def set_my_availability(
-    call: Call, conn: Connection, body: AvailabilityBody
-) -> Annotated[Versioned, AvailabilityView]:
-    """Replace one's weekly hours and room link; the first time If-Match is "0"."""
-    version = call.expected_version()
-    return _availability_reply(
-        await set_availability(conn, call.person_id, body.rules(), body.room_url, version=version)
-    )
-
-
 @api.get("/v1/mentors/{mentor_id}/offerings", may=ANYONE)
 async def list_offerings_of_mentor(
     call: Call, mentor_id: PersonId, query: PageQuery
@@ -332,30 +256,3 @@ def _reply(offering: Offering) -> Versioned:
     return Versioned(
         view=OwnOfferingView.model_validate(_shown(offering)), version=offering.revision
     )
-
-
-def _availability_reply(availability: Availability) -> Versioned:
-    rules = availability.rules
-    view = AvailabilityView(
-        zone=rules.zone,
-        weekly=[
-            HoursShape(
-                weekday=hours.weekday,
-                starts=_clock(hours.starts_minute),
-                ends=_clock(hours.ends_minute),
-            )
-            for hours in rules.weekly
-        ],
-        room_url=availability.room_url,
-        version=availability.version,
-    )
-    return Versioned(view=view, version=availability.version)
-
-
-def _minute(clock: str) -> int:
-    hour, minute = clock.split(":")
-    return int(hour) * 60 + int(minute)
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, TypeVar
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
@@ -31,12 +33,28 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(text: str) -> str:
+    if text not in _zones():
+        raise ValueError("not the name of an IANA time zone")
+    return text
+
+
 InstantUtc = Annotated[
     AwareDatetime,
     AfterValidator(_in_utc),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}),
 ]
 """An instant with its offset from UTC, taken as UTC."""
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    WithJsonSchema({"type": "string", "format": "iana-time-zone", "examples": ["Europe/Berlin"]}),
+]
 BasisPoints = Annotated[WholeNumber, Field(ge=0, le=10_000)]
 
 

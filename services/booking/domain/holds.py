@@ -126,8 +126,8 @@ def place_order(
 ) -> Change:
     """Return the order, held or requested; whether its time is sold is for the database to say.
 
-    `busy`: what the mentor's own calendars say. `bookable`: the mentor is approved. Raises `OwnOffering`, `OfferingNotPublished`,
-    `MentorUnavailable`, `PolicyChanged`, `AnswersMissing` or `SlotNotOffered`.
+    `busy`: what the mentor's own calendars say. `bookable`: the mentor is approved. Raises
+    `SlotNotOffered` and what `check_wish` raises.
     """
     check_wish(offering, wish, bookable=bookable)
     policy = offering.slot_policy(terms)
