@@ -42,21 +42,25 @@ AT_REST_MEGABYTES, WARM_SECONDS = 900.0, 5.0
 FILL_PAYMENTS = """
 SET session_replication_role = replica;
 INSERT INTO payments.orders (
-    order_id, session_id, mentor_id, mentee_id, title, price_minor, currency,
-    platform_share_basis_points, release_delay_seconds, hold_until, state, close_at, decision,
-    checkout_id, payment_intent_id, charge_id, paid_at, opened_at, version
+    order_id, mentor_id, mentee_id, title, price_minor, currency, platform_share_basis_points,
+    release_delay_seconds, hold_until, state, close_at, checkout_id, payment_intent_id, charge_id,
+    paid_at, opened_at, version
 )
-SELECT o.order_id, s.session_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency, 1500,
-       172800, o.hold_until, 'paid', o.hold_until, 'completed', 'cs_' || o.order_id,
-       'pi_' || o.order_id, 'ch_' || o.order_id, o.confirmed_at, o.confirmed_at, 4
-FROM booking.orders AS o INNER JOIN booking.sessions AS s ON s.order_id = o.order_id
+SELECT o.order_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency, 1500, 172800,
+       o.hold_until, 'paid', o.hold_until, 'cs_' || o.order_id, 'pi_' || o.order_id,
+       'ch_' || o.order_id, o.confirmed_at, o.confirmed_at, 4
+FROM booking.orders AS o
 WHERE o.state = 'completed';
+INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision)
+SELECT s.session_id, s.order_id, 1, s.price_minor, s.state
+FROM booking.sessions AS s
+WHERE s.state = 'completed';
 INSERT INTO payments.earnings (
-    order_id, mentor_id, currency, retained_minor, mentor_minor, platform_minor, due_at,
+    session_id, order_id, mentor_id, currency, retained_minor, mentor_minor, platform_minor, due_at,
     released_at, transfer_state, stripe_transfer_id, transferred_at
 )
-SELECT o.order_id, o.mentor_id, o.currency, o.price_minor, o.price_minor - o.price_minor / 8,
-       o.price_minor / 8, s.completed_at, s.completed_at, 'sent', 'tr_' || o.order_id,
+SELECT s.session_id, o.order_id, o.mentor_id, o.currency, o.price_minor,
+       o.price_minor - o.price_minor / 8, o.price_minor / 8, s.completed_at, s.completed_at, 'sent', 'tr_' || o.order_id,
        s.completed_at
 FROM booking.orders AS o INNER JOIN booking.sessions AS s ON s.order_id = o.order_id
 WHERE o.state = 'completed';

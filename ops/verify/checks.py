@@ -60,27 +60,27 @@ SELECT currency AS subject, format('sums to %s', sum(amount_minor)) AS detail
 FROM payments.ledger_lines GROUP BY currency HAVING sum(amount_minor) <> 0
 """
 CLEARING_LEFT_OVER = """
-SELECT order_id::text AS subject,
+SELECT session_id::text AS subject,
        format('%s holds %s %s in a final state', account, amount_minor, currency) AS detail
 FROM payments.clearing_leftovers
 """
 EARNINGS_NOT_POSTED = """
-SELECT n.order_id::text AS subject,
+SELECT n.session_id::text AS subject,
        format('%s: earned %s, posted %s', n.what, n.earned, COALESCE(p.posted, 0)) AS detail
 FROM (
-    SELECT order_id, 'payable to the mentor' AS what, 'mentor_payable' AS account,
+    SELECT session_id, 'payable to the mentor' AS what, 'mentor_payable' AS account,
            CASE WHEN released_at IS NULL OR transfer_state = 'sent' THEN 0
                 ELSE mentor_minor END AS earned
     FROM payments.earnings
     UNION ALL
-    SELECT order_id, 'revenue of the platform', 'platform_revenue',
+    SELECT session_id, 'revenue of the platform', 'platform_revenue',
            CASE WHEN released_at IS NULL THEN 0 ELSE platform_minor END
     FROM payments.earnings
 ) AS n
 LEFT JOIN (
-    SELECT order_id, account, -sum(amount_minor) AS posted
-    FROM payments.ledger_lines GROUP BY order_id, account
-) AS p ON p.order_id = n.order_id AND p.account = n.account
+    SELECT session_id, account, -sum(amount_minor) AS posted
+    FROM payments.session_lines GROUP BY session_id, account
+) AS p ON p.session_id = n.session_id AND p.account = n.account
 WHERE COALESCE(p.posted, 0) <> n.earned
 """
 CALL_UNDETERMINED = """
@@ -99,68 +99,99 @@ SELECT event_id::text AS subject,
 FROM {schema}.outbox
 """
 PAID_WITHOUT_OUTCOME = """
-SELECT p.order_id::text AS subject,
-       format('paid, but booking says %s and %s is refunded',
-              COALESCE(b.state, 'nothing'), COALESCE(r.amount_minor, 0)) AS detail
+SELECT s.session_id::text AS subject,
+       format('paid, but booking says %s and %s is refunded', COALESCE(b.state, 'nothing'),
+              COALESCE(r.refunded, 0)) AS detail
 FROM payments.orders AS p
+JOIN payments.sessions AS s ON s.order_id = p.order_id
+LEFT JOIN booking.sessions AS b ON b.session_id = s.session_id AND b.order_id = p.order_id
+LEFT JOIN booking.orders AS o ON o.order_id = b.order_id
 LEFT JOIN (
-    SELECT o.order_id, o.state, s.refund_basis_points
-    FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id
-) AS b ON b.order_id = p.order_id
-LEFT JOIN payments.refunds AS r ON r.order_id = p.order_id
+    SELECT session_id, sum(amount_minor) AS refunded,
+           -- Once the session is over, an operator may give back what was not given out yet.
+           sum(amount_minor) FILTER (WHERE reason <> 'operator') AS by_rule
+    FROM payments.refunds GROUP BY session_id
+) AS r ON r.session_id = s.session_id
 WHERE p.state = 'paid'
   AND CASE
-      WHEN b.state = 'confirmed' THEN r.order_id IS NOT NULL
-      -- Once the session is over, an operator may give back what was not given out yet.
-      WHEN b.state = 'completed' THEN r.reason <> 'operator'
-      WHEN b.state = 'lost' THEN r.amount_minor IS DISTINCT FROM p.price_minor
-      WHEN b.state = 'cancelled' AND b.refund_basis_points = 10000
-          THEN r.amount_minor IS DISTINCT FROM p.price_minor
-      WHEN b.state = 'cancelled' AND b.refund_basis_points = 0 THEN r.reason <> 'operator'
+      WHEN b.state = 'confirmed' THEN r.refunded IS NOT NULL
+      WHEN b.state = 'lost' THEN COALESCE(r.refunded, 0) <> s.price_minor
+      WHEN b.state = 'cancelled' AND o.confirmed_at IS NULL THEN true
+      WHEN b.state NOT IN ('completed', 'cancelled', 'no_show') THEN true
+      WHEN b.refund_basis_points = 10000 THEN COALESCE(r.refunded, 0) <> s.price_minor
       -- What a fraction comes to is rounded by the currency; it is never more than the fraction.
-      WHEN b.state = 'cancelled' THEN
-          COALESCE(r.amount_minor, 0) * 10000 > p.price_minor * b.refund_basis_points
-          OR (r.order_id IS NULL AND p.price_minor * b.refund_basis_points >= 10000 * 100)
+      WHEN b.state IS NOT NULL THEN
+          COALESCE(
+              CASE
+                  WHEN b.state = 'cancelled' AND b.refund_basis_points > 0 THEN r.refunded
+                  ELSE r.by_rule
+              END, 0
+          ) * 10000 > s.price_minor * COALESCE(b.refund_basis_points, 0)
+          OR (r.refunded IS NULL
+              AND s.price_minor * COALESCE(b.refund_basis_points, 0) >= 10000 * 100)
       ELSE true
   END
 """
 PARTS_OF_PRICE = """
 SELECT p.order_id::text AS subject,
-       format('price %s, retained %s, refunded %s', p.price_minor, COALESCE(e.retained_minor, 0),
-              COALESCE(r.amount_minor, 0)) AS detail
-FROM payments.orders AS p
-LEFT JOIN payments.earnings AS e ON e.order_id = p.order_id
-LEFT JOIN payments.refunds AS r ON r.order_id = p.order_id
+       format('price %s, sessions %s', p.price_minor, sum(s.price_minor)) AS detail
+FROM payments.orders AS p LEFT JOIN payments.sessions AS s ON s.order_id = p.order_id
+GROUP BY p.order_id HAVING sum(s.price_minor) IS DISTINCT FROM p.price_minor
+UNION ALL
+SELECT s.session_id::text,
+       format('price %s, retained %s, refunded %s', s.price_minor, COALESCE(e.retained_minor, 0),
+              COALESCE(r.refunded, 0))
+FROM payments.sessions AS s
+JOIN payments.orders AS p ON p.order_id = s.order_id
+LEFT JOIN payments.earnings AS e ON e.session_id = s.session_id
+LEFT JOIN (
+    SELECT session_id, sum(amount_minor) AS refunded FROM payments.refunds GROUP BY session_id
+) AS r ON r.session_id = s.session_id
 WHERE p.state = 'paid'
-  AND COALESCE(e.retained_minor, 0) + COALESCE(r.amount_minor, 0) <> p.price_minor
+  AND COALESCE(e.retained_minor, 0) + COALESCE(r.refunded, 0) <> s.price_minor
 """
 CONFIRMED_WITHOUT_PAYMENT = """
 SELECT b.order_id::text AS subject,
        format('%s, but its payment is %s', b.state, COALESCE(p.state, 'unknown')) AS detail
 FROM booking.orders AS b
 LEFT JOIN payments.orders AS p ON p.order_id = b.order_id
-WHERE b.state IN ('confirmed', 'completed') AND p.state IS DISTINCT FROM 'paid'
+WHERE b.state IN ('confirmed', 'completed', 'no_show') AND p.state IS DISTINCT FROM 'paid'
 """
 DECISION_NOT_HEARD = """
-SELECT b.order_id::text AS subject,
-       format('booking says %s, payments heard %s', b.state, COALESCE(p.decision, 'nothing'))
+SELECT b.session_id::text AS subject,
+       format('booking says %s, payments heard %s', b.state, COALESCE(s.decision, 'nothing'))
            AS detail
-FROM booking.orders AS b
-LEFT JOIN payments.orders AS p ON p.order_id = b.order_id
-WHERE p.decision IS DISTINCT FROM b.state
+FROM booking.sessions AS b
+JOIN booking.orders AS o ON o.order_id = b.order_id
+LEFT JOIN payments.sessions AS s ON s.session_id = b.session_id AND s.order_id = b.order_id
+WHERE s.decision IS DISTINCT FROM CASE
+          -- What is called off before it is paid is told as a hold that ended.
+          WHEN b.state = 'cancelled' AND o.confirmed_at IS NULL THEN 'expired'
+          ELSE b.state
+      END
   AND b.state NOT IN ('requested', 'offered', 'declined', 'lapsed')
+UNION ALL
+SELECT b.session_id::text,
+       CASE WHEN s.objected_at IS NULL THEN 'payments did not hear of the objection'
+            ELSE 'payments did not hear that the objection was settled' END
+FROM booking.sessions AS b
+JOIN payments.sessions AS s ON s.session_id = b.session_id
+JOIN payments.earnings AS e ON e.session_id = b.session_id
+WHERE e.released_at IS NULL
+  AND (b.objection IS NOT NULL AND b.objection ->> 'settled_at' IS NULL)
+      <> (s.objected_at IS NOT NULL)
 """
 TRANSFER_UNRECORDED = """
-SELECT e.order_id::text AS subject,
+SELECT e.session_id::text AS subject,
        format('transfer is %s, posted %s', e.transfer_state, COALESCE(l.posted, 0)) AS detail
 FROM payments.earnings AS e
 LEFT JOIN (
-    SELECT l.order_id, -sum(l.amount_minor) AS posted
-    FROM payments.ledger_lines AS l
+    SELECT l.session_id, sum(l.amount_minor) AS posted
+    FROM payments.session_lines AS l
     JOIN payments.ledger_entries AS t ON t.entry_id = l.entry_id AND t.kind = 'transfer'
-    WHERE l.account = 'stripe_balance'
-    GROUP BY l.order_id
-) AS l ON l.order_id = e.order_id
+    WHERE l.account = 'mentor_payable'
+    GROUP BY l.session_id
+) AS l ON l.session_id = e.session_id
 WHERE COALESCE(l.posted, 0) <> CASE WHEN e.transfer_state = 'sent' THEN e.mentor_minor ELSE 0 END
    OR (e.transfer_state = 'sent') <> (e.stripe_transfer_id IS NOT NULL)
 """
@@ -196,8 +227,12 @@ FROM (
     FROM payments.ledger_lines AS l
     JOIN payments.ledger_entries AS e ON e.entry_id = l.entry_id
     LEFT JOIN payments.orders AS o ON o.order_id = l.order_id
-    LEFT JOIN payments.refunds AS r ON r.order_id = l.order_id
-    LEFT JOIN payments.earnings AS n ON n.order_id = l.order_id
+    LEFT JOIN payments.refunds AS r
+        ON e.kind IN ('refund_settled', 'refund_failed')
+       AND r.refund_id::text = split_part(e.cause, ':', 2)
+    LEFT JOIN payments.earnings AS n
+        ON e.kind = 'transfer' AND n.order_id = l.order_id
+       AND n.session_id = COALESCE(l.session_id, n.session_id)
     WHERE l.account = 'stripe_balance'
 ) AS lines
 CROSS JOIN LATERAL (SELECT COALESCE(stripe_id, cause) AS source) AS named

@@ -1,5 +1,7 @@
 -- A small marketplace in which all is well: order 1 completed and paid out to the mentor, order 2
--- cancelled with half the price back, order 3 lost and refunded in full. Prices are 120.00 USD.
+-- cancelled with half the price back, order 3 lost and refunded in full, order 4 a series of which
+-- the mentor missed the first session and the mentee objects to the second. Each session costs
+-- 120.00 USD.
 
 SET search_path = payments, extensions;
 
@@ -41,66 +43,91 @@ INSERT INTO booking.orders (order_id, offering_id, mentor_id, mentee_id, title,
                             lost_reason)
 SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid,
        '00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
-       '00000000-0000-0000-0000-00000000000b', 'T', 0, 0, 12000,
+       '00000000-0000-0000-0000-00000000000b', 'T', 0, 0, CASE WHEN n = 4 THEN 24000 ELSE 12000 END,
        'USD', '{"preset": "standard", "policy_version": 1, "steps": [[24, 10000]]}', state,
        '2026-01-02Z', '2026-01-02Z', 3,
-       CASE WHEN n < 3 THEN '2026-01-02Z'::timestamptz END,
+       CASE WHEN n <> 3 THEN '2026-01-02Z'::timestamptz END,
        CASE WHEN n = 3 THEN 'time_sold' END
-FROM (VALUES (1, 'completed'), (2, 'cancelled'), (3, 'lost')) AS rows (n, state);
+FROM (VALUES (1, 'completed'), (2, 'cancelled'), (3, 'lost'), (4, 'completed')) AS rows (n, state);
 INSERT INTO booking.sessions (session_id, order_id, starts_at, ends_at, price_minor, state,
                               completes_at, cancelled_by, refund_basis_points, completed_by,
-                              completed_at)
+                              completed_at, missed_by, objection)
 SELECT ('00000000-0000-0000-0000-00000000010' || n)::uuid,
-       ('00000000-0000-0000-0000-00000000000' || n)::uuid, day, day + interval '1 hour', 12000,
-       state, day + interval '25 hours', CASE WHEN n = 2 THEN 'mentee' END,
-       CASE WHEN n = 2 THEN 5000 END, CASE WHEN n = 1 THEN 'mentee' END,
-       CASE WHEN n = 1 THEN day + interval '2 hours' END
+       ('00000000-0000-0000-0000-00000000000' || least(n, 4))::uuid, day, day + interval '1 hour',
+       12000, state, day + interval '25 hours', CASE WHEN n = 2 THEN 'mentee' END,
+       CASE n WHEN 2 THEN 5000 WHEN 4 THEN 10000 END,
+       CASE WHEN state = 'completed' THEN 'mentee' END,
+       CASE WHEN state = 'completed' THEN day + interval '2 hours' END,
+       CASE WHEN n = 4 THEN 'mentor' END,
+       CASE WHEN n = 5 THEN '{"by": "mentee", "reason": "R", "raised_at": "2026-02-05T03:00:00Z"}'
+           ::jsonb END
 FROM (VALUES (1, '2026-02-01Z'::timestamptz, 'completed'), (2, '2026-02-02Z', 'cancelled'),
-             (3, '2026-02-03Z', 'lost')) AS rows (n, day, state);
+             (3, '2026-02-03Z', 'lost'), (4, '2026-02-04Z', 'no_show'),
+             (5, '2026-02-05Z', 'completed')) AS rows (n, day, state);
 INSERT INTO booking.participations (session_id, person_id, during, active)
-SELECT s.session_id, person, tstzrange(s.starts_at, s.ends_at, '[)'), s.state = 'completed'
+SELECT s.session_id, person, tstzrange(s.starts_at, s.ends_at, '[)'), s.state IN ('completed', 'no_show')
 FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id
 CROSS JOIN LATERAL unnest(ARRAY[o.mentor_id, o.mentee_id]) AS person;
 
-INSERT INTO payments.orders (order_id, session_id, mentor_id, mentee_id, title, price_minor,
-                             currency, platform_share_basis_points, release_delay_seconds,
-                             hold_until, state, close_at, decision, charge_id, stripe_fee_minor,
-                             paid_at, opened_at)
-SELECT o.order_id, s.session_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency,
-       1500, 172800, o.hold_until, 'paid', o.hold_until, o.state,
-       'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z', '2026-01-02Z'
-FROM booking.orders AS o JOIN booking.sessions AS s ON s.order_id = o.order_id;
-INSERT INTO payments.earnings (order_id, mentor_id, currency, retained_minor, mentor_minor,
+INSERT INTO payments.orders (order_id, mentor_id, mentee_id, title, price_minor, currency,
+                             platform_share_basis_points, release_delay_seconds, hold_until, state,
+                             close_at, charge_id, stripe_fee_minor, paid_at, opened_at)
+SELECT o.order_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency, 1500, 172800,
+       o.hold_until, 'paid', o.hold_until, 'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z',
+       '2026-01-02Z'
+FROM booking.orders AS o;
+INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision, objected_at)
+SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state,
+       (objection ->> 'raised_at')::timestamptz
+FROM booking.sessions;
+INSERT INTO payments.earnings (session_id, order_id, mentor_id, currency, retained_minor, mentor_minor,
                                platform_minor, due_at, released_at, transfer_state,
                                stripe_transfer_id, transferred_at)
-VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-00000000000a', 'USD',
-        12000, 10200, 1800, '2026-02-05Z', '2026-02-05Z', 'sent', 'tr_1', '2026-02-05Z'),
-       ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-00000000000a', 'USD',
-        6000, 5100, 900, '2026-02-05Z', '2026-02-05Z', 'waiting', NULL, NULL);
+VALUES ('00000000-0000-0000-0000-000000000101', '00000000-0000-0000-0000-000000000001',
+        '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, '2026-02-05Z',
+        '2026-02-05Z', 'sent', 'tr_1', '2026-02-05Z'),
+       ('00000000-0000-0000-0000-000000000102', '00000000-0000-0000-0000-000000000002',
+        '00000000-0000-0000-0000-00000000000a', 'USD', 6000, 5100, 900, '2026-02-05Z',
+        '2026-02-05Z', 'waiting', NULL, NULL),
+       ('00000000-0000-0000-0000-000000000104', '00000000-0000-0000-0000-000000000004',
+        '00000000-0000-0000-0000-00000000000a', 'USD', 0, 0, 0, NULL, NULL, 'nothing', NULL, NULL),
+       ('00000000-0000-0000-0000-000000000105', '00000000-0000-0000-0000-000000000004',
+        '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, NULL, NULL, 'waiting',
+        NULL, NULL);
 UPDATE payments.accounts SET can_receive = false;
 UPDATE booking.accounts SET can_receive = false;
-INSERT INTO payments.refunds (refund_id, order_id, amount_minor, currency, reason, state,
-                              stripe_refund_id, planned_at)
-VALUES ('00000000-0000-0000-0000-000000000202', '00000000-0000-0000-0000-000000000002', 6000, 'USD',
-        'cancelled', 'settled', 're_2', '2026-01-03Z'),
-       ('00000000-0000-0000-0000-000000000203', '00000000-0000-0000-0000-000000000003', 12000,
-        'USD', 'booking_lost', 'settled', 're_3', '2026-01-03Z');
+INSERT INTO payments.refunds (refund_id, order_id, session_id, amount_minor, currency, reason,
+                              state, stripe_refund_id, planned_at)
+SELECT ('00000000-0000-0000-0000-00000000020' || n)::uuid,
+       ('00000000-0000-0000-0000-00000000000' || n)::uuid,
+       ('00000000-0000-0000-0000-00000000010' || n)::uuid, minor, 'USD', reason, 'settled',
+       're_' || n, '2026-01-03Z'
+FROM (VALUES (2, 6000, 'cancelled'), (3, 12000, 'booking_lost'), (4, 12000, 'cancelled'))
+    AS rows (n, minor, reason);
 
+-- Lines of orders 1 to 3 are from before sessions had parts, those of order 4 name their session.
 CREATE FUNCTION pg_temp.post(kind text, n int, debit text, credit text, minor bigint)
 RETURNS void LANGUAGE sql AS $$
     INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
-    VALUES (md5(kind || n)::uuid, kind || ':' || n, kind, '2026-01-03Z')
+    VALUES (md5(kind || n)::uuid,
+            kind || CASE WHEN kind LIKE 'refund%' THEN ':00000000-0000-0000-0000-00000000020'
+                         ELSE ':' END || n, kind, '2026-01-03Z')
     ON CONFLICT DO NOTHING;
-    INSERT INTO payments.ledger_lines (entry_id, line_number, account, order_id, amount_minor,
-                                       currency)
+    INSERT INTO payments.ledger_lines (entry_id, line_number, account, order_id, session_id,
+                                       amount_minor, currency)
     SELECT md5(kind || n)::uuid,
            line + (SELECT count(*) FROM payments.ledger_lines WHERE entry_id = md5(kind || n)::uuid),
-           account, ('00000000-0000-0000-0000-00000000000' || n)::uuid, amount, 'USD'
+           account, ('00000000-0000-0000-0000-00000000000' || least(n, 4))::uuid,
+           CASE WHEN n >= 4 THEN ('00000000-0000-0000-0000-00000000010' || n)::uuid END, amount,
+           'USD'
     FROM (VALUES (1, debit, minor), (2, credit, -minor)) AS lines (line, account, amount);
 $$;
 SELECT pg_temp.post('payment', n, 'stripe_balance', 'session_clearing', 12000),
        pg_temp.post('stripe_fee', n, 'stripe_fees', 'stripe_balance', 378)
-FROM generate_series(1, 3) AS n;
+FROM generate_series(1, 4) AS n;
+SELECT pg_temp.post('payment', 5, 'stripe_balance', 'session_clearing', 12000),
+       pg_temp.post('refund_planned', 4, 'session_clearing', 'refunds_in_transit', 12000),
+       pg_temp.post('refund_settled', 4, 'refunds_in_transit', 'stripe_balance', 12000);
 SELECT pg_temp.post('refund_planned', 2, 'session_clearing', 'refunds_in_transit', 6000),
        pg_temp.post('refund_settled', 2, 'refunds_in_transit', 'stripe_balance', 6000),
        pg_temp.post('refund_planned', 3, 'session_clearing', 'refunds_in_transit', 12000),
