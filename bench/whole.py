@@ -60,8 +60,8 @@ INSERT INTO payments.earnings (
     released_at, transfer_state, stripe_transfer_id, transferred_at
 )
 SELECT s.session_id, o.order_id, o.mentor_id, o.currency, o.price_minor,
-       o.price_minor - o.price_minor / 8, o.price_minor / 8, s.completed_at, s.completed_at, 'sent', 'tr_' || o.order_id,
-       s.completed_at
+       o.price_minor - o.price_minor / 8, o.price_minor / 8, s.completed_at, s.completed_at, 'sent',
+       'tr_' || o.order_id, s.completed_at
 FROM booking.orders AS o INNER JOIN booking.sessions AS s ON s.order_id = o.order_id
 WHERE o.state = 'completed';
 INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
