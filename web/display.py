@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
@@ -16,6 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from shared.money import WHOLE_BASIS_POINTS, decimals
+from web.shapes import Step
 
 LOCALE = "en"
 """The language of the pages, and so of the dates and amounts on them."""
@@ -36,6 +37,11 @@ _HOUR_SECONDS = 3600
 def money(minor: int, currency: str) -> str:
     """Return an amount in minor units as people write it, for example $120.00."""
     return format_currency(Decimal(minor).scaleb(-decimals(currency)), currency, locale=LOCALE)
+
+
+def cost(minor: int, currency: str) -> str:
+    """Return what something costs, in a word where it costs nothing."""
+    return money(minor, currency) if minor else "Free"
 
 
 def plain_amount(minor: int, currency: str) -> str:
@@ -67,6 +73,19 @@ def exact_share(minor: int, basis_points: int) -> int | None:
     """
     whole, rest = divmod(minor * basis_points, WHOLE_BASIS_POINTS)
     return None if rest else whole
+
+
+_SHARES = {WHOLE_BASIS_POINTS: "everything", WHOLE_BASIS_POINTS // 2: "half", 0: "nothing"}
+
+
+def steps_in_words(steps: Iterable[Step]) -> str:
+    """Return a cancellation policy as one sentence."""
+    parts = [
+        f"{_SHARES.get(step.refund_basis_points, percent(step.refund_basis_points))} "
+        + (f"until {step.hours_before} hours before" if step.hours_before else "after that")
+        for step in steps
+    ]
+    return f"{', '.join(parts)}.".capitalize()
 
 
 def offset_words(zone: str, at: datetime) -> str:
@@ -154,10 +173,15 @@ def tone(person_id: str) -> str:
 
 
 STATES = {
+    "requested": "Waiting for the mentor",
+    "offered": "Offered from the waitlist",
     "held": "Waiting for payment",
     "confirmed": "Confirmed",
     "completed": "Completed",
-    "expired": "Lapsed",
+    "no_show": "Somebody did not come",
+    "declined": "Declined",
+    "lapsed": "Not answered in time",
+    "expired": "Not paid",
     "cancelled": "Cancelled",
     "lost": "Could not take place",
     "draft": "Draft",
@@ -178,8 +202,10 @@ STATES = {
 GOOD_STATES = frozenset(
     {"confirmed", "completed", "approved", "published", "reached", "ready", "paid"}
 )
-BAD_STATES = frozenset({"cancelled", "lost", "suspended", "failed", "refused"})
-CALM_STATES = frozenset({"draft", "open", "expired", "withdrawn", "dropped", "none"})
+BAD_STATES = frozenset(
+    {"cancelled", "declined", "failed", "lost", "no_show", "refused", "suspended"}
+)
+CALM_STATES = frozenset({"draft", "open", "expired", "lapsed", "withdrawn", "dropped", "none"})
 
 
 def in_words(state: str) -> str:
@@ -214,6 +240,8 @@ FILTERS: dict[str, Callable[..., str]] = {
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "money": money,
+    "cost": cost,
+    "steps_in_words": steps_in_words,
     "moved": moved,
     "is_passing": is_passing,
     "plain_amount": plain_amount,

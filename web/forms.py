@@ -97,6 +97,10 @@ class Form:
             raise wrong_fields(**{name: f"Write a whole number from {least} to {most}."})
         return int(text)
 
+    def whole_if_any(self, name: str, *, least: int, most: int) -> int | None:
+        """Return a whole number within bounds, or nothing if empty; raises `Refused`."""
+        return self.whole(name, least=least, most=most) if self.text(name) else None
+
     def minor(self, name: str, currency: str) -> int:
         """Return an amount such as `120.50` in minor units; raises `Refused`."""
         digits = decimals(currency)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 Item = TypeVar("Item")
+_NAME_DIGITS = 12
 
 
 class Shape(BaseModel):
@@ -148,6 +150,18 @@ class Policy(Shape):
     steps: list[Step] = []
 
 
+class Question(Shape):
+    """What a mentor asks before a session."""
+
+    text: str
+    required: bool = False
+
+    @property
+    def field(self) -> str:
+        """Return the name of its field, which stays with its words when questions move."""
+        return f"answer_{hashlib.sha256(self.text.encode()).hexdigest()[:_NAME_DIGITS]}"
+
+
 class Offering(Shape):
     """A kind of session that a mentor sells."""
 
@@ -164,7 +178,12 @@ class Offering(Shape):
     buffer_before_minutes: int = 0
     buffer_after_minutes: int = 0
     minimum_notice_minutes: int = 0
-    horizon_days: int = 0
+    horizon_days: int = 60
+    cancellation_preset: str = "standard"
+    by_request: bool = False
+    daily_cap: int | None = None
+    weekly_cap: int | None = None
+    questions: list[Question] = []
 
 
 class Slot(Shape):
@@ -198,6 +217,13 @@ class May(Shape):
     join: bool = False
 
 
+class Answered(Shape):
+    """A mentor's question and what the mentee said to it."""
+
+    question: str
+    answer: str
+
+
 class Order(Shape):
     """One purchase of a session."""
 
@@ -211,6 +237,7 @@ class Order(Shape):
     starts_at: AwareDatetime
     ends_at: AwareDatetime
     hold_until: AwareDatetime | None = None
+    answer_by: AwareDatetime | None = None
     price_minor: int
     currency: str
     policy: Policy | None = None
@@ -218,6 +245,8 @@ class Order(Shape):
     cancel_reason: str | None = None
     refund_basis_points: int | None = None
     completed_at: AwareDatetime | None = None
+    missed_by: str | None = None
+    answers: list[Answered] = []
     can: May = May()
 
 

@@ -49,11 +49,22 @@ WAIT = {
     "order_id": ORDER, "waits_for": "Stripe answers transfer.create", "since": STARTS,
     "due_at": None, "clock": "system", "needs_operator": True, "details": {"attempts": 3},
 }  # fmt: skip
-STATES = ("held", "confirmed", "completed", "expired", "cancelled", "lost")
+STATES = (
+    "held", "confirmed", "completed", "expired", "cancelled", "lost", "requested", "offered",
+    "no_show", "declined", "lapsed",
+)  # fmt: skip
 OF_STATE: Mapping[str, str] = {
     state: f"0190a000-0000-7000-8000-0000000001{number:02}" for number, state in enumerate(STATES)
 }
 """An order in each state."""
+BY_REQUEST = "0190a000-0000-7000-8000-000000000301"
+FREE = "0190a000-0000-7000-8000-000000000302"
+"""Offerings that are booked otherwise: the mentor accepts first, nothing is to be paid."""
+ASKED = [
+    {"text": "What shall be different after this hour?", "required": True},
+    {"text": "What have you tried?", "required": False},
+]
+ANSWERS = [{"question": ASKED[0]["text"], "answer": "I give work away, and sleep."}]
 NOT_ASKED_YET = "0190a000-0000-7000-8000-000000000200"
 """An order whose payment page is being prepared."""
 
@@ -71,9 +82,12 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 }
 OWN: Mapping[str, tuple[str, ...]] = {
     "/settings": ("/settings",),
-    "/hold": (f"/hold?offering={OFFERING}&starts_at={STARTS}",),
+    "/hold": tuple(
+        f"/hold?offering={each}&starts_at={STARTS}" for each in (OFFERING, BY_REQUEST, FREE)
+    ),
     "/orders/{order_id}": tuple(
-        f"/orders/{OF_STATE[state]}" for state in ("held", "confirmed", "expired")
+        f"/orders/{OF_STATE[state]}"
+        for state in ("held", "confirmed", "expired", "declined", "lapsed", "no_show")
     ),
     "/orders/{order_id}/pay": (f"/orders/{NOT_ASKED_YET}/pay",),
     "/orders/{order_id}/return": (f"/orders/{OF_STATE['held']}/return",),
@@ -84,6 +98,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/goals/{goal_id}": (f"/goals/{SESSION}",),
     "/inbox": ("/inbox",),
     "/mentor": ("/mentor",),
+    "/mentor/requests": ("/mentor/requests",),
     "/mentor/profile": ("/mentor/profile",),
     "/mentor/account": ("/mentor/account",),
     "/mentor/offerings": ("/mentor/offerings",),
@@ -103,7 +118,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/log": ("/operator/log",),
     "/operator/ledger": ("/operator/ledger",),
 }
-LISTS = ("/", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor", "/earnings",
+LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
+         "/earnings",
          "/mentor/offerings", "/operator", "/operator/mentors", "/operator/orders",
          "/operator/stuck", "/operator/dead-letters", "/operator/log", "/operator/ledger",
          f"/mentors/{MENTOR}")  # fmt: skip
@@ -158,18 +174,26 @@ def _profiles() -> dict[str, object]:
 
 
 def _booking() -> dict[str, object]:
-    mine = offering(state="draft", version=3, horizon_days=60)
+    mine = offering(state="draft", version=3, horizon_days=60, by_request=True, daily_cap=2,
+                    questions=ASKED, cancellation_preset="strict")  # fmt: skip
     goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
             "state": "open", "version": 1}  # fmt: skip
     preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
     hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
              "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
+    some = [order(each, order_id=OF_STATE[each]) for each in ("confirmed", "held", "lost")]
+    asking = order("requested", order_id=OF_STATE["requested"], mentee_id=MENTOR,
+                   mentor_id=ME, answer_by=STARTS, answers=ANSWERS)  # fmt: skip
     slots = [{"starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z"}]
     return {
         f"/v1/mentors/{MENTOR}/offerings": {"items": [offering()]},
         f"/v1/offerings/{OFFERING}": offering(),
+        f"/v1/offerings/{BY_REQUEST}": offering(
+            offering_id=BY_REQUEST, by_request=True, questions=ASKED
+        ),
+        f"/v1/offerings/{FREE}": offering(offering_id=FREE, price_minor=0),
         f"/v1/offerings/{OFFERING}/slots": {"items": slots},
-        "/v1/orders": {"items": [order(), order("held"), order("lost")], "next_cursor": "abc"},
+        "/v1/orders": {"items": [*some, asking], "next_cursor": "abc"},
         f"/v1/orders/{ORDER}/cancellation-preview": preview,
         "/v1/goals": {"items": [goal]},
         "/v1/me/availability": hours,
@@ -184,7 +208,10 @@ def _orders() -> dict[str, object]:
     known = {ORDER: "completed", NOT_ASKED_YET: "held"} | {v: k for k, v in OF_STATE.items()}
     found: dict[str, object] = {}
     for order_id, state in known.items():
-        done = {"cancelled_by": "mentee", "refund_basis_points": 5000, "completed_at": STARTS}
+        done = {"cancelled_by": "mentee", "refund_basis_points": 5000, "completed_at": STARTS,
+                "missed_by": "mentor"}  # fmt: skip
+        if state == "requested":
+            done = {"answer_by": STARTS, "answers": ANSWERS}
         can = {"cancel": state == "confirmed", "complete": state == "confirmed", "join": True}
         found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
         found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES}

@@ -87,7 +87,7 @@ async def test_holding_a_slot_leads_to_paying(browser: Browser, filled: Services
     path = f"/hold?offering={OFFERING}&starts_at={STARTS}"
     refused, text = await browser.submit(path, "/hold")
     assert refused.status == 422
-    assert "Accept the cancellation policy" in text
+    assert "Accept these terms" in text
     answer, _ = await browser.submit(path, "/hold", accept="yes")
     assert answer.headers["Location"] == f"/orders/{ORDER}/pay"
     assert [each.body for each in filled.of("POST", "/v1/orders")] == [
@@ -95,6 +95,7 @@ async def test_holding_a_slot_leads_to_paying(browser: Browser, filled: Services
             "offering_id": OFFERING,
             "starts_at": STARTS,
             "accepted_policy": {"preset": "standard", "policy_version": 1},
+            "answers": [],
         }
     ]
 
@@ -216,7 +217,9 @@ def test_amounts_are_written_in_their_currency() -> None:
      ("held", "open", "returned", True), ("held", "paid", "paid", True),
      ("held", "closing", "closed", True), ("confirmed", "paid", "confirmed", False),
      ("expired", "closed", "expired", False), ("lost", "refunding", "lost", False),
-     ("cancelled", "refunded", "cancelled", False), ("completed", None, "completed", False)],
+     ("cancelled", "refunded", "cancelled", False), ("completed", None, "completed", False),
+     ("declined", None, "declined", False), ("lapsed", None, "lapsed", False),
+     ("no_show", None, "no_show", False)],
 )  # fmt: skip
 def test_progress(state: str, checkout: str | None, name: str, waiting: bool) -> None:
     """Every pair of states has words, and only what changes by itself is waited for."""

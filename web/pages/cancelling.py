@@ -34,6 +34,8 @@ async def preview(visit: Visit) -> web.Response:
 
 async def amounts_of(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
     """Return what a share of the price comes to, or nothing when payments cannot say."""
+    if not order.price_minor:
+        return RefundPreview(mentee_minor=0, mentor_minor=0, currency=order.currency)
     path = f"/v1/orders/{order.order_id}/refund-preview"
     try:
         return await visit.try_read(

@@ -1,14 +1,15 @@
-"""From a picked time to a paid session: the summary, the payment page, and coming back from it."""
+"""From a picked time to a booked session: the summary, the payment page, and coming back."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from web.client import Away, Refused, Service, wrong_fields
+from web.client import Away, Refused, Service, not_here, wrong_fields
 from web.forms import as_instant
 from web.pages.mentors import instant_text
 from web.pages.progress import Progress, progress
@@ -19,13 +20,15 @@ from web.visit import Visit
 NOT_FOUND = 404
 NO_CONTENT = 204
 POLICY_VERSION_MOST = 999_999
+UNANSWERED = frozenset({"requested", "offered"})
+"""The states in which there is nothing to pay yet."""
 
 
 async def summary(visit: Visit) -> web.Response:
     """Show what is about to be bought, and the policy to accept."""
     offering_id = visit.form.text("offering_id") or visit.query("offering")
     starts_at = as_instant(visit.form.text("starts_at") or visit.query("starts_at"))
-    if starts_at is None or not _looks_like_id(offering_id):
+    if starts_at is None or not looks_like_id(offering_id):
         raise wrong_fields(starts_at="Pick a time on the mentor's page.")
     offering = await visit.read(Service.BOOKING, f"/v1/offerings/{offering_id}", Offering)
     mentor = await visit.try_read(Service.PROFILES, f"/v1/mentors/{offering.mentor_id}", Mentor)
@@ -38,24 +41,44 @@ async def summary(visit: Visit) -> web.Response:
     )
 
 
-def _looks_like_id(text: str) -> bool:
+def looks_like_id(text: str) -> bool:
+    """Return whether a text may stand in a path as an identifier."""
     return text.replace("-", "").isalnum() and text.isascii()
 
 
 async def hold(visit: Visit) -> web.Response:
-    """Ask `booking` to keep the time, and go on to paying."""
+    """Ask `booking` to keep the time, and go on to what comes next."""
     form = visit.form
+    answers = await answers_of(visit)
     if form.text("accept") != "yes":
-        raise wrong_fields(accept="Accept the cancellation policy to go on.")
+        raise wrong_fields(accept="Accept these terms to go on.")
     version = form.whole("policy_version", least=0, most=POLICY_VERSION_MOST)
     body = {
         "offering_id": form.text("offering_id"),
         "starts_at": form.text("starts_at"),
         "accepted_policy": {"preset": form.text("policy_preset"), "policy_version": version},
+        "answers": answers,
     }
     answer = await visit.send(Service.BOOKING, "POST", "/v1/orders", body)
     order = Order.model_validate_json(answer.content)
+    if order.state == "requested":
+        return visit.go(f"/sessions/{order.order_id}", "Your request is on its way.")
     return visit.go(f"/orders/{order.order_id}/pay")
+
+
+async def answers_of(visit: Visit) -> list[Mapping[str, str]]:
+    """Return what was answered; raises `Refused` when something that must be answered was not."""
+    offering_id = visit.form.text("offering_id")
+    if not looks_like_id(offering_id):
+        raise not_here()
+    offering = await visit.read(Service.BOOKING, f"/v1/offerings/{offering_id}", Offering)
+    given = {asked: visit.form.text(asked.field) for asked in offering.questions}
+    missing = {
+        asked.field: "Answer this." for asked in given if asked.required and not given[asked]
+    }
+    if missing:
+        raise wrong_fields(**missing)
+    return [{"question": asked.text, "answer": text} for asked, text in given.items() if text]
 
 
 async def pay(visit: Visit) -> web.Response:
@@ -65,6 +88,8 @@ async def pay(visit: Visit) -> web.Response:
     so the page is shown first and leads on by itself.
     """
     order, now = await _standing(visit, returned=False)
+    if order.state in UNANSWERED:
+        return visit.go(f"/sessions/{order.order_id}")
     if visit.query("look") and now.payment_url:
         return visit.go(now.payment_url)
     return visit.page("pay.html", order=order, progress=now, returned=False)

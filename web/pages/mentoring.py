@@ -10,7 +10,7 @@ from web.client import Refused, Service
 from web.pages.accounts import VERSION_MOST
 from web.pages.searching import LANGUAGES, expertise
 from web.routes import Row, do, see
-from web.shapes import Account, Availability, MentorProfile, Offering, Page
+from web.shapes import Account, Availability, MentorProfile, Offering, Order, Page
 from web.visit import Model, Visit
 
 YEARS_MOST = 70
@@ -26,11 +26,12 @@ COUNTRIES = {
 
 async def steps(visit: Visit) -> web.Response:
     """Show what is done and what is missing before anybody can book."""
-    (profile, _), account, hours, offerings = await asyncio.gather(
+    (profile, _), account, hours, offerings, waiting = await asyncio.gather(
         _profile(visit),
         own(visit, Service.PAYMENTS, "/v1/me/account", Account),
         own(visit, Service.BOOKING, "/v1/me/availability", Availability),
         own(visit, Service.BOOKING, "/v1/me/offerings", Page[Offering]),
+        own(visit, Service.BOOKING, "/v1/orders", Page[Order], role="mentor", state="requested"),
     )
     return visit.page(
         "mentor_steps.html",
@@ -38,13 +39,16 @@ async def steps(visit: Visit) -> web.Response:
         account=account,
         hours=hours,
         offerings=offerings.items if offerings else [],
+        waiting=waiting.items if waiting else [],
     )
 
 
-async def own(visit: Visit, service: Service, path: str, shape: type[Model]) -> Model | None:
+async def own(
+    visit: Visit, service: Service, path: str, shape: type[Model], **query: str | int
+) -> Model | None:
     """Return something of one's own, or nothing when it is not there yet or its owner is away."""
     try:
-        return await visit.try_read(service, path, shape)
+        return await visit.try_read(service, path, shape, **query)
     except Refused as refused:
         if refused.problem.status not in NOTHING_YET:
             raise

@@ -1,27 +1,50 @@
-"""What a mentor sells and when: offerings, weekly hours and the room."""
+"""What a mentor sells: offerings with their terms, and what is asked before a session."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 
 from shared.money import CURRENCIES
-from web.client import Refused, Service, wrong_fields
-from web.forms import SPANS_PER_DAY, WEEKDAYS, ZONES, weekly_hours
+from web.client import Service, wrong_fields
+from web.forms import Form
 from web.pages.accounts import VERSION_MOST
-from web.pages.mentoring import NOTHING_YET
 from web.routes import ID, Row, do, see
-from web.shapes import Availability, Offering, Page
+from web.shapes import Offering, Page, Step
 from web.visit import Visit
 
 OFFERINGS_SHOWN = 100
-PRESET = "standard"
 MINUTES_LEAST = 10
 MINUTES_MOST = 8 * 60
 BUFFER_MOST_MINUTES = 4 * 60
 NOTICE_MOST_HOURS = 30 * 24
 HORIZON_MOST_DAYS = 365
+CAP_MOST = 100
+QUESTIONS_MOST = 10
+QUESTIONS_OPEN = 2
+"""How many empty questions stand open below those that are asked."""
 HOUR_MINUTES = 60
 COMMON_CURRENCIES = ("USD", "EUR", "GBP")
+PRESETS: Mapping[str, tuple[Step, ...]] = MappingProxyType(
+    {
+        "flexible": (
+            Step(hours_before=12, refund_basis_points=10_000),
+            Step(hours_before=0, refund_basis_points=5_000),
+        ),
+        "standard": (
+            Step(hours_before=24, refund_basis_points=10_000),
+            Step(hours_before=2, refund_basis_points=5_000),
+            Step(hours_before=0, refund_basis_points=0),
+        ),
+        "strict": (
+            Step(hours_before=48, refund_basis_points=10_000),
+            Step(hours_before=0, refund_basis_points=0),
+        ),
+    }
+)
+"""What goes back to a mentee who cancels; a test compares with the rules of `booking`."""
 
 
 async def offerings(visit: Visit) -> web.Response:
@@ -49,7 +72,21 @@ async def edit_form(visit: Visit) -> web.Response:
 
 def _form(visit: Visit, offering: Offering | None) -> web.Response:
     rest = sorted(CURRENCIES - set(COMMON_CURRENCIES))
-    return visit.page("offering.html", offering=offering, currencies=[*COMMON_CURRENCIES, *rest])
+    asked = offering.questions if offering else []
+    return visit.page(
+        "offering.html",
+        offering=offering,
+        currencies=[*COMMON_CURRENCIES, *rest],
+        presets=PRESETS,
+        asked=asked,
+        numbers=range(QUESTIONS_MOST),
+        open_until=_last_asked(visit.form, len(asked)) + QUESTIONS_OPEN,
+    )
+
+
+def _last_asked(form: Form, before: int) -> int:
+    typed = [n + 1 for n in range(QUESTIONS_MOST) if form.text(f"question_{n}")]
+    return max([before, *typed])
 
 
 async def create(visit: Visit) -> web.Response:
@@ -86,8 +123,27 @@ def _described(visit: Visit) -> dict[str, object]:
         ),
         "minimum_notice_minutes": notice * HOUR_MINUTES,
         "horizon_days": form.whole("horizon_days", least=1, most=HORIZON_MOST_DAYS),
-        "cancellation_preset": PRESET,
+        "cancellation_preset": _one_of(form, "cancellation_preset", PRESETS),
+        "by_request": _one_of(form, "by_request", ("no", "yes")) == "yes",
+        "daily_cap": form.whole_if_any("daily_cap", least=1, most=CAP_MOST),
+        "weekly_cap": form.whole_if_any("weekly_cap", least=1, most=CAP_MOST),
+        "questions": _questions(form),
     }
+
+
+def _one_of(form: Form, name: str, known: Iterable[str]) -> str:
+    if (chosen := form.text(name)) not in known:
+        raise wrong_fields(**{name: "Choose one of these."})
+    return chosen
+
+
+def _questions(form: Form) -> list[Mapping[str, object]]:
+    """Return what is asked, in order; a question whose words were taken out is gone."""
+    return [
+        {"text": text, "required": form.text(f"required_{number}") == "yes"}
+        for number in range(QUESTIONS_MOST)
+        if (text := form.text(f"question_{number}"))
+    ]
 
 
 async def publish(visit: Visit) -> web.Response:
@@ -106,44 +162,6 @@ def _command(visit: Visit, verb: str) -> str:
     return f"/v1/me/offerings/{visit.part('offering_id')}/{verb}"
 
 
-async def hours_form(visit: Visit) -> web.Response:
-    """Show the weekly hours and the room."""
-    try:
-        hours, version = await visit.read_versioned(
-            Service.BOOKING, "/v1/me/availability", Availability
-        )
-    except Refused as refused:
-        if refused.problem.status not in NOTHING_YET:
-            raise
-        hours, version = Availability(zone=visit.zone), 0
-    return visit.page(
-        "hours.html",
-        hours=hours,
-        version=version,
-        spans={(day, n): span for day in range(7) for n, span in enumerate(_on(hours, day))},
-        weekdays=list(enumerate(WEEKDAYS)),
-        span_numbers=range(SPANS_PER_DAY),
-        zones=ZONES,
-    )
-
-
-def _on(hours: Availability, weekday: int) -> list[tuple[str, str]]:
-    spans = [(each.starts[:5], each.ends[:5]) for each in hours.weekly if each.weekday == weekday]
-    return sorted(spans)
-
-
-async def save_hours(visit: Visit) -> web.Response:
-    """Change the weekly hours and the room."""
-    body: dict[str, object] = {
-        "zone": visit.form.zone(),
-        "weekly": weekly_hours(visit.form),
-        "room_url": visit.form.needed("room_url", "Write the address of your video room."),
-    }
-    version = visit.form.whole("version", least=0, most=VERSION_MOST)
-    await visit.send(Service.BOOKING, "PUT", "/v1/me/availability", body, version=version)
-    return visit.go("/mentor/hours", "Your weekly hours are saved.")
-
-
 _ONE = f"/mentor/offerings/{{offering_id:{ID}}}"
 ROUTES: tuple[Row, ...] = (
     see("/mentor/offerings", offerings),
@@ -153,6 +171,4 @@ ROUTES: tuple[Row, ...] = (
     do(_ONE, save, edit_form),
     do(f"{_ONE}/publish", publish, offerings),
     do(f"{_ONE}/withdraw", withdraw, offerings),
-    see("/mentor/hours", hours_form),
-    do("/mentor/hours", save_hours, hours_form),
 )

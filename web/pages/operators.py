@@ -14,7 +14,10 @@ from web.visit import Visit
 
 ROWS_SHOWN = 50
 MENTOR_STATES = ("submitted", "approved", "changes_requested", "suspended")
-ORDER_STATES = ("held", "confirmed", "completed", "expired", "cancelled", "lost")
+ORDER_STATES = (
+    "requested", "offered", "held", "confirmed", "completed", "no_show", "declined", "lapsed",
+    "expired", "cancelled", "lost",
+)  # fmt: skip
 NEEDS_REASON = frozenset({"request-changes", "suspend"})
 VERBS = {
     "approve": "The mentor is approved.",

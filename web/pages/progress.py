@@ -29,6 +29,11 @@ _ENDS = {
         "Your session is confirmed",
         "The payment arrived. Both of you get an invitation by mail.",
     ),
+    "free": Progress(
+        "confirmed",
+        "Your session is confirmed",
+        "There is nothing to pay. Both of you get an invitation by mail.",
+    ),
     "completed": Progress("completed", "This session is over", "It took place and is paid."),
     "expired": Progress(
         "expired",
@@ -40,6 +45,17 @@ _ENDS = {
         "lost",
         "The payment came too late",
         "The time is no longer available. Your money goes back in full, to the card you paid with.",
+    ),
+    "declined": Progress(
+        "declined", "This request was declined", "Nothing was charged. Another time may suit."
+    ),
+    "lapsed": Progress(
+        "lapsed",
+        "There was no answer in time",
+        "Nothing was charged, and the time is free again.",
+    ),
+    "no_show": Progress(
+        "no_show", "Somebody did not come", "See the session for what goes back to you."
     ),
     "cancelled": Progress(
         "cancelled", "This session was cancelled", "See the session for what goes back to you."
@@ -66,6 +82,8 @@ def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Prog
     `checkout` is nothing while `payments` is away or has not heard of the order yet; `returned`
     says that the mentee came back from the payment page.
     """
+    if order.state == "confirmed" and not order.price_minor:
+        return _ENDS["free"]
     if order.state != "held":
         return _ENDS.get(order.state, _ENDS["cancelled"])
     if checkout is None or checkout.state == "being_prepared":

@@ -17,7 +17,7 @@ SESSIONS_PER_PAGE = 50
 RATING_BEST = 5
 NO_ANSWER_YET = frozenset({403, 404, 409})
 """Statuses by which a service says that it has nothing (yet) to show of an order."""
-AHEAD = frozenset({"held", "confirmed"})
+AHEAD = frozenset({"requested", "offered", "held", "confirmed"})
 
 
 async def sessions(visit: Visit) -> web.Response:
