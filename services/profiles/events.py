@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from services.profiles.commands.mentors import note_offering
+from services.profiles.commands.mentors import note_offering, note_opening
 from services.profiles.commands.reviews import close_reviews, expect_reviews, open_reviews
 from shared.contracts.booking import (
     BookingCancelled,
     BookingConfirmed,
+    NextFreeChanged,
+    NextFreeSnapshot,
     OfferingFact,
     OfferingPublished,
     OfferingSnapshot,
     OfferingWithdrawn,
+    OpeningsFact,
     SessionCompleted,
 )
 from shared.db import Connection
@@ -31,6 +34,19 @@ def _follow_offerings(*kinds: type[OfferingFact]) -> None:
 
 
 _follow_offerings(OfferingPublished, OfferingWithdrawn, OfferingSnapshot)
+
+
+async def hear_opening(conn: Connection, heard: Heard[OpeningsFact]) -> None:
+    """Follow when mentors are free next, for search."""
+    await note_opening(conn, heard.fact)
+
+
+def _follow_openings(*kinds: type[OpeningsFact]) -> None:
+    for kind in kinds:
+        EARS.on(kind)(hear_opening)
+
+
+_follow_openings(NextFreeChanged, NextFreeSnapshot)
 
 
 @EARS.on(BookingConfirmed)

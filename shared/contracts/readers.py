@@ -18,6 +18,7 @@ SERVICES: tuple[Service, ...] = ("profiles", "booking", "payments", "notificatio
 _VETTED = "Knows who is approved, and whose offerings can be bought."
 _KNOWS_MENTOR = "Follows the state of the mentor; tells nobody."
 _FOR_SALE = "Shows in search what can be bought, and at which price."
+_FREE_NEXT = "Shows in search when the mentor is free next, and sorts by it."
 _PAYABLE = "Lets a mentor publish paid offerings while the account can receive money."
 _TELLS_PAYABLE = "Tells the mentor once the account can receive money."
 
@@ -115,6 +116,8 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "payments": "Refunds what was decided, and releases the rest at once.",
         "notifications": "Tells both what was decided, and why.",
     },
+    booking.NextFreeChanged: {"profiles": _FREE_NEXT},
+    booking.NextFreeSnapshot: {"profiles": _FREE_NEXT},
     payments.CheckoutClosed: {"booking": "Gives back the time of the hold at once."},
     payments.PaymentSucceeded: {
         "booking": "Confirms the order, or gives it up as lost.",
@@ -139,13 +142,6 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
 UNREAD: Mapping[type[Fact], str] = {
     payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
-    **dict.fromkeys(
-        (
-            booking.NextFreeChanged,
-            booking.NextFreeSnapshot,
-        ),
-        "Told before anybody listens.",
-    ),
     notifications.MessageSent: "For whoever counts messages; none of our services does.",
 }
 """What nobody here listens to, and why it is told all the same."""

@@ -172,7 +172,7 @@ async def test_a_page_of_the_best_costs_the_same_among_many(own: Database, plans
         for after in (BEFORE_THE_BEST, (4.0, UUID("80000000-0000-0000-0000-000000000000"))):
             explained = await conn.fetchval(
                 f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {FIND_BEST}",
-                None, None, None, None, *after, ROWS_OF_A_PAGE,
+                None, None, None, None, None, *after, ROWS_OF_A_PAGE,
             )  # fmt: skip
             plan = json.loads(explained)[0]["Plan"]
             nodes = list(_nodes(plan))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from shared.web import ANYONE, Call, Page, PageQuery, View
 from shared.web.shapes import CursorInvalid
 
 RATINGS = range(1, 6)
+FREE_WITHIN_DAYS_LONGEST = 400
+LATEST_EPOCH_SECONDS = 1e11
 
 
 class ExpertiseView(View):
@@ -42,18 +44,25 @@ class ExpertiseListView(View):
 
 
 class SearchQuery(PageQuery):
-    """What a search asks for; prices compare within one currency, so give it as well."""
+    """What a search asks for; prices compare within one currency, so give it as well.
+
+    Sorted by `soonest` are those who have a free start, the soonest first.
+    """
 
     q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
     expertise: Slug | None = None
     language: Language | None = None
     price_max_minor: Annotated[int, Field(ge=0, le=MAX_MINOR)] | None = None
     currency: CurrencyCode | None = None
-    sort: Literal["relevance", "rating", "price"] = "relevance"
+    free_within_days: Annotated[int, Field(ge=1, le=FREE_WITHIN_DAYS_LONGEST)] | None = None
+    sort: Literal["relevance", "rating", "price", "soonest"] = "relevance"
 
 
 class MentorCard(View):
-    """A mentor in a list; `expertise` are slugs, `from_price` the cheapest that was asked for."""
+    """A mentor in a list; `expertise` are slugs, `from_price` the cheapest that was asked for.
+
+    `next_free_at` is the first start over all offerings that can be booked, in UTC.
+    """
 
     person_id: UUID
     name: str
@@ -63,6 +72,7 @@ class MentorCard(View):
     languages: list[str]
     rating: MeanRating
     from_price: Price | None
+    next_free_at: datetime | None
 
 
 class MentorView(MentorCard):
@@ -109,6 +119,7 @@ async def find_mentors(query: SearchQuery, call: Call, conn: Connection) -> Page
         language=query.language,
         price_max_minor=query.price_max_minor,
         currency=query.currency,
+        free_before=_free_before(query, call.now),
         sort=query.sort,
         after=_after(query),
         at_most=query.limit + 1,
@@ -121,13 +132,22 @@ async def find_mentors(query: SearchQuery, call: Call, conn: Connection) -> Page
     )
 
 
+def _free_before(query: SearchQuery, now: datetime) -> datetime | None:
+    days = query.free_within_days
+    return None if days is None else now + timedelta(days=days)
+
+
 def _after(query: SearchQuery) -> tuple[float, UUID] | None:
     values = query.after()
     if not values:
         return None
     try:
-        score, person_id = values
-        return float(score), UUID(person_id)
+        last, person_id = values
+        score = float(last)
+        # Sorted by the soonest it becomes an instant; NaN is not less than anything.
+        if query.sort == "soonest" and not abs(score) < LATEST_EPOCH_SECONDS:
+            raise CursorInvalid
+        return score, UUID(person_id)
     except ValueError:
         raise CursorInvalid from None
 
@@ -143,6 +163,7 @@ def _card(row: asyncpg.Record) -> MentorCard:
         languages=row["languages"],
         rating=_rating(row["rating_mean"], row["rating_count"]),
         from_price=None if price is None else Price(price_minor=price, currency=row["currency"]),
+        next_free_at=row["next_free_at"],
     )
 
 

@@ -13,7 +13,7 @@ from services.profiles.store import accounts, search
 from services.profiles.store import mentors as store
 from services.profiles.store.mentors import MenteeProfile
 from shared.clock import BusinessInstant
-from shared.contracts.booking import OfferingFact
+from shared.contracts.booking import OfferingFact, OpeningsFact
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.ids import PersonId
@@ -85,6 +85,11 @@ async def note_offering(conn: Connection, told: OfferingFact) -> None:
         published=told.published,
         version=told.version,
     )
+
+
+async def note_opening(conn: Connection, told: OpeningsFact) -> None:
+    """Keep when a mentor is free next; what is older than the known changes nothing."""
+    await store.save_opening(conn, told.mentor_id, told.next_free_at, told.version)
 
 
 async def index(conn: Connection, person: Person) -> None:

@@ -35,9 +35,11 @@ RETURNING rating_sum, rating_count
 SET_RATING_MEAN = "UPDATE mentor_profiles SET rating_mean = $2 WHERE person_id = $1"
 PUBLIC_MENTOR = """
 SELECT m.person_id, p.name, p.zone, m.headline, m.story, m.expertise, m.languages, m.industries,
-       m.years, m.rating_mean, m.rating_count, cheapest.price_minor, cheapest.currency
+       m.years, m.rating_mean, m.rating_count, cheapest.price_minor, cheapest.currency,
+       free.next_free_at
 FROM mentor_profiles AS m
 JOIN people AS p USING (person_id)
+LEFT JOIN openings AS free ON free.mentor_id = m.person_id
 LEFT JOIN LATERAL (
     SELECT o.price_minor, o.currency FROM offerings AS o
     WHERE o.mentor_id = m.person_id AND o.published
@@ -69,6 +71,11 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (offering_id) DO UPDATE SET
     mentor_id = $2, price_minor = $3, currency = $4, published = $5, version = $6
 WHERE o.version < $6
+"""
+SAVE_OPENING = """
+INSERT INTO openings AS o (mentor_id, next_free_at, version) VALUES ($1, $2, $3)
+ON CONFLICT (mentor_id) DO UPDATE SET next_free_at = $2, version = $3
+WHERE o.version < $3
 """
 
 
@@ -208,3 +215,10 @@ async def save_offering(
 ) -> None:
     """Write an offering for search, unless a later state is known; price: minor units, currency."""
     await conn.execute(SAVE_OFFERING, offering_id, mentor_id, *price, published, version)
+
+
+async def save_opening(
+    conn: Connection, mentor_id: UUID, next_free_at: datetime | None, version: int
+) -> None:
+    """Write when a mentor is free next, unless a later state is known."""
+    await conn.execute(SAVE_OPENING, mentor_id, next_free_at, version)
