@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from whenever import Instant
 
@@ -68,12 +69,11 @@ def wall_clock(rules: Rules, instant: datetime) -> WallClock:
     On the way from zone to zone a date may come twice or an hour belong to no date; the zone
     travelled to then goes first, and home is the last.
     """
-    at = Instant(instant)
     for travel in rules.travels:
-        shown = at.to_tz(travel.zone).to_plain().to_stdlib()
+        shown = instant.astimezone(ZoneInfo(travel.zone))
         if travel.covers(shown.date()):
             return _wall_clock(shown)
-    return _wall_clock(at.to_tz(rules.zone).to_plain().to_stdlib())
+    return _wall_clock(instant.astimezone(ZoneInfo(rules.zone)))
 
 
 def instants_at(rules: Rules, at: WallClock) -> list[datetime]:

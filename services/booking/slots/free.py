@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from services.booking.slots.caps import Tally
-from services.booking.slots.hours import openings
+from services.booking.slots.hours import Opening, openings
 from services.booking.slots.interval import Interval, merged
 from services.booking.slots.rules import Rules, SlotPolicy
 
@@ -33,14 +33,12 @@ def free_slots(
     starts = _bookable(policy, now, window)
     if starts.starts_at >= starts.ends_at:
         return []
-    blocked, tally = merged(busy), Tally(rules, policy.caps, sold)
+    tally, length = Tally(rules, policy.caps, sold), timedelta(minutes=policy.minutes)
+    within_hours = _within_hours(openings(rules, starts), length, starts)
     return [
-        slot
-        for slot in _within_hours(rules, timedelta(minutes=policy.minutes), starts)
-        if not _collides(
-            slot.widened(policy.buffer_before_minutes, policy.buffer_after_minutes), blocked
-        )
-        and tally.has_room(slot.starts_at)
+        Interval(start, start + length)
+        for start in _beside(busy, within_hours, policy)
+        if tally.has_room(start)
     ]
 
 
@@ -62,20 +60,31 @@ def _bookable(policy: SlotPolicy, now: datetime, window: Interval) -> Interval:
     return Interval(max(window.starts_at, soonest), min(window.ends_at, horizon))
 
 
-def _within_hours(rules: Rules, length: timedelta, starts: Interval) -> list[Interval]:
-    opened = list(openings(rules, starts))
-    whole = merged(opening.during for opening in opened)
-    begins = [interval.starts_at for interval in whole]
-    found = {
-        start
-        for opening in opened
-        for start in opening.starts(starts)
-        # Hours that touch are one: a session may run on over midnight or a change of the clocks.
-        if start + length <= whole[bisect_right(begins, start) - 1].ends_at
-    }
-    return [Interval(start, start + length) for start in sorted(found)]
+def _within_hours(
+    opened: Iterable[Opening], length: timedelta, starts: Interval
+) -> Iterator[datetime]:
+    """Return each start of a session that ends before the hours do, in order and once."""
+    hours = list(opened)
+    # Hours that touch are one: a session may run on over midnight or a change of the clocks.
+    whole = merged(opening.during for opening in hours)
+    begins, latest = [each.starts_at for each in whole], [each.ends_at - length for each in whole]
+    last = None
+    for start in sorted(start for opening in hours for start in opening.starts(starts)):
+        if start != last and start <= latest[bisect_right(begins, start) - 1]:
+            yield start
+        last = start
 
 
-def _collides(span: Interval, blocked: Sequence[Interval]) -> bool:
-    after = bisect_right(blocked, span.starts_at, key=lambda interval: interval.ends_at)
-    return after < len(blocked) and blocked[after].overlaps(span)
+def _beside(
+    busy: Iterable[Interval], starts: Iterable[datetime], policy: SlotPolicy
+) -> Iterator[datetime]:
+    """Return the starts of sessions that with their buffers touch nothing that is busy."""
+    before = timedelta(minutes=policy.buffer_before_minutes)
+    after = timedelta(minutes=policy.minutes + policy.buffer_after_minutes)
+    # Seen from its start, a session touches a busy time if it begins between these two instants.
+    blocked = [(each.starts_at - after, each.ends_at + before) for each in merged(busy)]
+    ends = [until for _, until in blocked]
+    for start in starts:
+        nearest = bisect_right(ends, start)
+        if nearest == len(blocked) or start <= blocked[nearest][0]:
+            yield start

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 
 @dataclass(frozen=True, order=True)
@@ -29,7 +30,7 @@ class Interval:
 def merged(intervals: Iterable[Interval]) -> list[Interval]:
     """Return the same times as disjoint intervals in order; ones that touch become one."""
     found: list[Interval] = []
-    for interval in sorted(intervals):
+    for interval in sorted(intervals, key=attrgetter("starts_at")):
         if found and interval.starts_at <= found[-1].ends_at:
             last = found[-1]
             found[-1] = Interval(last.starts_at, max(last.ends_at, interval.ends_at))
