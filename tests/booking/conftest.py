@@ -21,7 +21,7 @@ from services.booking.domain.holds import Start, Wish
 from services.booking.domain.orders import Order
 from services.booking.domain.terms import Terms
 from services.booking.events import ears
-from services.booking.workers import complete_sessions, expire_holds
+from services.booking.workers import complete_sessions, expire_holds, lapse_moves
 from shared.auth import Principal, Role, Verifier, sign_access_token
 from shared.clock import FixedClock
 from shared.config import CommonSettings
@@ -219,15 +219,18 @@ class Marketplace:
     async def work(self) -> int:
         """Turn the worker's loops until nothing is due; return how much they did."""
         done = 0
-        while more := await expire_holds(self.pool, self.clock) + await complete_sessions(
-            self.pool, self.clock
+        while more := sum(
+            [
+                await turn(self.pool, self.clock)
+                for turn in (expire_holds, complete_sessions, lapse_moves)
+            ]
         ):
             done += more
         return done
 
-    async def confirmed(self, mentor: Person, mentee: Person) -> Any:
+    async def confirmed(self, mentor: Person, mentee: Person, **terms: Any) -> Any:
         """Bring an order for `SLOT` to confirmed; return it as the mentee sees it."""
-        status, order = await self.ask(mentee, await self.offer(mentor))
+        status, order = await self.ask(mentee, await self.offer(mentor, **terms))
         assert status == 201, order
         assert await self.pay(order) == "handled"
         _, order = await self.call("GET", f"/v1/orders/{order['order_id']}", mentee)

@@ -9,10 +9,13 @@ from uuid import UUID
 
 from services.booking.domain.cancellation import PRESETS
 from services.booking.domain.holds import end_hold, expire
+from services.booking.domain.moves import Meaning, MoveWish, move
+from services.booking.domain.objections import raise_objection
 from services.booking.domain.orders import Change, Order, OrderState, Session
 from services.booking.domain.requests import decline
 from services.booking.domain.sessions import CallOff, cancel, complete
 from services.booking.domain.settlement import settle
+from services.booking.domain.terms import Terms
 from shared.ids import OfferingId, OrderId, PersonId, SessionId
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -54,6 +57,10 @@ def done(changed: Change | None) -> Order:
 
 
 CONFIRMED = done(settle(HELD, None, now=NOW))
+COMPLETED = done(complete(CONFIRMED, CONFIRMED.lead, "mentee", now=ENDS))
+LATER = STARTS + timedelta(hours=3)
+"""Another time for the session."""
+MENTORS_MOVE = MoveWish(LATER, Meaning(immediate=False, refundable_after=True))
 EXPIRED = done(end_hold(HELD))
 
 
@@ -69,7 +76,13 @@ IN_STATE: dict[str, Order] = {
     "offered": standing(OrderState.OFFERED),
     "held": HELD,
     "confirmed": CONFIRMED,
-    "completed": done(complete(CONFIRMED, CONFIRMED.lead, "mentee", now=ENDS)),
+    "move proposed": done(
+        move(CONFIRMED, CONFIRMED.lead, "mentor", MENTORS_MOVE, now=NOW, terms=Terms())
+    ),
+    "completed": COMPLETED,
+    "objected to": done(
+        raise_objection(COMPLETED, COMPLETED.lead, "mentee", "Too short.", now=ENDS)
+    ),
     "no_show": replace(standing(OrderState.NO_SHOW, missed_by="mentee"), confirmed_at=NOW),
     "declined": done(decline(REQUESTED, "mentor", None, now=NOW)),
     "lapsed": done(expire(REQUESTED)),

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
 
+from services.booking.domain.absence import Visit, end_by_itself, report_absence
 from services.booking.domain.allowed import can
 from services.booking.domain.holds import end_hold, expire, release_hold
+from services.booking.domain.moves import (
+    Meaning,
+    MoveWish,
+    accept_move,
+    decline_move,
+    lapse_move,
+    move,
+)
+from services.booking.domain.objections import raise_objection, settle_objection
 from services.booking.domain.orders import Change, Order, OrderState
 from services.booking.domain.requests import accept, decline
 from services.booking.domain.sessions import CallOff, cancel, complete
@@ -16,7 +27,7 @@ from services.booking.domain.settlement import is_settled, obstacle, settle
 from services.booking.domain.terms import Terms
 from shared.contracts.booking import LostReason
 from shared.errors import Refusal
-from tests.booking.orders import ENDS, IN_STATE, NOW, STARTS
+from tests.booking.orders import ENDS, IN_STATE, LATER, MENTORS_MOVE, NOW, STARTS
 
 TERMS = Terms()
 Event = Callable[[Order], Change | None]
@@ -82,11 +93,71 @@ def mentee_withdraws(order: Order) -> Change:
     return decline(order, "mentee", None, now=NOW)
 
 
+def mentee_moves(order: Order) -> Change:
+    wish = MoveWish(LATER, Meaning(immediate=True, refundable_after=True))
+    return move(order, order.lead, "mentee", wish, now=NOW, terms=TERMS)
+
+
+def mentee_moves_late(order: Order) -> Change:
+    """Inside the cancellation window."""
+    wish = MoveWish(LATER, Meaning(immediate=False, refundable_after=False))
+    return move(order, order.lead, "mentee", wish, now=STARTS - timedelta(hours=23), terms=TERMS)
+
+
+def mentor_moves(order: Order) -> Change:
+    return move(order, order.lead, "mentor", MENTORS_MOVE, now=NOW, terms=TERMS)
+
+
+def mentee_accepts_move(order: Order) -> Change:
+    return accept_move(order, order.lead, "mentee", now=NOW)
+
+
+def mentor_accepts_move(order: Order) -> Change:
+    return accept_move(order, order.lead, "mentor", now=NOW)
+
+
+def mentee_declines_move(order: Order) -> Change:
+    return decline_move(order, order.lead, "mentee")
+
+
+def move_lapses(order: Order) -> Change | None:
+    return lapse_move(order, order.lead, now=NOW + TERMS.move_answer)
+
+
+def mentee_waits_in_vain(order: Order) -> Change:
+    return report_absence(order, order.lead, "mentee", ALONE, now=WAITED, terms=TERMS)
+
+
+def mentee_reports_early(order: Order) -> Change:
+    return report_absence(order, order.lead, "mentee", ALONE, now=STARTS, terms=TERMS)
+
+
+def nobody_says_anything(order: Order) -> Change:
+    return end_by_itself(order, order.lead, (), now=order.lead.completes_at)
+
+
+def mentee_waited_and_says_nothing(order: Order) -> Change:
+    return end_by_itself(order, order.lead, ALONE, now=order.lead.completes_at)
+
+
+def mentee_objects(order: Order) -> Change:
+    return raise_objection(order, order.lead, "mentee", "We were cut off.", now=ENDS)
+
+
+def operator_settles(order: Order) -> Change:
+    return settle_objection(order, order.lead, 5_000, "Half was held.", now=ENDS)
+
+
+WAITED = STARTS + TERMS.absent_after
+ALONE = (Visit("mentee", STARTS, None),)
+"""The record of a session to which the mentor did not come."""
 NOTHING = "-"
 STATES = tuple(IN_STATE)
+PAID = ("confirmed", "move proposed")
 NEVER_PAYABLE = ("requested", "offered", "declined", "lapsed", "cancelled while held")
 LOST_LATE = dict.fromkeys(NEVER_PAYABLE, "BookingLost:cancelled")
 """Money for what cannot be paid any more, or never could, goes back."""
+CALLED_OFF = {"held": "BookingExpired"} | dict.fromkeys(PAID, "BookingCancelled")
 TABLE: dict[Event, tuple[str, dict[str, str]]] = {
     pay: (NOTHING, LOST_LATE | {"held": "BookingConfirmed", "expired": "BookingConfirmed"}),
     pay_suspended: (
@@ -111,18 +182,44 @@ TABLE: dict[Event, tuple[str, dict[str, str]]] = {
     mentee_accepts: ("not_requested", {"requested": "not_your_part"}),
     mentor_declines: ("not_requested", {"requested": "RequestDeclined"}),
     mentee_withdraws: ("not_requested", {"requested": "RequestDeclined"}),
-    mentee_cancels: ("not_confirmed", {"held": "BookingExpired", "confirmed": "BookingCancelled"}),
-    mentor_cancels: ("not_confirmed", {"held": "BookingExpired", "confirmed": "BookingCancelled"}),
+    mentee_cancels: ("not_confirmed", CALLED_OFF),
+    mentor_cancels: ("not_confirmed", CALLED_OFF),
     mentor_cancels_begun: (
         "not_confirmed",
-        {"held": "BookingExpired", "confirmed": "session_begun"},
+        {"held": "BookingExpired"} | dict.fromkeys(PAID, "session_begun"),
     ),
-    operator_cancels: (
+    operator_cancels: ("not_confirmed", CALLED_OFF),
+    mentee_completes: ("not_confirmed", dict.fromkeys(PAID, "SessionCompleted")),
+    mentee_completes_early: ("not_confirmed", dict.fromkeys(PAID, "not_ended")),
+    mentee_moves: (
         "not_confirmed",
-        {"held": "BookingExpired", "confirmed": "BookingCancelled"},
+        {"confirmed": "SessionMoved", "move proposed": "proposal_open"},
     ),
-    mentee_completes: ("not_confirmed", {"confirmed": "SessionCompleted"}),
-    mentee_completes_early: ("not_confirmed", {"confirmed": "not_ended"}),
+    mentee_moves_late: (
+        "not_confirmed",
+        {"confirmed": "MoveProposed", "move proposed": "proposal_open"},
+    ),
+    mentor_moves: (
+        "not_confirmed",
+        {"confirmed": "MoveProposed", "move proposed": "proposal_open"},
+    ),
+    mentee_accepts_move: ("no_proposal", {"move proposed": "SessionMoved"}),
+    mentor_accepts_move: ("no_proposal", {"move proposed": "not_your_part"}),
+    mentee_declines_move: ("no_proposal", {"move proposed": "MoveDeclined"}),
+    move_lapses: (NOTHING, {"move proposed": "MoveDeclined"}),
+    mentee_waits_in_vain: ("not_confirmed", dict.fromkeys(PAID, "SessionMissed")),
+    mentee_reports_early: ("not_confirmed", dict.fromkeys(PAID, "too_early_to_report")),
+    nobody_says_anything: ("not_confirmed", dict.fromkeys(PAID, "SessionCompleted")),
+    mentee_waited_and_says_nothing: ("not_confirmed", dict.fromkeys(PAID, "SessionMissed")),
+    mentee_objects: (
+        "not_over",
+        {
+            "completed": "ObjectionRaised",
+            "no_show": "ObjectionRaised",
+            "objected to": "objected_before",
+        },
+    ),
+    operator_settles: ("no_objection", {"objected to": "ObjectionSettled"}),
 }
 """What each event does: everywhere (a fact, a refusal's code, or nothing) but in these states."""
 
@@ -163,10 +260,10 @@ def test_the_table_names_every_state():
 def test_time_is_blocked_exactly_while_it_is_sold(state: str):
     """Whatever waits for an answer or money, takes place or took place keeps both people's time."""
     assert IN_STATE[state].lead.blocks_time is (
-        state in ("requested", "offered", "held", "confirmed", "completed", "no_show")
+        state in ("requested", "offered", "held", *PAID, "completed", "objected to", "no_show")
     )
     assert is_settled(IN_STATE[state]) is (
-        state in ("confirmed", "completed", "no_show", "cancelled", "lost")
+        state in (*PAID, "completed", "objected to", "no_show", "cancelled", "lost")
     )
 
 
@@ -189,23 +286,33 @@ def test_the_mentors_seat_spans_the_buffers():
     ("state", "by", "minutes_from_start", "allowed"),
     [
         ("held", "mentee", -60, "cancel"),
-        ("confirmed", "mentee", -60, "cancel"),
-        ("confirmed", "mentee", -15, "cancel join"),
+        ("confirmed", "mentee", -60, "cancel move"),
+        ("confirmed", "mentee", -15, "cancel join move"),
+        ("confirmed", "operator", -15, "cancel"),
         ("confirmed", "mentor", 0, "join"),
-        ("confirmed", "mentee", 60, "complete join"),
-        ("confirmed", "mentor", 60, "join"),
-        ("confirmed", "mentee", 90, "complete"),
+        ("confirmed", "mentor", 15, "join report_absence"),
+        ("confirmed", "mentee", 60, "complete join report_absence"),
+        ("confirmed", "mentor", 60, "join report_absence"),
+        ("confirmed", "mentee", 90, "complete report_absence"),
         ("confirmed", "operator", 90, "cancel"),
-        ("completed", "mentee", 60, ""),
+        ("move proposed", "mentee", -60 * 90, "cancel answer_move"),
+        ("move proposed", "mentor", -60 * 90, "cancel"),
+        ("move proposed", "mentee", -60, "cancel"),
+        ("completed", "mentee", 60, "object"),
+        ("completed", "operator", 60, ""),
+        ("objected to", "mentor", 60, ""),
+        ("no_show", "mentor", 60, "object"),
         ("lost", "mentee", -60, ""),
     ],
 )
 def test_each_side_is_told_what_it_may_do(
     state: str, by: str, minutes_from_start: int, allowed: str
 ):
-    """The room opens 15 minutes before and closes 30 minutes after; the mentee completes."""
+    """The room opens 15 minutes before and closes 30 minutes after; the mentee completes.
+
+    Both may move the session before it begins, and answer what the other proposes within 48 hours.
+    """
     now = STARTS + timedelta(minutes=minutes_from_start)
     assert by in ("mentee", "mentor", "operator")
     found = can(IN_STATE[state].lead, by, now=now, terms=TERMS)
-    names = [name for name in ("cancel", "complete", "join") if getattr(found, name)]
-    assert names == allowed.split()
+    assert [name for name, may in asdict(found).items() if may] == allowed.split()

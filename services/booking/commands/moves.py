@@ -12,7 +12,7 @@ from datetime import datetime
 
 from services.booking.commands.holds import take_seats
 from services.booking.commands.saving import save_order
-from services.booking.commands.slots import respect_caps
+from services.booking.commands.slots import busy_elsewhere, respect_caps
 from services.booking.domain import moves
 from services.booking.domain.holds import SlotNotOffered, SlotTaken
 from services.booking.domain.moves import Meaning, MoveWish
@@ -137,7 +137,8 @@ async def _check_offered(
         raise NotFound
     rules = (await availability.read_availability(conn, order.mentor_id)).rules
     policy = moves.frozen_policy(order, session, offering, terms)
-    if not is_offered(rules, policy, now, starts_at):
+    busy = await busy_elsewhere(conn, offering, [starts_at])
+    if not is_offered(rules, policy, now, starts_at, busy):
         raise SlotNotOffered
     await respect_caps(conn, order, [starts_at], now=now, moved=session.session_id)
 

@@ -113,11 +113,11 @@ def end_by_itself(
     It took place, unless the record shows a mentee who came to a mentor who did not
     (docs/decisions/0021). Raises what `complete` raises.
     """
+    completed = complete(order, session, "system", now=now)
     seen = tuple(visits)
     waited = arrival(session, "mentee", seen) is not None
-    if waited and arrival(session, "mentor", seen) is None:
-        return _missed(order, session, "mentor", now)
-    return complete(order, session, "system", now=now)
+    in_vain = waited and arrival(session, "mentor", seen) is None
+    return _missed(order, session, "mentor", now) if in_vain else completed
 
 
 def _missed(order: Order, session: Session, missing: Side, now: datetime) -> Change:
