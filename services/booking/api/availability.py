@@ -179,14 +179,14 @@ async def set_my_availability(
 
 
 @api.get("/v1/holidays/countries", may=Role.MENTOR)
-async def list_holiday_countries(_call: Call) -> CountriesView:
+async def list_holiday_countries(call: Call) -> CountriesView:
     """List the countries whose public holidays can be picked as days off."""
     found = await asyncio.to_thread(countries)
     return CountriesView(items=[CountryView(code=each.code, name=each.name) for each in found])
 
 
 @api.get("/v1/holidays", may=Role.MENTOR, refusals=(CountryUnknown,))
-async def list_holidays(_call: Call, query: HolidaysQuery) -> HolidaysView:
+async def list_holidays(call: Call, query: HolidaysQuery) -> HolidaysView:
     """List the public holidays of a country in one year."""
     found = await asyncio.to_thread(public_holidays, query.country, query.year)
     return HolidaysView(items=[HolidayView(on=each.on, name=each.name) for each in found])
