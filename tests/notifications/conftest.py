@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from icalendar import Calendar
 
 from services.notifications.domain.letters import Sender
 from services.notifications.events import hear
@@ -22,6 +23,7 @@ from services.notifications.workers import Postman
 from shared.clock import FixedClock
 from shared.contracts import booking, payments, profiles
 from shared.contracts import sealed as contents
+from shared.contracts.booking import OrderFact
 from shared.contracts.envelope import Fact, enclose
 from shared.db import Pool, open_pool
 from shared.ids import new_id
@@ -173,6 +175,29 @@ class Marketplace:
             **self.money(2), amount_minor=12_000, currency="USD", paid_at=NOW
         )
 
+    def told(self, kind: type[OrderFact], version: int, **said: Any) -> OrderFact:
+        """Return a fact about the order; `said` is what it adds or says otherwise."""
+        return kind(**self._order(version) | said)
+
+    def requested(self, **said: Any) -> OrderFact:
+        """Return the fact that the mentee asks for the session, with two days to answer."""
+        sale = {"title": "Career talk", "price_minor": 12_000, "currency": "USD"}
+        until = NOW + timedelta(hours=48)
+        told = {**sale, "offering_id": new_id(), "answer_by": until, **said}
+        return self.told(booking.BookingRequested, 1, **told)
+
+    def sold(self, *ids: UUID) -> list[booking.SoldSession]:
+        """Return the sessions of a weekly series, the first at the order's own time."""
+        return [
+            booking.SoldSession(
+                session_id=session_id,
+                starts_at=STARTS + timedelta(weeks=week),
+                ends_at=STARTS + timedelta(weeks=week, hours=1),
+                price_minor=4_000,
+            )
+            for week, session_id in enumerate(ids)
+        ]
+
     def money(self, version: int) -> dict[str, Any]:
         """Return what all facts about the order's money say."""
         return {
@@ -194,10 +219,17 @@ class Marketplace:
             "calendar_sequence": 0,
         }
 
+    def words_to(self, address: str) -> list[tuple[str, str]]:
+        """Return subject and text of the mails to an address, the text in one line, sorted."""
+        return sorted((str(mail["Subject"]), _text(mail)) for mail in self.mailbox.to(address))
+
     async def states(self, kind: str, channel: str = "mail") -> list[tuple[str, str | None]]:
         """Return state and reason of every message of a kind."""
         rows = await self.pool.fetch(
-            "SELECT state, reason FROM messages WHERE kind = $1 AND channel = $2", kind, channel
+            "SELECT state, reason FROM messages WHERE kind = $1 AND channel = $2"
+            " ORDER BY message_id",
+            kind,
+            channel,
         )
         return [(row["state"], row["reason"]) for row in rows]
 
@@ -209,6 +241,19 @@ class Marketplace:
     async def leases_end(self) -> None:
         """Let back-off and leases of system time be over."""
         await self.pool.execute("UPDATE messages SET next_try_at = now()")
+
+
+def calendar_of(mail: EmailMessage) -> Any:
+    """Return the calendar in a mail: the part that is acted on, or the file when there is none."""
+    kinds = ("text/calendar", "application/ics")
+    (first, *_) = [part for part in mail.walk() if part.get_content_type() in kinds]
+    return Calendar.from_ical(first.get_content())
+
+
+def _text(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().replace("\N{NARROW NO-BREAK SPACE}", " ").split())
 
 
 def contact(

@@ -17,7 +17,7 @@ from services.notifications.domain.orders import Order, Session
 from shared.contracts.sealed import OneTimeMessage
 from shared.ids import new_id
 from shared.money import Money
-from tests.notifications.conftest import NOW, SENDER, STARTS, Marketplace
+from tests.notifications.conftest import NOW, SENDER, STARTS, Marketplace, calendar_of
 
 KINDS = sorted(path.stem for path in (words.TEMPLATES / "en").glob("*.j2") if path.stem != "frame")
 NO_SESSION = {
@@ -262,7 +262,7 @@ async def test_each_side_gets_an_invitation_of_its_own(market: Marketplace):
         for mail in (asked, called_off):
             assert other not in mail.as_string()
             assert all(other not in part for part in _decoded(mail))
-        first, second = _calendar_of(asked), _calendar_of(called_off)
+        first, second = calendar_of(asked), calendar_of(called_off)
         assert (first["METHOD"], second["METHOD"]) == ("REQUEST", "CANCEL")
         (one,), (two,) = first.walk("VEVENT"), second.walk("VEVENT")
         assert one["UID"] == two["UID"] == f"{market.session}@mentorium"
@@ -314,8 +314,3 @@ def _decoded(mail: EmailMessage) -> list[str]:
         for part in mail.walk()
         if not part.is_multipart()
     ]
-
-
-def _calendar_of(mail: EmailMessage) -> Any:
-    (part,) = [part for part in mail.walk() if part.get_content_type() == "text/calendar"]
-    return Calendar.from_ical(part.get_content())

@@ -22,16 +22,16 @@ from shared.contracts.booking import (
 )
 from shared.db import Connection
 
-_NO_PROPOSAL = {"proposed_by": None, "proposed_starts_at": None}
+_NO_PROPOSAL = {"proposed_by": None, "proposal": None}
 
 
 async def propose_move(conn: Connection, fact: MoveProposed, *, at: datetime) -> None:
     """Tell the other side which time is asked for, and until when an answer is awaited."""
-    proposed = {"proposed_by": fact.by, "proposed_starts_at": fact.proposed_starts_at}
-    order = await _follow(conn, fact, **proposed)
+    order = await _follow(conn, fact, proposed_by=fact.by, proposal=fact.version)
     if order is None:
         return
     details: Details = {
+        "proposal": fact.version,
         "until": fact.answer_by.isoformat(),
         "proposed_starts_at": fact.proposed_starts_at.isoformat(),
         "proposed_ends_at": fact.proposed_ends_at.isoformat(),
@@ -60,7 +60,7 @@ async def move_session(conn: Connection, fact: SessionMoved, *, at: datetime) ->
         return
     details: Details = {
         "by": fact.by,
-        "new_starts_at": fact.starts_at.isoformat(),
+        "sequence": fact.calendar_sequence,
         "was_starts_at": fact.was_starts_at.isoformat(),
         "was_ends_at": fact.was_ends_at.isoformat(),
         "refundable": int(fact.refundable),

@@ -36,7 +36,8 @@ Opening = BookingHeld | BookingRequested | WaitlistOffered
 class Session:
     """One meeting.
 
-    `proposed_*` stand while a move waits for an answer, `objected` while an operator must decide.
+    `proposed_by` and `proposal` (the version of the fact) stand while a move waits for an answer,
+    `objected` while an operator must decide.
     """
 
     session_id: UUID
@@ -49,7 +50,7 @@ class Session:
     refund_basis_points: int | None = None
     missed_by: str | None = None
     proposed_by: str | None = None
-    proposed_starts_at: datetime | None = None
+    proposal: int | None = None
     objected: bool = False
     mentor_reviewed: bool = False
     mentee_reviewed: bool = False

@@ -65,15 +65,14 @@ def _remind(situation: Situation) -> str | None:
 
 def _propose(situation: Situation) -> str | None:
     session = situation.session
-    wanted = situation.message.instant("proposed_starts_at")
-    if session is None or session.proposed_starts_at != wanted:
+    if session is None or session.proposal != situation.message.details["proposal"]:
         return "answered_already"
     return _while_open("confirmed")(situation)
 
 
 def _moved(situation: Situation) -> str | None:
     session = situation.session
-    if session and session.starts_at != situation.message.instant("new_starts_at"):
+    if session and session.calendar_sequence != situation.message.details["sequence"]:
         return "moved_again"
     return _stands(session, "confirmed")
 

@@ -1,4 +1,4 @@
--- squawk-ignore-file adding-foreign-key-constraint, adding-serial-primary-key-field, ban-drop-column, ban-drop-constraint, ban-drop-not-null, constraint-missing-not-valid, disallowed-unique-constraint, require-concurrent-index-creation
+-- squawk-ignore-file adding-foreign-key-constraint, adding-serial-primary-key-field, ban-drop-column, ban-drop-constraint, constraint-missing-not-valid, disallowed-unique-constraint, require-concurrent-index-creation
 -- A purchase has sessions of its own: one, or those of a series; versions count per purchase.
 -- Nothing was released before this migration, so what moved goes at once (docs/decisions/0019).
 
@@ -46,7 +46,7 @@ ALTER TABLE sessions
     DROP COLUMN version,
     ADD COLUMN missed_by text,
     ADD COLUMN proposed_by text,
-    ADD COLUMN proposed_starts_at timestamptz,
+    ADD COLUMN proposal bigint,
     ADD COLUMN objected boolean NOT NULL DEFAULT false,
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (session_id),
     ADD CONSTRAINT sessions_order_fkey FOREIGN KEY (order_id) REFERENCES orders (order_id),
@@ -57,11 +57,11 @@ ALTER TABLE sessions
         )
     ),
     ADD CONSTRAINT sessions_proposal_is_whole CHECK (
-        (proposed_by IS NULL) = (proposed_starts_at IS NULL)
+        (proposed_by IS NULL) = (proposal IS NULL)
     );
 CREATE INDEX sessions_order ON sessions (order_id, starts_at);
 COMMENT ON TABLE sessions IS
-    'Every session of a purchase as booking told it last; proposed_by and proposed_starts_at while a move waits for an answer, objected while an operator has to decide.';
+    'Every session of a purchase as booking told it last; proposed_by and proposal (the version of the fact) while a move waits for an answer, objected while an operator has to decide.';
 
 ALTER TABLE messages
     ADD COLUMN session_id uuid
