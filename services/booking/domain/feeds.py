@@ -115,13 +115,12 @@ def _text(text: str) -> str:
 
 def _folded(line: str) -> str:
     """Return a line broken after at most 75 octets, never inside a character (RFC 5545 §3.1)."""
-    parts, length = [""], 0
-    for character in line:
-        octets = len(character.encode())
-        if length + octets > LINE_OCTETS:
-            parts.append("")
-            # The blank that begins a continued line counts too.
-            length = 1
-        parts[-1] += character
-        length += octets
-    return "\r\n ".join(parts)
+    octets, parts, begins = line.encode(), list[bytes](), 0
+    while len(octets) - begins > (room := LINE_OCTETS - bool(parts)):
+        ends = begins + room
+        while octets[ends] & 0xC0 == 0x80:  # In the middle of a character.
+            ends -= 1
+        parts.append(octets[begins:ends])
+        begins = ends
+    # The blank that begins a continued line counts too.
+    return b"\r\n ".join([*parts, octets[begins:]]).decode()

@@ -29,8 +29,8 @@ APART = timedelta(days=3)
 Otherwise one hold could empty a mentor's week."""
 NEIGHBOUR = timedelta(days=1)
 """An alternative lies on the day of its date or on one next to it."""
-_REACH = timedelta(days=4)
-"""No start of a neighbouring day is further away, on whatever clocks."""
+_REACH = timedelta(days=2)
+"""No start of a neighbouring day is further away."""
 
 
 class SeriesTaken(SlotTaken):
