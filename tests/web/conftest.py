@@ -207,22 +207,26 @@ async def browsing(
 
 
 def order(state: str = "confirmed", **more: object) -> dict[str, object]:
-    """Return an order that the signed-in person bought."""
+    """Return an order that the signed-in person bought; `more` is said of its one session too."""
+    session = {
+        "session_id": SESSION,
+        "state": state,
+        "starts_at": STARTS,
+        "ends_at": "2030-03-04T15:00:00Z",
+        "price_minor": 12000,
+        "can": {"cancel": True, "complete": False, "join": False},
+        **more,
+    }
     return {
         "order_id": ORDER,
-        "session_id": SESSION,
         "offering_id": OFFERING,
         "title": "First steps",
         "mentor_id": MENTOR,
         "mentee_id": ME,
-        "state": state,
-        "starts_at": STARTS,
-        "ends_at": "2030-03-04T15:00:00Z",
         "hold_until": "2030-03-01T10:00:00Z",
-        "price_minor": 12000,
         "currency": "USD",
-        "can": {"cancel": True, "complete": False, "join": False},
-        **more,
+        "sessions": [session],
+        **session,
     }
 
 

@@ -65,11 +65,24 @@ ASKED = [
     {"text": "What have you tried?", "required": False},
 ]
 ANSWERS = [{"question": ASKED[0]["text"], "answer": "I give work away, and sleep."}]
+DEEDS = ("cancel", "complete", "move", "answer_move", "report_absence", "object")
+PROPOSAL = {"by": "mentor", "starts_at": STARTS, "ends_at": "2030-03-04T15:00:00Z",
+            "answer_by": STARTS, "reason": "I travel."}  # fmt: skip
+OBJECTION = {"by": "mentee", "reason": "Cut off after five minutes.", "raised_at": STARTS,
+             "settled_at": None}  # fmt: skip
 NOT_ASKED_YET = "0190a000-0000-7000-8000-000000000200"
 """An order whose payment page is being prepared."""
 
-FRAGMENTS = frozenset({"/orders/{order_id}/status", "/inbox/news", "/inbox/unread"})
-"""Parts that pages load by themselves; each stands on a page that is walked."""
+FRAGMENTS = frozenset(
+    {
+        "/sessions/{order_id}/calendar.ics",
+        "/feeds/{token}/calendar.ics",
+        "/orders/{order_id}/status",
+        "/inbox/news",
+        "/inbox/unread",
+    }
+)
+"""Parts that pages load by themselves, each on a page that is walked, and calendar files."""
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "/": ("/", "/?q=lead"),
     "/mentors/{mentor_id}": (f"/mentors/{MENTOR}",),
@@ -94,6 +107,13 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/sessions": ("/sessions", "/sessions?as=mentor"),
     "/sessions/{order_id}": tuple(f"/sessions/{each}" for each in OF_STATE.values()),
     "/sessions/{order_id}/cancel": (f"/sessions/{ORDER}/cancel",),
+    "/sessions/{order_id}/move": (f"/sessions/{ORDER}/move", f"/sessions/{ORDER}/move?at={STARTS}"),
+    "/sessions/{order_id}/absence": (f"/sessions/{ORDER}/absence",),
+    "/sessions/{order_id}/object": (f"/sessions/{ORDER}/object",),
+    "/series": (f"/series?offering={BY_REQUEST}&starts_at={STARTS}",),
+    "/waitlist": ("/waitlist",),
+    "/waitlist/join": (f"/waitlist/join?offering={OFFERING}",),
+    "/calendar": ("/calendar",),
     "/goals": ("/goals",),
     "/goals/{goal_id}": (f"/goals/{SESSION}",),
     "/inbox": ("/inbox",),
@@ -105,6 +125,9 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/mentor/offerings/new": ("/mentor/offerings/new",),
     "/mentor/offerings/{offering_id}": (f"/mentor/offerings/{OFFERING}",),
     "/mentor/hours": ("/mentor/hours",),
+    "/mentor/hours/days": ("/mentor/hours/days", "/mentor/hours/days?country=DE&year=2030"),
+    "/mentor/hours/travel": ("/mentor/hours/travel",),
+    "/mentor/calendars": ("/mentor/calendars",),
     "/earnings": ("/earnings",),
     "/operator": ("/operator",),
     "/operator/mentors": ("/operator/mentors",),
@@ -114,15 +137,16 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/orders/{order_id}/cancel": (f"/operator/orders/{ORDER}/cancel",),
     "/operator/orders/{order_id}/refund": (f"/operator/orders/{ORDER}/refund",),
     "/operator/stuck": ("/operator/stuck",),
+    "/operator/objections": ("/operator/objections",),
+    "/operator/objections/{order_id}/{session_id}": (f"/operator/objections/{ORDER}/{SESSION}",),
     "/operator/dead-letters": ("/operator/dead-letters",),
     "/operator/log": ("/operator/log",),
     "/operator/ledger": ("/operator/ledger",),
 }
 LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
-         "/earnings",
-         "/mentor/offerings", "/operator", "/operator/mentors", "/operator/orders",
-         "/operator/stuck", "/operator/dead-letters", "/operator/log", "/operator/ledger",
-         f"/mentors/{MENTOR}")  # fmt: skip
+         "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
+         "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
+         "/operator/log", "/operator/ledger", f"/mentors/{MENTOR}")  # fmt: skip
 """What looks different when there is nothing yet."""
 
 
@@ -138,7 +162,15 @@ def every(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
 
 def fill(services: Services) -> None:
     """Give the services something for every page."""
-    parts = (_profiles(), _booking(), _orders(), _payments(), _operators(), _notifications())
+    parts = (
+        _profiles(),
+        _booking(),
+        _time(),
+        _orders(),
+        _payments(),
+        _operators(),
+        _notifications(),
+    )
     for part in parts:
         for path, content in part.items():
             services.tell("GET", path, (200, content))
@@ -179,8 +211,6 @@ def _booking() -> dict[str, object]:
     goal = {"goal_id": SESSION, "title": "Lead", "measure": "5", "target_on": "2030-01-01",
             "state": "open", "version": 1}  # fmt: skip
     preview = {"by": "mentee", "refund_basis_points": 5000, "valid_until": STARTS}
-    hours = {"zone": "Europe/Berlin", "room_url": "https://meet.example",
-             "weekly": [{"weekday": 0, "starts": "09:00", "ends": "17:00"}]}  # fmt: skip
     some = [order(each, order_id=OF_STATE[each]) for each in ("confirmed", "held", "lost")]
     asking = order("requested", order_id=OF_STATE["requested"], mentee_id=MENTOR,
                    mentor_id=ME, answer_by=STARTS, answers=ANSWERS)  # fmt: skip
@@ -195,11 +225,62 @@ def _booking() -> dict[str, object]:
         f"/v1/offerings/{OFFERING}/slots": {"items": slots},
         "/v1/orders": {"items": [*some, asking], "next_cursor": "abc"},
         f"/v1/orders/{ORDER}/cancellation-preview": preview,
+        **_mentees(),
         "/v1/goals": {"items": [goal]},
-        "/v1/me/availability": hours,
         "/v1/me/offerings": {"items": [mine]},
         f"/v1/me/offerings/{OFFERING}": mine,
         "/v1/operator/orders": {"items": [order()]},
+    }
+
+
+def _mentees() -> dict[str, object]:
+    ends = "2030-03-04T15:00:00Z"
+    slot = {"starts_at": STARTS, "ends_at": ends}
+    weeks = [{**slot, "on": "2030-03-04", "free": True, "alternatives": []},
+             {**slot, "on": "2030-03-11", "free": False, "alternatives": [slot]},
+             {"on": "2030-03-18", "free": False, "alternatives": []}]  # fmt: skip
+    change = {"on": "2030-03-10", "zone": "America/New_York", "shift_minutes": 60}
+    entry = {"entry_id": SESSION, "offering_id": OFFERING, "mentor_id": MENTOR, "from": STARTS,
+             "until": ends, "state": "waiting", "place": 2}  # fmt: skip
+    case = order("completed", objection=OBJECTION)
+    record = {"party": "mentor", "joined_at": STARTS, "left_at": ends, "late_minutes": 7}
+    return {
+        f"/v1/orders/{ORDER}/move-preview": {
+            "by": "mentee", "immediate": False, "refundable_after": False, "moves_left": 1,
+        },
+        f"/v1/offerings/{BY_REQUEST}/series": {
+            "dates": weeks, "price_minor": 36000, "currency": "USD", "clock_changes": [change],
+        },
+        "/v1/waitlist": {"items": [entry, {**entry, "state": "offered", "place": None}]},
+        "/v1/me/calendar-feed": {"exists": True, "created_at": STARTS, "last_read_at": None},
+        "/v1/operator/objections": {"items": [case]},
+        f"/v1/sessions/{SESSION}/attendance": {"items": [record]},
+    }  # fmt: skip
+
+
+def _time() -> dict[str, object]:
+    hours = {
+        "zone": "Europe/Berlin", "room_url": "https://meet.example",
+        "weekly": [{"weekday": 0, "starts": "09:00", "ends": "12:00"},
+                   {"weekday": 0, "starts": "14:00", "ends": "24:00"}],
+        "travels": [{"zone": "Asia/Tokyo", "from_on": "2030-04-01", "until_on": "2030-04-14"}],
+        "overrides": [{"on": "2030-12-25", "hours": [], "name": "Christmas <Day>"},
+                      {"on": "2030-12-27", "hours": [{"starts": "10:00", "ends": "12:00"}]}],
+    }  # fmt: skip
+    holidays = [
+        {"on": "2030-12-25", "name": "Christmas Day"},
+        {"on": "2030-10-03", "name": "Unity"},
+    ]
+    well = {"calendar_id": SESSION, "name": "Work", "host": "calendar.example.com",
+            "fetched_at": STARTS, "busy_count": 12}  # fmt: skip
+    ill = {**well, "calendar_id": ORDER, "name": "Home", "failure": "not_found",
+           "failing_since": STARTS}  # fmt: skip
+    new = {"calendar_id": ME, "name": "New", "host": "a.example"}
+    return {
+        "/v1/me/availability": hours,
+        "/v1/holidays/countries": {"items": [{"code": "DE", "name": "Germany"}]},
+        "/v1/holidays": {"items": holidays},
+        "/v1/me/calendars": {"items": [well, ill, new]},
     }
 
 
@@ -210,9 +291,13 @@ def _orders() -> dict[str, object]:
     for order_id, state in known.items():
         done = {"cancelled_by": "mentee", "refund_basis_points": 5000, "completed_at": STARTS,
                 "missed_by": "mentor"}  # fmt: skip
+        if state == "completed":
+            done |= {"objection": OBJECTION}
+        if state == "confirmed":
+            done |= {"proposal": PROPOSAL}
         if state == "requested":
             done = {"answer_by": STARTS, "answers": ANSWERS}
-        can = {"cancel": state == "confirmed", "complete": state == "confirmed", "join": True}
+        can = dict.fromkeys(DEEDS, state == "confirmed") | {"join": True}
         found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
         found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES}
         found[f"/v1/orders/{order_id}/refund-preview"] = amounts

@@ -157,7 +157,7 @@ async def test_cancelling_confirms_what_was_shown(browser: Browser, filled: Serv
     assert "It changed." in text
     assert Page(text).form(shown).fields["shown_refund_basis_points"] == "0"
     sent = filled.of("POST", f"{path}/cancel")[0].body
-    assert sent == {"shown_refund_basis_points": 5000, "reason": "Ill"}
+    assert sent == {"shown_refund_basis_points": 5000, "reason": "Ill", "session_id": SESSION}
 
 
 async def test_room_opens_only_over_https(browser: Browser, filled: Services) -> None:

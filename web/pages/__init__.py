@@ -5,6 +5,8 @@ from __future__ import annotations
 from web.pages import (
     accounts,
     appearance,
+    calendar,
+    calendars,
     cancelling,
     earnings,
     goals,
@@ -13,12 +15,16 @@ from web.pages import (
     inbox,
     mentoring,
     mentors,
+    moving,
     offerings,
     operators,
+    outcomes,
     passwords,
     requests,
     searching,
+    series,
     sessions,
+    waiting,
 )
 from web.routes import Row
 
@@ -32,11 +38,17 @@ ALL_ROUTES: tuple[Row, ...] = (
     *sessions.ROUTES,
     *requests.ROUTES,
     *cancelling.ROUTES,
+    *moving.ROUTES,
+    *outcomes.ROUTES,
+    *series.ROUTES,
+    *waiting.ROUTES,
+    *calendar.ROUTES,
     *goals.ROUTES,
     *inbox.ROUTES,
     *mentoring.ROUTES,
     *offerings.ROUTES,
     *hours.ROUTES,
+    *calendars.ROUTES,
     *earnings.ROUTES,
     *operators.ROUTES,
 )

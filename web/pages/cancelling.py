@@ -7,8 +7,10 @@ import asyncio
 from aiohttp import web
 
 from web.client import Refused, Service, wrong_fields
+from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
+from web.session_shapes import Meeting
 from web.shapes import CancellationPreview, Order, RefundPreview
 from web.visit import Visit
 
@@ -22,24 +24,31 @@ UNPAID = "held"
 
 async def preview(visit: Visit) -> web.Response:
     """Show what cancelling now would mean for both sides."""
-    path = f"/v1/orders/{visit.part('order_id')}"
-    order = await visit.read(Service.BOOKING, path, Order)
-    told = await visit.read(Service.BOOKING, f"{path}/cancellation-preview", CancellationPreview)
+    order, meeting = await purchase_here(visit)
+    path = f"/v1/orders/{order.order_id}/cancellation-preview"
+    told = await visit.read(
+        Service.BOOKING, path, CancellationPreview, session_id=meeting.session_id
+    )
     amounts, names = await asyncio.gather(
-        amounts_of(visit, order, told.refund_basis_points),
+        amounts_of(visit, order, told.refund_basis_points, meeting),
         names_of(visit, (order.mentor_id, order.mentee_id)),
     )
-    return visit.page("cancel.html", order=order, told=told, amounts=amounts, names=names)
+    return visit.page(
+        "cancel.html", order=order, meeting=meeting, told=told, amounts=amounts, names=names
+    )
 
 
-async def amounts_of(visit: Visit, order: Order, basis_points: int) -> RefundPreview | None:
-    """Return what a share of the price comes to, or nothing when payments cannot say."""
+async def amounts_of(
+    visit: Visit, order: Order, basis_points: int, meeting: Meeting | None = None
+) -> RefundPreview | None:
+    """Return what a share of the price of a session comes to; nothing if payments cannot say."""
     if not order.price_minor:
         return RefundPreview(mentee_minor=0, mentor_minor=0, currency=order.currency)
     path = f"/v1/orders/{order.order_id}/refund-preview"
+    named = {"session_id": meeting.session_id} if meeting else {}
     try:
         return await visit.try_read(
-            Service.PAYMENTS, path, RefundPreview, refund_basis_points=basis_points
+            Service.PAYMENTS, path, RefundPreview, refund_basis_points=basis_points, **named
         )
     except Refused:
         return None
@@ -61,8 +70,11 @@ async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
     if len(reason) > REASON_LONGEST:
         raise wrong_fields(reason=f"Write at most {REASON_LONGEST} characters.")
     order_id = visit.part("order_id")
+    session_id = visit.form.text("session_id")
     said = {"reason": reason} if reason else {}
-    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/cancel", {**body, **said})
+    named = {"session_id": session_id} if session_id else {}
+    path = f"/v1/orders/{order_id}/cancel"
+    await visit.send(Service.BOOKING, "POST", path, {**body, **said, **named})
     return visit.go(f"/sessions/{order_id}", "The session is cancelled.")
 
 

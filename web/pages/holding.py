@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from web.client import Away, Refused, Service, not_here, wrong_fields
+from web.clocks import clock_changes
 from web.forms import as_instant
 from web.pages.mentors import instant_text
 from web.pages.progress import Progress, progress
@@ -38,6 +39,7 @@ async def summary(visit: Visit) -> web.Response:
         mentor=mentor,
         starts_at=starts_at,
         starts_text=instant_text(starts_at),
+        changes=clock_changes(visit.zone, visit.now, starts_at),
     )
 
 

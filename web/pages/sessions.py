@@ -8,8 +8,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from web.client import Refused, Service
+from web.pages.calendar import elsewhere
+from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
+from web.session_shapes import Meeting, Purchase
 from web.shapes import MoneyLine, Order, Page, Room, SessionReviews
 from web.visit import Model, Visit
 
@@ -49,12 +52,11 @@ def _others(orders: list[Order], *, as_mentor: bool) -> set[str]:
 
 async def session(visit: Visit) -> web.Response:
     """Show one session: what may be done with it, its money and its reviews."""
-    order_id = visit.part("order_id")
-    order = await visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order)
+    order, meeting = await purchase_here(visit)
     money, reviews, names = await asyncio.gather(
-        _if_any(visit, Service.PAYMENTS, f"/v1/orders/{order_id}/money", Page[MoneyLine]),
+        _if_any(visit, Service.PAYMENTS, f"/v1/orders/{order.order_id}/money", Page[MoneyLine]),
         _if_any(
-            visit, Service.PROFILES, f"/v1/sessions/{order.session_id}/reviews", SessionReviews
+            visit, Service.PROFILES, f"/v1/sessions/{meeting.session_id}/reviews", SessionReviews
         ),
         names_of(visit, (order.mentor_id, order.mentee_id)),
     )
@@ -62,6 +64,8 @@ async def session(visit: Visit) -> web.Response:
     return visit.page(
         "session.html",
         order=order,
+        meeting=meeting,
+        calendars=elsewhere(order, meeting, visit.site.public_url),
         money_lines=money.items if money else None,
         reviews=reviews,
         names=names,
@@ -80,45 +84,46 @@ async def _if_any(visit: Visit, service: Service, path: str, shape: type[Model])
         return None
 
 
-async def _order(visit: Visit) -> Order:
-    return await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
-
-
 async def join(visit: Visit) -> web.Response:
     """Record that one joins, and show the way into the room."""
-    order = await _order(visit)
-    path = f"/v1/sessions/{order.session_id}/join"
+    order, meeting = await purchase_here(visit)
+    path = f"/v1/sessions/{meeting.session_id}/join"
     room = Room.model_validate_json((await visit.send(Service.BOOKING, "POST", path)).content)
     # Whoever set the room is a stranger: nothing but an https address becomes a link.
     url = room.room_url if urlsplit(room.room_url).scheme == "https" else None
-    return visit.page("room.html", order=order, room_url=url)
+    return visit.page("room.html", order=order, meeting=meeting, room_url=url)
 
 
 async def leave(visit: Visit) -> web.Response:
     """Record that one left."""
-    order = await _order(visit)
-    await visit.send(Service.BOOKING, "POST", f"/v1/sessions/{order.session_id}/leave")
-    return visit.go(f"/sessions/{order.order_id}", "It is noted that you left.")
+    order, meeting = await purchase_here(visit)
+    await visit.send(Service.BOOKING, "POST", f"/v1/sessions/{meeting.session_id}/leave")
+    return visit.go(_at(order, meeting), "It is noted that you left.")
 
 
 async def complete(visit: Visit) -> web.Response:
     """Mark that the session took place."""
-    order_id = visit.part("order_id")
-    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/complete", {})
-    return visit.go(f"/sessions/{order_id}", "Thank you. The session is marked as completed.")
+    order, meeting = await purchase_here(visit)
+    body = {"session_id": meeting.session_id}
+    await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order.order_id}/complete", body)
+    return visit.go(_at(order, meeting), "Thank you. The session is marked as completed.")
 
 
 async def review(visit: Visit) -> web.Response:
     """Write one's review."""
-    order = await _order(visit)
+    order, meeting = await purchase_here(visit)
     body = {
         "rating": visit.form.whole("rating", least=1, most=RATING_BEST),
         "text": visit.form.needed("text", "Write a sentence or two."),
     }
-    path = f"/v1/sessions/{order.session_id}/reviews"
+    path = f"/v1/sessions/{meeting.session_id}/reviews"
     await visit.send(Service.PROFILES, "POST", path, body)
     notice = "Thank you. Both reviews appear once both are written, or after 14 days."
-    return visit.go(f"/sessions/{order.order_id}", notice)
+    return visit.go(_at(order, meeting), notice)
+
+
+def _at(order: Purchase, meeting: Meeting) -> str:
+    return f"/sessions/{order.order_id}?session={meeting.session_id}"
 
 
 _ONE = f"/sessions/{{order_id:{ID}}}"
