@@ -260,6 +260,20 @@ async def test_a_taken_date_refuses_the_whole_series_and_is_named(market: Market
     assert status == 201
 
 
+async def test_the_caps_of_an_offering_count_the_sessions_of_a_series(market: Marketplace):
+    """A week that is full has no free date and no alternative, and refuses the whole series."""
+    offering_id = await market.offer(await market.mentor(), weekly_cap=1)
+    sold = SLOT + A_WEEK - timedelta(days=2)
+    await market.hold(market.person().person_id, offering_id, sold)
+    _, planned = await look(market, offering_id)
+    assert [each["free"] for each in planned["dates"]] == [True, False, True, True]
+    assert planned["dates"][1]["alternatives"] == []
+    _, refused = await buy(market, market.person(), offering_id, weekly())
+    assert refused["code"] == "slot_not_offered"
+    status, _ = await buy(market, market.person(), offering_id, [SLOT, SLOT + 2 * A_WEEK])
+    assert status == 201
+
+
 async def test_a_series_of_an_offering_by_request_is_requested_as_one(market: Marketplace):
     """The mentor's yes holds all its dates."""
     mentor, mentee = await market.mentor(), market.person()

@@ -65,7 +65,10 @@ async def hold_series(
     try:
         return await hold_slot(conn, offering_id, wish, terms=terms, now=now)
     except SlotTaken:
-        raise await _why_taken(conn, offering, wish, terms, now) from None
+        taken = await _taken(conn, offering, wish, terms, now)
+        if not taken:  # It is free again, or kept for those who waited for it.
+            raise
+        raise SeriesTaken(taken=taken) from None
 
 
 async def _free_for(
@@ -77,10 +80,9 @@ async def _free_for(
     return [slot.starts_at for slot in slots if not any(slot.overlaps(each.during) for each in own)]
 
 
-async def _why_taken(
+async def _taken(
     conn: Connection, offering: Offering, wish: Wish, terms: Terms, now: datetime
-) -> SeriesTaken:
+) -> str:
     wished = draft_order(offering, wish, OrderState.HELD, now=now, terms=terms)
     taken = await seats.taken_sessions(conn, wished.seats())
-    starts = (start.starts_at for start in wish.starts if start.session_id in taken)
-    return SeriesTaken(taken=" ".join(start.isoformat() for start in starts))
+    return " ".join(each.starts_at.isoformat() for each in wish.starts if each.session_id in taken)
