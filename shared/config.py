@@ -24,6 +24,8 @@ def _split(value: object) -> object:
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several words in one variable, parted by commas."""
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
+"""Networks in CIDR form, parted by commas."""
 
 
 class CommonSettings(BaseSettings):
@@ -38,9 +40,7 @@ class CommonSettings(BaseSettings):
     kafka_replication: int = 1
     log_format: Literal["json", "console"] = "json"
     log_level: str = "INFO"
-    trusted_proxies: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)
-    ] = ()
+    trusted_proxies: Networks = ()
     allow_plain_cookies: bool = False
     otel_exporter_otlp_endpoint: str | None = None
     """Where a collector is, by OpenTelemetry's own name; without it no spans are made."""

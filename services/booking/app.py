@@ -9,14 +9,16 @@ import aiohttp
 from aiohttp import web
 
 from services.booking.api import api
+from services.booking.api.calendars import REACH
 from services.booking.api.surface import TERMS, WEB_URL
 from services.booking.commands.offerings import republish_offerings
 from services.booking.commands.openings import openings_teller
 from services.booking.config import BookingSettings
-from services.booking.domain.terms import Terms
 from services.booking.events import ears
+from services.booking.gateway.fetching import Fetcher
+from services.booking.gateway.reading import Reader
 from services.booking.store.gauges import GAUGES
-from services.booking.workers import loops
+from services.booking.workers import Librarian, loops
 from shared.auth import Verifier, keys_from
 from shared.config import load
 from shared.process import Running, Service
@@ -30,9 +32,10 @@ def describe() -> Service:
     settings = load(BookingSettings)
     terms = settings.terms()
     clients: list[aiohttp.ClientSession] = []
+    reader = Reader()
 
     async def close_clients() -> None:
-        for client in clients:
+        for client in (*clients, reader):
             await client.close()
 
     def verifier(_running: Running) -> Verifier:
@@ -48,9 +51,12 @@ def describe() -> Service:
         migrate_database_url=settings.migrate_database_url,
         api=api,
         ears=lambda _running: ears(),
-        loops=lambda running: loops(running.pool, running.clock, terms),
+        loops=lambda running: (
+            *loops(running.pool, running.clock, terms),
+            Librarian(running.pool, running.clock, Fetcher(settings.reach()), reader).loop(),
+        ),
         verifier=verifier,
-        wire=partial(_wire, terms, settings.web_url.rstrip("/")),
+        wire=partial(_wire, settings),
         cleanup=close_clients,
         gauges=GAUGES,
         tellers={
@@ -60,5 +66,6 @@ def describe() -> Service:
     )
 
 
-def _wire(terms: Terms, web_url: str, app: web.Application, _running: Running) -> None:
-    app[TERMS], app[WEB_URL] = terms, web_url
+def _wire(settings: BookingSettings, app: web.Application, _running: Running) -> None:
+    app[TERMS], app[REACH] = settings.terms(), settings.reach()
+    app[WEB_URL] = settings.web_url.rstrip("/")

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.booking.domain.calendars import Reach
 from services.booking.domain.terms import Terms
+from shared.config import Networks
 
 
 class BookingSettings(BaseSettings):
@@ -33,6 +35,9 @@ class BookingSettings(BaseSettings):
     move_answer_hours: int = Field(default=48, ge=1, le=24 * 14)
     absent_after_minutes: int = Field(default=15, ge=1, le=60)
 
+    calendar_networks: Networks = ()
+    """Where calendars are also read from, over http too: never in production, it opens our net."""
+
     def terms(self) -> Terms:
         """Return the numbers of the business as the rules take them."""
         return Terms(
@@ -50,3 +55,7 @@ class BookingSettings(BaseSettings):
             move_answer=timedelta(hours=self.move_answer_hours),
             absent_after=timedelta(minutes=self.absent_after_minutes),
         )
+
+    def reach(self) -> Reach:
+        """Return where calendars are read from."""
+        return Reach(self.calendar_networks)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from services.booking.commands import calendars
 from services.booking.commands.holds import expire_next_hold
 from services.booking.commands.moves import lapse_next_move
 from services.booking.commands.openings import audit, look_at_next
 from services.booking.commands.orders import ACTIONS, complete_next_session
+from services.booking.domain.calendars import Errand, Failure, FeedUnusable, Finding
 from services.booking.domain.terms import Terms
-from shared.clock import BusinessClock
+from services.booking.gateway.fetching import Fetcher
+from services.booking.gateway.reading import Reader
+from shared.clock import BusinessClock, system_now
 from shared.db import Connection, Pool, in_transaction
 from shared.deeds import Clerk
+from shared.log import logger
 from shared.process import Loop
+from shared.telemetry import outside_call
 
 POLL_SECONDS = 0.3
 AUDIT_POLL_SECONDS = 2.0
+CALENDARS_POLL_SECONDS = 1.0
 BATCH = 100
 
 Turn = Callable[[Connection], Awaitable[bool]]
+
+_log = logger("booking")
 
 
 async def expire_holds(pool: Pool, clock: BusinessClock) -> int:
@@ -45,6 +56,59 @@ async def audit_openings(pool: Pool, clock: BusinessClock, terms: Terms) -> int:
     """Compare a few of the next free starts with the truth; it is never busy."""
     await in_transaction(pool, lambda conn: audit(conn, terms=terms, now=clock.now()))
     return 0
+
+
+@dataclass(frozen=True)
+class Librarian:
+    """Reads mentors' calendars: claims in one transaction, fetches outside, records in another."""
+
+    pool: Pool
+    clock: BusinessClock
+    fetcher: Fetcher
+    reader: Reader
+
+    async def read_calendars(self) -> int:
+        """Read a batch of the calendars whose turn it is; return how many."""
+
+        async def claim(conn: Connection) -> list[Errand]:
+            return await calendars.claim_calendars(conn, today=self.clock.now(), now=system_now())
+
+        errands = await in_transaction(self.pool, claim)
+        await asyncio.gather(*(self._read(errand) for errand in errands))
+        return len(errands)
+
+    async def _read(self, errand: Errand) -> None:
+        with outside_call("calendar", "read") as call:
+            found = await self._look(errand)
+            call.outcome = found.value if isinstance(found, Failure) else "read"
+
+        async def record(conn: Connection) -> None:
+            now = system_now()
+            await calendars.record(conn, errand, found, read_at=self.clock.now(), now=now)
+
+        await in_transaction(self.pool, record)
+
+    async def _look(self, errand: Errand) -> Finding | Failure | None:
+        """Return what a calendar says now; nothing when it did not change."""
+        told = {"calendar_id": str(errand.calendar_id)}
+        try:
+            feed = await self.fetcher.fetch(errand.url, errand.marks)
+            if feed is None:
+                return None
+            reading = await self.reader.read(feed.content, errand.zone, errand.window)
+            return Finding(reading, feed.marks)
+        except FeedUnusable as unusable:
+            _log.info("calendar_unusable", failure=unusable.failure.value, **told)
+            return unusable.failure
+        except Exception as mistake:
+            # A mistake of ours in one calendar keeps no other waiting; its text may quote the
+            # secret address, so only its kind is told.
+            _log.error("calendar_not_read", error=type(mistake).__name__, **told)
+            return Failure.EVENT_UNREADABLE
+
+    def loop(self) -> Loop:
+        """Return the loop that reads them."""
+        return Loop("read_calendars", self.read_calendars, CALENDARS_POLL_SECONDS)
 
 
 def loops(pool: Pool, clock: BusinessClock, terms: Terms) -> Sequence[Loop]:

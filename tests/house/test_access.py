@@ -26,6 +26,7 @@ PLANTED = {
     "session_id": UUID(int=0x101),
     "offering_id": UUID(int=0xFF),
     "goal_id": UUID(int=0xEE),
+    "calendar_id": UUID(int=0xDD),
 }
 """Of tests/ops/planted.sql, by the name of the path parameter."""
 REFUSED_AT_THE_DOOR = (401, 403, 404, 422)

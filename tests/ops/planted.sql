@@ -23,6 +23,9 @@ VALUES ('00000000-0000-0000-0000-000000000101', '00000000-0000-0000-0000-0000000
 INSERT INTO booking.goals (goal_id, mentee_id, version, title, state)
 VALUES ('00000000-0000-0000-0000-0000000000ee', '00000000-0000-0000-0000-00000000000b', 1, 'G',
         'open');
+INSERT INTO booking.calendars (calendar_id, mentor_id, name, url, next_fetch_at)
+VALUES ('00000000-0000-0000-0000-0000000000dd', '00000000-0000-0000-0000-00000000000a', 'C',
+        'https://calendar.example.com/secret.ics', '2100-01-01Z');
 
 INSERT INTO payments.accounts (mentor_id, country, return_url, refresh_url, stripe_account_id,
                                can_receive, begun_at, version)

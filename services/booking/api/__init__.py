@@ -2,6 +2,7 @@
 
 from services.booking.api import (
     availability,
+    calendars,
     feeds,
     goals,
     moves,
@@ -21,6 +22,7 @@ add_operator_routes(api)
 __all__ = [
     "api",
     "availability",
+    "calendars",
     "feeds",
     "goals",
     "moves",

@@ -1,0 +1,1 @@
+"""The world outside of booking: the servers that keep mentors' calendars."""
