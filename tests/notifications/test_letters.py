@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -92,6 +93,52 @@ def written(kind: str, **options: Any) -> Letter:
     return compose(situation(kind, **options), SENDER)
 
 
+def for_mentor(about: Situation) -> Situation:
+    """Return a situation as the mentor of the purchase meets it."""
+    if about.order is None:
+        return about
+    order = replace(about.order, mentor_id=about.message.person_id, mentee_id=new_id())
+    return replace(about, order=order)
+
+
+def read_as(kind: str, *, as_mentor: bool = False, said: dict[str, Any], **session: Any) -> str:
+    """Return the text of a letter in one line; `said` is what was said when it happened."""
+    about = situation(kind, **session)
+    details = {**about.message.details, **said}
+    about = replace(about, message=replace(about.message, details=details))
+    return " ".join(compose(for_mentor(about) if as_mentor else about, SENDER).text.split())
+
+
+@pytest.mark.parametrize(
+    ("kind", "as_mentor", "state", "said", "expected"),
+    [
+        ("request_declined", True, {"cancelled_by": "operator"}, {}, "Mentorium ended the request"),
+        ("waitlist_ended", False, {"cancelled_by": "mentor"}, {}, "was withdrawn by Mia Mentor"),
+        ("session_moved", True, {}, {"by": "mentee", "refundable": 0}, "cancels now, no money"),
+        ("session_moved", False, {}, {"by": "operator"}, "has a new time. Now:"),
+        (
+            "session_missed",
+            True,
+            {"missed_by": "mentee", "refund_basis_points": 0},
+            {},
+            "None of the price goes back to your mentee. Your share is released as after",
+        ),
+        (
+            "session_cancelled",
+            False,
+            {"cancelled_by": "mentee", "refund_basis_points": 0},
+            {},
+            "None of the price goes back to you.",
+        ),
+    ],
+)
+def test_a_letter_says_who_did_what_and_what_it_means(
+    kind: str, state: dict[str, Any], said: dict[str, Any], expected: str, *, as_mentor: bool
+):
+    """The rarer ways in which things happen have their own words."""
+    assert expected in read_as(kind, as_mentor=as_mentor, said=said, **state)
+
+
 class Balanced(HTMLParser):
     """Checks that every element that is opened is closed in order."""
 
@@ -111,12 +158,16 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.parametrize("as_mentor", [False, True], ids=["mentee", "mentor"])
 @pytest.mark.parametrize("language", words.LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_message_exists_in_every_language(kind: str, language: str):
-    """Text and HTML of every kind are complete, balanced and say the same."""
-    letter = written(kind, locale=language)
-    other = written(kind, locale=next(lang for lang in words.LANGUAGES if lang != language))
+def test_every_message_exists_in_every_language(kind: str, language: str, *, as_mentor: bool):
+    """Text and HTML of every kind are complete, balanced and say the same, for either side."""
+    foreign = next(lang for lang in words.LANGUAGES if lang != language)
+    letter, other = (
+        compose(for_mentor(about) if as_mentor else about, SENDER)
+        for about in (situation(kind, locale=lang) for lang in (language, foreign))
+    )
     assert letter.subject != other.subject
     assert letter.subject.strip()
     assert "None" not in letter.text + letter.html + letter.subject

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import ModuleType
 
+import asyncpg
 import pytest
 
+import services.notifications
 from services.notifications.store import gauges, messages, orders, people
 from shared.db import Pool
+from shared.ids import new_id
+from tests.engines import Database
+
+MIGRATIONS = Path(services.notifications.__file__).parent / "migrations"
 
 STATEMENTS = [
     (module, name)
@@ -24,6 +32,44 @@ async def test_every_statement_fits_the_schema(pool: Pool, module: ModuleType, n
     """PostgreSQL accepts each statement as the runtime role."""
     async with pool.acquire() as conn:
         await conn.prepare(getattr(module, name))
+
+
+BEFORE_SESSIONS = """
+INSERT INTO sessions (order_id, session_id, mentor_id, mentee_id, title, starts_at, ends_at, state,
+                      calendar_sequence, mentee_reviewed, version)
+VALUES ($1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'Career talk', now(), now(),
+        'completed', 1, true, 7)
+"""
+OWED_BEFORE = """
+INSERT INTO messages (message_id, person_id, channel, kind, cause, order_id, planned_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'mail', 'review_wanted', 'x', $1, now())
+"""
+
+
+async def test_what_was_known_before_purchases_had_several_sessions_is_kept(
+    database: Callable[..., Awaitable[Database]],
+):
+    """The migration leaves each purchase with its one session and what is owed about it."""
+    own, order_id = await database("notifications"), new_id()
+    conn = await asyncpg.connect(own.superuser_url)
+    try:
+        # The kit's views are found in the service's schema, everything else is made anew.
+        await conn.execute("CREATE SCHEMA before; SET search_path = before, notifications")
+        first, second, third = sorted(MIGRATIONS.glob("*.sql"))[:3]
+        await conn.execute(first.read_text())
+        await conn.execute(second.read_text())
+        await conn.execute(BEFORE_SESSIONS, order_id)
+        await conn.execute(OWED_BEFORE, order_id)
+        await conn.execute(third.read_text())
+        kept = (await orders.read_orders(conn, [order_id]))[order_id]
+        assert (kept.title, kept.version, kept.free) == ("Career talk", 7, False)
+        (session,) = kept.sessions
+        assert (session.state, session.calendar_sequence) == ("completed", 1)
+        assert (session.mentee_reviewed, session.mentor_reviewed) == (True, False)
+        steps = await conn.fetch("SELECT order_id FROM saga_steps WHERE order_id = $1", order_id)
+        assert len(steps) == 1
+    finally:
+        await conn.close()
 
 
 @pytest.mark.parametrize(
