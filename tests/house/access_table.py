@@ -96,6 +96,9 @@ ACCESS: dict[str, dict[str, Access]] = {
     },
     "booking": {
         **KIT,
+        "GET /v1/waitlist": Access(SIGNED_IN, OWN),
+        "POST /v1/waitlist": Access(SIGNED_IN, OWN),
+        "POST /v1/waitlist/{entry_id}/leave": Access(SIGNED_IN, PARTIES),
         "GET /v1/goals": Access(SIGNED_IN, OWN),
         "POST /v1/goals": Access(SIGNED_IN, OWN),
         "PUT /v1/goals/{goal_id}": Access(SIGNED_IN, PARTIES, GOAL),

@@ -16,7 +16,6 @@ from tests.house.sources import broken, present_services, sources
 SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NOT_SPOKEN_YET = {
     "ContactErased": "readers obey it; accounts cannot be erased yet",
-    "WaitlistOffered": "waitlists come",
 }
 PAST = re.compile(r"(ed|Held|Withdrawn|Lost|Sent|Written|Paid|Snapshot)$")
 

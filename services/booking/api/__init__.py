@@ -13,6 +13,7 @@ from services.booking.api import (
     series,
     sessions,
     slots,
+    waitlist,
 )
 from services.booking.api.surface import api
 from shared.web.operators import add_operator_routes
@@ -33,4 +34,5 @@ __all__ = [
     "series",
     "sessions",
     "slots",
+    "waitlist",
 ]

@@ -1,4 +1,4 @@
-"""Routes for requests: the mentor accepts or declines, the mentee withdraws."""
+"""Routes for requests and for slots from the waitlist: accept, decline, withdraw, pass on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from services.booking.api.orders import OrderView, Reason, reply
 from services.booking.api.surface import api, terms_of
 from services.booking.commands.requests import accept_request, decline_request
+from services.booking.domain.holds import TooManyHolds
 from services.booking.domain.orders import NotYourPart
 from services.booking.domain.requests import NotRequested
 from shared.db import Connection
@@ -24,12 +25,12 @@ class DeclineBody(Body):
     "/v1/orders/{order_id}/accept",
     status=200,
     idempotent=True,
-    refusals=(NotRequested, NotYourPart),
+    refusals=(NotRequested, NotYourPart, TooManyHolds),
 )
 async def accept(
     call: Call, conn: Connection, order_id: OrderId
 ) -> Annotated[Versioned, OrderView]:
-    """Accept a request as its mentor."""
+    """Accept a request as its mentor, or a slot from the waitlist as its mentee."""
     order = await accept_request(conn, order_id, call.person_id, terms=terms_of(call), now=call.now)
     return reply(order, call)
 
@@ -38,6 +39,6 @@ async def accept(
 async def decline(
     call: Call, conn: Connection, order_id: OrderId, body: DeclineBody
 ) -> Annotated[Versioned, OrderView]:
-    """Decline a request as its mentor, or withdraw it as its mentee."""
+    """Decline a request or a slot from the waitlist; a mentee withdraws, or passes on."""
     order = await decline_request(conn, order_id, call.person_id, body.reason, now=call.now)
     return reply(order, call)

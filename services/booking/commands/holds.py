@@ -22,10 +22,11 @@ from services.booking.domain.holds import (
     place_order,
     release_hold,
 )
+from services.booking.domain.offerings import Offering
 from services.booking.domain.orders import Change, NotYourPart, Order, OrderState, Seat
 from services.booking.domain.settlement import confirm
 from services.booking.domain.terms import Terms
-from services.booking.store import availability, offerings, orders, people, seats
+from services.booking.store import availability, offerings, orders, people, seats, waitlist
 from services.booking.store.openings import mark_openings
 from shared.db import Connection
 from shared.errors import NotFound
@@ -51,7 +52,23 @@ async def hold_slot(
     bookable = await people.is_approved(conn, offering.mentor_id)
     busy = await busy_elsewhere(conn, offering, [start.starts_at for start in wish.starts])
     placed = place_order(offering, wish, rules, busy, bookable=bookable, now=now, terms=terms)
+    await let_others_go_first(conn, offering, wish)
     return await take_order(conn, placed, terms=terms, now=now)
+
+
+async def let_others_go_first(conn: Connection, offering: Offering, wish: Wish) -> None:
+    """Raise `SlotTaken` for time that was freed while others wait, until they were asked.
+
+    That is a moment: a worker looks at once, and offers it or finds that nobody can take it.
+    """
+    if await waitlist.others_come_first(
+        conn,
+        offering.mentor_id,
+        offering.offering_id,
+        wish.mentee_id,
+        [start.starts_at for start in wish.starts],
+    ):
+        raise SlotTaken(whose="mentor")
 
 
 async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: datetime) -> Order:

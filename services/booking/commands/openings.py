@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.booking.commands.saving import announce
 from services.booking.commands.slots import find_slots
+from services.booking.commands.waitlist import offer_next
 from services.booking.domain.offerings import Offering
 from services.booking.domain.openings import (
     BEYOND,
@@ -37,13 +38,19 @@ AUDIT_SAMPLE = 5
 
 
 async def look_at_next(conn: Connection, *, terms: Terms, now: datetime) -> bool:
-    """Find the next free start of a mentor whose time changed; return whether there was one."""
+    """Look at a mentor whose time changed, first for those who wait; return whether there was one.
+
+    Either one slot is offered from the waitlist, or the next free start is found.
+    """
     mentor_id = await store.next_to_look_at(conn, now)
     if mentor_id is None:
         return False
     told = await store.lock_openings(conn, mentor_id)
     # First, because what is noted while we look must lead to another look.
     await store.unmark_openings(conn, mentor_id)
+    if await offer_next(conn, mentor_id, terms=terms, now=now):
+        # The seats of the offer were noted: the next look sees what is left for others.
+        return True
     await _keep(conn, told, terms=terms, now=now)
     return True
 

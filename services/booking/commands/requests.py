@@ -1,4 +1,4 @@
-"""The mentor's answer to a request, and the mentee's change of mind."""
+"""Answers to a request and to a slot from the waitlist, and changes of mind."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from datetime import datetime
 
 from services.booking.commands.holds import confirm_free
 from services.booking.commands.saving import save_order
-from services.booking.domain.orders import Order
+from services.booking.domain.holds import check_open_holds
+from services.booking.domain.orders import Change, Order, OrderState
 from services.booking.domain.requests import accept, decline
 from services.booking.domain.terms import Terms
-from services.booking.store import orders
+from services.booking.domain.waitlist import accept_offer
+from services.booking.store import offerings, orders, people
 from shared.contracts.common import Party
 from shared.db import Connection
 from shared.errors import NotFound
@@ -19,21 +21,43 @@ from shared.ids import OrderId, PersonId
 async def accept_request(
     conn: Connection, order_id: OrderId, person_id: PersonId, *, terms: Terms, now: datetime
 ) -> Order:
-    """Say yes as the mentor: the mentee may pay now, or it is settled when it costs nothing.
+    """Say yes: as the mentor to a request, as the mentee to a slot from the waitlist.
 
-    Raises `NotFound`, `NotYourPart` or `NotRequested`.
+    The mentee may pay now, or it is settled when it costs nothing. Raises `NotFound`,
+    `NotYourPart`, `NotRequested` or `TooManyHolds`.
     """
+    seen = await orders.read_order(conn, order_id)
+    if seen and seen.mentee_id == person_id:
+        # Before the order, as whoever makes a hold does.
+        await people.take_turn(conn, person_id)
     order, by = await _own(conn, order_id, person_id)
-    held = await save_order(conn, accept(order, by, now=now, terms=terms), now=now)
+    offered = order.state is OrderState.OFFERED
+    answer = _take_offer if offered else _grant
+    held = await save_order(conn, await answer(conn, order, by, terms, now), now=now)
     return await confirm_free(conn, held, now)
 
 
 async def decline_request(
     conn: Connection, order_id: OrderId, person_id: PersonId, reason: str | None, *, now: datetime
 ) -> Order:
-    """Say no as the mentor, or withdraw as the mentee; raises `NotFound` or `NotRequested`."""
+    """Say no, withdraw a request, or pass on a slot; raises `NotFound` or `NotRequested`."""
     order, by = await _own(conn, order_id, person_id)
     return await save_order(conn, decline(order, by, reason, now=now), now=now)
+
+
+async def _grant(_conn: Connection, order: Order, by: Party, terms: Terms, now: datetime) -> Change:
+    return accept(order, by, now=now, terms=terms)
+
+
+async def _take_offer(
+    conn: Connection, order: Order, by: Party, terms: Terms, now: datetime
+) -> Change:
+    offering = await offerings.read_offering(conn, order.offering_id)
+    by_request = offering is not None and offering.content.by_request
+    accepted = accept_offer(order, by, by_request=by_request, now=now, terms=terms)
+    unpaid, _ = await orders.count_unpaid(conn, order.mentee_id, now)
+    check_open_holds(unpaid, terms)
+    return accepted
 
 
 async def _own(conn: Connection, order_id: OrderId, person_id: PersonId) -> tuple[Order, Party]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from shared.contracts.booking import (
     FrozenPolicy,
     OrderFact,
     RequestLapsed,
+    WaitlistOffered,
     WaitlistOfferEnded,
 )
 from shared.errors import Kind, Refusal
@@ -135,7 +136,7 @@ def place_order(
         raise SlotNotOffered
     if offering.content.by_request:
         order = draft_order(offering, wish, OrderState.REQUESTED, now=now, terms=terms)
-        return order, _told_requested(order)
+        return order, told_unanswered(order, BookingRequested)
     order = draft_order(offering, wish, OrderState.HELD, now=now, terms=terms)
     return order, told_held(order)
 
@@ -154,8 +155,13 @@ def check_wish(offering: Offering, wish: Wish, *, bookable: bool) -> None:
         raise MentorUnavailable
     if wish.accepted_policy != _reference(offering):
         raise PolicyChanged(policy_version=offering.policy.policy_version)
+    check_answers(offering, wish.answers)
+
+
+def check_answers(offering: Offering, answers: Iterable[Answer]) -> None:
+    """Raise `AnswersMissing` unless what the mentor asks was answered, and nothing else."""
     asked = {question.text: question.required for question in offering.content.questions}
-    given = {answer.question for answer in wish.answers}
+    given = {answer.question for answer in answers}
     if not given <= asked.keys() or any(asked[text] and text not in given for text in asked):
         raise AnswersMissing
 
@@ -228,6 +234,20 @@ def told_held(order: Order) -> OrderFact:
     return tell(order, BookingHeld, **_said_of(order), hold_until=order.hold_until, policy=policy)
 
 
+def told_unanswered(
+    order: Order, kind: type[BookingRequested] | type[WaitlistOffered]
+) -> OrderFact:
+    """Return the fact that one of the two has to agree, and until when."""
+    said = {name: value for name, value in _said_of(order).items() if name != "sessions"}
+    return tell(order, kind, **said, answer_by=order.expires_at)
+
+
+def request_window(order: Order, now: datetime, terms: Terms) -> datetime:
+    """Return until when the mentor answers a request that is made now."""
+    notice = timedelta(minutes=max(order.minimum_notice_minutes, terms.payment_minutes))
+    return _answer_by(order.sessions[0].starts_at - notice, terms.request_answer, now)
+
+
 def _deadlines(
     offering: Offering, state: OrderState, first: datetime, now: datetime, terms: Terms
 ) -> tuple[datetime, datetime]:
@@ -236,8 +256,12 @@ def _deadlines(
     # After an answer there must be time left to pay before the session may no longer be booked.
     patience = terms.request_answer if state is OrderState.REQUESTED else terms.offer_answer
     notice = timedelta(minutes=offering.slot_policy(terms).minimum_notice_minutes)
-    answer_by = min(now + patience, max(now, first - notice))
+    answer_by = _answer_by(first - notice, patience, now)
     return answer_by, answer_by
+
+
+def _answer_by(latest: datetime, patience: timedelta, now: datetime) -> datetime:
+    return min(now + patience, max(now, latest))
 
 
 def _session(offering: Offering, start: Start, state: OrderState, terms: Terms) -> Session:
@@ -255,11 +279,6 @@ def _session(offering: Offering, start: Start, state: OrderState, terms: Terms) 
 def _reference(offering: Offering) -> FrozenPolicy:
     policy = offering.policy
     return FrozenPolicy(preset=policy.preset, policy_version=policy.policy_version)
-
-
-def _told_requested(order: Order) -> OrderFact:
-    said = {name: value for name, value in _said_of(order).items() if name != "sessions"}
-    return tell(order, BookingRequested, **said, answer_by=order.expires_at)
 
 
 def _said_of(order: Order) -> dict[str, Any]:

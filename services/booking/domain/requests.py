@@ -1,4 +1,4 @@
-"""An offering by request: the mentor says yes or no before anything is paid."""
+"""What one side has to agree to before anything is paid: a request, or a slot from the waitlist."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.booking.domain.holds import told_held
-from services.booking.domain.orders import Change, NotYourPart, Order, OrderState, change
+from services.booking.domain.orders import (
+    UNANSWERED,
+    Change,
+    NotYourPart,
+    Order,
+    OrderState,
+    change,
+)
 from services.booking.domain.terms import Terms
-from shared.contracts.booking import RequestDeclined
+from shared.contracts.booking import RequestDeclined, WaitlistOfferEnded
 from shared.contracts.common import Party
 from shared.errors import Refusal
 
 
 class NotRequested(Refusal):
-    """The request was answered, withdrawn, or it lapsed."""
+    """The request or the offered slot was answered, withdrawn, or it lapsed."""
 
     code = "not_requested"
-    detail = "This request is no longer open; load it to see what became of it."
+    detail = "This is no longer open; load it to see what became of it."
 
 
 def accept(order: Order, by: Party, *, now: datetime, terms: Terms) -> Change:
@@ -26,7 +33,7 @@ def accept(order: Order, by: Party, *, now: datetime, terms: Terms) -> Change:
     The mentee has a day to pay, or until the minimum notice if that is sooner, and never less than
     an ordinary hold. Raises `NotYourPart` unless the mentor accepts.
     """
-    _check_open(order, now)
+    check_open(order, now, OrderState.REQUESTED)
     if by != "mentor":
         raise NotYourPart
     notice = timedelta(minutes=order.minimum_notice_minutes)
@@ -43,18 +50,20 @@ def accept(order: Order, by: Party, *, now: datetime, terms: Terms) -> Change:
 
 
 def decline(order: Order, by: Party, reason: str | None, *, now: datetime) -> Change:
-    """Return the order declined by the mentor, or withdrawn by the mentee; `NotRequested`."""
-    _check_open(order, now)
+    """Return a request or an offered slot declined by one of the two; raises `NotRequested`.
+
+    A mentee withdraws a request, or passes on a slot.
+    """
+    check_open(order, now, *UNANSWERED)
+    kept = {"cancelled_by": by, "cancel_reason": reason}
+    if order.state is OrderState.OFFERED:
+        return change(order, OrderState.DECLINED, WaitlistOfferEnded, of_sessions=kept, by=by)
     return change(
-        order,
-        OrderState.DECLINED,
-        RequestDeclined,
-        of_sessions={"cancelled_by": by, "cancel_reason": reason},
-        by=by,
-        reason=reason,
+        order, OrderState.DECLINED, RequestDeclined, of_sessions=kept, by=by, reason=reason
     )
 
 
-def _check_open(order: Order, now: datetime) -> None:
-    if order.state is not OrderState.REQUESTED or now >= order.expires_at:
+def check_open(order: Order, now: datetime, *states: OrderState) -> None:
+    """Raise `NotRequested` when there is nothing to answer, or nothing any more."""
+    if order.state not in states or now >= order.expires_at:
         raise NotRequested
