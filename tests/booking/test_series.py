@@ -84,7 +84,7 @@ async def try_to_hold(
         OrderId(new_id()),
         tuple(Start(SessionId(new_id()), start) for start in starts),
         mentee_id,
-        FrozenPolicy(**STANDARD),
+        FrozenPolicy.model_validate(STANDARD),
     )
     try:
         return await in_transaction(
