@@ -1,4 +1,4 @@
-"""Which comparisons there are, in four suites over two worlds: few stored sessions, and many."""
+"""Which comparisons there are, in suites over two worlds: few stored sessions, and many."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench import handling, holds, relay, requests
+from bench import handling, holds, relay, requests, slots
 from bench.engines import Engines
-from bench.rounds import Comparison, Measurement, Say, Work
+from bench.rounds import Comparison, Measurement, Say, Value, Work
 from bench.servers import bare_api, booking_api
 from bench.topics import own_topics
 from bench.world import World, world
 
 HOLDS, RELAY, HANDLING, API, GROWTH = 0.6, 0.25, 0.7, 0.8, 1 / 1.3
 """The least ratios we are content with; growth is a slow-down of at most 1.3 times."""
+SLOTS = 30.0
+"""Slots of 60 days beside a count of their minutes, which is the least one may expect."""
 OVER_FEW = "ours over few"
+FEW_OF_MENTOR = 100
+SLOTS_WANTED = 8
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Sizes:
     requests: int
     few: int
     many: int
+    of_mentor: tuple[int, ...] = (1_000, 10_000)
+    clients: tuple[int, ...] = (1, 10, 50)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ async def worlds(engines: Engines, sizes: Sizes, say: Say) -> AsyncGenerator[Wor
         yield Worlds(engines, few, many)
 
 
-Suite = Callable[[Worlds, Sizes, Say], Awaitable[list[Measurement]]]
+Suite = Callable[[Worlds, Sizes, Say], Awaitable[Sequence[Measurement | Value]]]
 
 
 async def measure_holds(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement]:
@@ -145,10 +151,49 @@ async def measure_api(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measur
         ])  # fmt: skip
 
 
+async def measure_slots(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
+    """Measure free slots: the function, growth with one mentor's sessions, and contention."""
+    async with world(await all_worlds.engines.new_database(), stored=0) as own:
+        few = slots.Mentor(own, 0)
+        await few.remember(FEW_OF_MENTOR)
+        by_minutes = Comparison(
+            "g", "slots of 60 days", "by minutes", "mentors/s", 2,
+            lambda _round: slots.find_ours(2), lambda _round: slots.find_by_minutes(2), SLOTS,
+        )  # fmt: skip
+        growth = [
+            await _growth(own, few, n + 1, stored) for n, stored in enumerate(sizes.of_mentor)
+        ]
+        measured = await _measure(sizes, say, [by_minutes, *growth])
+        return [*measured, await slots.time_one(sizes.rounds), *await _contention(own, sizes)]
+
+
+async def _growth(own: World, few: slots.Mentor, number: int, stored: int) -> Comparison:
+    many = slots.Mentor(own, number)
+    await many.remember(stored)
+    return Comparison(
+        "g", f"slots, {stored:,} sessions of the mentor", OVER_FEW, "mentors/s", 10,
+        lambda _round: many.find(10), lambda _round: few.find(10), GROWTH, stored,
+    )  # fmt: skip
+
+
+async def _contention(own: World, sizes: Sizes) -> list[Value]:
+    found: list[Value] = []
+    first = len(sizes.of_mentor) + 1
+    for clients in sizes.clients:
+        rates: list[float] = []
+        for _ in range(sizes.rounds):
+            rates.append(await slots.contend(own, clients, SLOTS_WANTED, first))
+            first += SLOTS_WANTED
+        name = f"hold, {clients} people want each slot"
+        found.append(Value("g", name, "attempts/s", tuple(rates)))
+    return found
+
+
 async def _measure(sizes: Sizes, say: Say, comparisons: Sequence[Comparison]) -> list[Measurement]:
     return [await each.measure(sizes.rounds, say) for each in comparisons]
 
 
 SUITES: Mapping[str, Suite] = {
     "a": measure_holds, "b": measure_relay, "c": measure_handling, "d": measure_api,
+    "g": measure_slots,
 }  # fmt: skip
