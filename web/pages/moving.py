@@ -69,7 +69,7 @@ async def _times(
     days = tuple(by_day(found.items, first, visit.zone)) if found else None
     return visit.page(
         "move.html", order=order, meeting=meeting, names=names, days=days, first=first,
-        earlier=_earlier(first, today), later=end,
+        any_free=any(slots for _, slots in days or ()), earlier=_earlier(first, today), later=end,
     )  # fmt: skip
 
 
