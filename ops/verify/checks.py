@@ -209,6 +209,24 @@ FROM payments.accounts AS a
 LEFT JOIN booking.accounts AS b ON b.mentor_id = a.mentor_id
 WHERE a.version > 0 AND b.version IS DISTINCT FROM a.version
 """
+NEXT_FREE_AMISS = """
+SELECT mentor_id::text AS subject, amiss AS detail
+FROM booking.openings WHERE amiss IS NOT NULL
+UNION ALL
+SELECT o.mentor_id::text, 'sells, but nobody looked when there is time'
+FROM booking.offerings AS o
+JOIN booking.people AS p ON p.person_id = o.mentor_id AND p.mentor_state = 'approved'
+LEFT JOIN booking.openings AS f ON f.mentor_id = o.mentor_id
+WHERE o.state = 'published' AND f.mentor_id IS NULL
+GROUP BY o.mentor_id
+"""
+NEXT_FREE_BEHIND = """
+SELECT b.mentor_id::text AS subject,
+       format('version %s of booking, %s at profiles', b.version, COALESCE(p.version, 0)) AS detail
+FROM booking.openings AS b
+LEFT JOIN profiles.openings AS p ON p.mentor_id = b.mentor_id
+WHERE b.version > 0 AND p.version IS DISTINCT FROM b.version
+"""
 IN_FLIGHT = """
 SELECT kind, subject, since FROM {schema}.in_flight ORDER BY since LIMIT $1
 """
@@ -260,4 +278,6 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("decision not heard", DECISION_NOT_HEARD, eventual=True),
         Check("people behind at booking", PEOPLE_BEHIND, eventual=True),
         Check("accounts behind at booking", ACCOUNTS_BEHIND, eventual=True),
+        Check("next free start is another", NEXT_FREE_AMISS, eventual=True),
+        Check("next free start behind at profiles", NEXT_FREE_BEHIND, eventual=True),
     )

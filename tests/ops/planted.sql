@@ -40,6 +40,11 @@ INSERT INTO booking.offerings (offering_id, mentor_id, state, revision, version,
                                cancellation_preset)
 VALUES ('00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a',
         'published', 1, 1, 'T', 'D', 60, 12000, 'USD', 0, 0, 0, 30, 'standard');
+INSERT INTO booking.openings (mentor_id, next_free_at, offering_id, version)
+VALUES ('00000000-0000-0000-0000-00000000000a', '2026-03-01Z',
+        '00000000-0000-0000-0000-0000000000ff', 2);
+INSERT INTO profiles.openings (mentor_id, next_free_at, version)
+VALUES ('00000000-0000-0000-0000-00000000000a', '2026-03-01Z', 2);
 INSERT INTO booking.orders (order_id, offering_id, mentor_id, mentee_id, title,
                             buffer_before_minutes, buffer_after_minutes, price_minor, currency,
                             policy, state, hold_until, expires_at, version, confirmed_at,

@@ -229,6 +229,8 @@ FAULTS = {
         UPDATE booking.people SET version = 3 WHERE mentor_state = 'approved'
     """,
     "accounts behind at booking": "DELETE FROM booking.accounts",
+    "next free start is another": "UPDATE booking.openings SET amiss = 'free is nothing'",
+    "next free start behind at profiles": "UPDATE profiles.openings SET version = 1",
 }
 
 
@@ -236,6 +238,12 @@ FAULTS = {
 async def test_a_fault_in_the_database_is_named(well: Planted, check: str):
     """Each planted fault is found by the check that is for it."""
     assert check in await well.checks_that_notice(FAULTS[check])
+
+
+async def test_a_mentor_whom_nobody_looked_at_is_named(well: Planted):
+    """Whoever sells has a next free start, or it is known that there is none."""
+    sql = "DELETE FROM booking.openings"
+    assert "next free start is another" in await well.checks_that_notice(sql)
 
 
 @pytest.mark.parametrize(
