@@ -125,6 +125,12 @@ class Form:
             raise wrong_fields(**{name: "Choose a date."})
         return text or None
 
+    def date(self, name: str, hint: str) -> date:
+        """Return a date that may not be left out; raises `Refused` with the hint."""
+        if (found := as_day(self.text(name))) is None:
+            raise wrong_fields(**{name: hint})
+        return found
+
     def typed(self) -> dict[str, list[str]]:
         """Return what was typed, to show it again; never a password."""
         return {name: held for name, held in self._fields.items() if name not in SECRET_FIELDS}
@@ -166,27 +172,38 @@ def safe_path(text: str | None, otherwise: str = "/") -> str:
 
 
 def weekly_hours(form: Form) -> list[Mapping[str, object]]:
-    """Return the weekly hours typed in as `starts_0_1`, `ends_0_1` and so on; raises `Refused`.
+    """Return the weekly hours typed in, Monday being 0; raises `Refused`."""
+    return [
+        {"weekday": weekday, **span}
+        for weekday in range(len(WEEKDAYS))
+        for span in hours_of_day(form, str(weekday))
+    ]
 
-    The first number is the weekday (Monday is 0), the second one of `SPANS_PER_DAY` spans.
+
+def hours_of_day(form: Form, day: str) -> list[Mapping[str, str]]:
+    """Return the hours typed in as `starts_<day>_0`, `ends_<day>_0` and so on; raises `Refused`.
+
+    A field of the clock knows no 24:00, so that midnight as an end is written 00:00.
     """
-    rows: list[Mapping[str, object]] = []
-    for weekday in range(7):
-        for span in range(SPANS_PER_DAY):
-            starts, ends = f"starts_{weekday}_{span}", f"ends_{weekday}_{span}"
-            times = (form.text(starts)[:5], form.text(ends)[:5])
-            if not any(times):
-                continue
-            for name, text in zip((starts, ends), times, strict=True):
-                if not CLOCK_FORM.match(text):
-                    raise wrong_fields(**{name: "Write both times, like 09:00."})
-            if times[0] >= times[1]:
-                raise wrong_fields(**{ends: "The end must be after the beginning."})
-            rows.append({"weekday": weekday, "starts": times[0], "ends": times[1]})
-    return rows
+    found: list[Mapping[str, str]] = []
+    for number in range(SPANS_PER_DAY):
+        names = (f"starts_{day}_{number}", f"ends_{day}_{number}")
+        starts, ends = (form.text(name)[:5] for name in names)
+        if not starts and not ends:
+            continue
+        for name, text in zip(names, (starts, ends), strict=True):
+            if not CLOCK_FORM.match(text):
+                raise wrong_fields(**{name: "Write both times, like 09:00."})
+        ends = DAYS_END if ends == MIDNIGHT else ends
+        if starts >= ends:
+            raise wrong_fields(**{names[1]: f"End after the beginning; {MIDNIGHT} is midnight."})
+        found.append({"starts": starts, "ends": ends})
+    return found
 
 
-SPANS_PER_DAY = 2
+MIDNIGHT = "00:00"
+DAYS_END = "24:00"
+SPANS_PER_DAY = 4
 WEEKDAYS: Sequence[str] = (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )  # fmt: skip

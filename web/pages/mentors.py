@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from web.client import Service
-from web.forms import ZONES, as_day, midnight
+from web.clocks import ClockChange, clock_changes
+from web.forms import ZONES, as_day, is_zone, midnight
 from web.pages.searching import expertise
 from web.routes import ID, Row, open_to_all
 from web.shapes import Mentor, Offering, Page, PublicReview, Slot
@@ -52,13 +53,15 @@ async def mentor(visit: Visit) -> web.Response:
         expertise(visit),
     )
     chosen = _chosen(visit, offerings.items if offerings else [])
+    week = await _week(visit, chosen) if chosen else None
     return visit.page(
         "mentor.html",
         mentor=found,
         names={entry.slug: entry.name for entry in tree},
         offerings=offerings,
         chosen=chosen,
-        week=await _week(visit, chosen) if chosen else None,
+        week=week,
+        changes=_changes(visit, found.zone, week) if week else [],
         reviews=reviews,
         zones=ZONES,
     )
@@ -84,6 +87,17 @@ async def _week(visit: Visit, offering: Offering) -> Week | None:
     ahead = midnight(end + timedelta(days=LOOK_AHEAD_DAYS), visit.zone)
     later = await _slots(visit, offering, midnight(end, visit.zone), ahead)
     return Week(first, week.days, earlier, end, later[0] if later else None)
+
+
+def _changes(visit: Visit, theirs: str | None, week: Week) -> list[ClockChange]:
+    """Return when clocks change before the end of the week: the reader's, and the mentor's."""
+    until = midnight(week.later, visit.zone)
+    own = clock_changes(visit.zone, visit.now, until)
+    if not theirs or not is_zone(theirs):
+        return own
+    known = {(change.on, change.minutes) for change in own}
+    others = clock_changes(theirs, visit.now, until)
+    return own + [each for each in others if (each.on, each.minutes) not in known]
 
 
 async def _slots(

@@ -21,6 +21,20 @@ const each = (selector, act) => document.querySelectorAll(selector).forEach(act)
   }
 })();
 
+/* Times in another zone than that of the device are said to be so; the same clock by another name is not. */
+each("[data-device-zone]", (said) => {
+  const device = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const at = new Date(said.dataset.at || Date.now());
+  const clock = (timeZone) => at.toLocaleString("en", { timeZone, dateStyle: "short", timeStyle: "short" });
+  if (!device || device === said.dataset.known || clock(device) === clock(said.dataset.deviceZone)) return;
+  said.querySelectorAll("[data-name]").forEach((name) => { name.textContent = device.replaceAll("_", " "); });
+  const there = new URL(location.href);
+  there.searchParams.set("zone", device);
+  there.hash = "times";
+  said.querySelector("a").href = there;
+  said.hidden = false;
+});
+
 /* What is wrong takes the focus; what went well is said aloud, as text that comes after the page. */
 document.querySelector("[role=alert]")?.focus();
 const toasts = document.getElementById("toasts");
