@@ -37,6 +37,11 @@ Percent = Annotated[
     int, typer.Option("--percent", min=0, max=100, help="Share of the price that goes back.")
 ]
 
+SessionId = Annotated[
+    UUID | None,
+    typer.Option("--session", help="Which session of the order, where it has several."),
+]
+
 
 @saga.command("show")
 def show(order_id: OrderId, as_json: AsJson = False) -> None:
@@ -87,9 +92,9 @@ def retry(
 
 
 @saga.command("release")
-def release(order_id: OrderId, reason: Reason) -> None:
+def release(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Release held back earnings, or have a refused transfer tried again."""
-    _ask("payments", _deed("release", order_id, reason))
+    _ask("payments", _deed("release", order_id, reason, _named(session_id)))
 
 
 @saga.command("refund")
@@ -101,24 +106,26 @@ def refund(
         str | None,
         typer.Option(help="Mentee's, mentor's and platform's amount as shown: 1,2,3."),
     ] = None,
+    session_id: SessionId = None,
 ) -> None:
     """Give a share of an ended session's price back; without --shown only show the amounts."""
-    arguments: dict[str, Any] = {"refund_basis_points": percent * BASIS_POINTS_PER_PERCENT}
+    arguments = _named(session_id)
+    arguments["refund_basis_points"] = percent * BASIS_POINTS_PER_PERCENT
     if shown is not None:
         arguments["shown"] = _amounts(shown)
     _ask("payments", _deed("refund", order_id, reason, arguments))
 
 
 @saga.command("retry-refund")
-def retry_refund(order_id: OrderId, reason: Reason) -> None:
+def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Ask Stripe once more for a refund that failed."""
-    _ask("payments", _deed("retry_refund", order_id, reason))
+    _ask("payments", _deed("retry_refund", order_id, reason, _named(session_id)))
 
 
 @saga.command("paid-otherwise")
-def paid_otherwise(order_id: OrderId, reason: Reason) -> None:
+def paid_otherwise(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
-    _ask("payments", _deed("refund_paid_otherwise", order_id, reason))
+    _ask("payments", _deed("refund_paid_otherwise", order_id, reason, _named(session_id)))
 
 
 @saga.command("cancel")
@@ -154,6 +161,10 @@ def _deed(
     action: str, order_id: UUID, reason: str, arguments: dict[str, Any] | None = None
 ) -> Deed:
     return Deed(who(), action, str(order_id), reason, order_id, arguments or {})
+
+
+def _named(session_id: UUID | None) -> dict[str, Any]:
+    return {"session_id": str(session_id)} if session_id else {}
 
 
 def _ask(service: Service, deed: Deed) -> None:

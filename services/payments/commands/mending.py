@@ -46,7 +46,11 @@ async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details
         await ring(conn, TRANSFERS_BELL)
     else:
         raise mending.NothingToRelease
-    return {"mentor_minor": earnings.mentor.minor, "currency": earnings.mentor.currency}
+    return {
+        "session_id": str(session.session_id),
+        "mentor_minor": earnings.mentor.minor,
+        "currency": earnings.mentor.currency,
+    }
 
 
 async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -66,7 +70,11 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     mending.check_shown(split, tuple(shown) if shown else None)
     await store.save_earnings(conn, outcomes.keep_part(earnings, split))
     await plan_refund(conn, order, session, split.mentee, "operator", now)
-    return {"mentee_minor": split.mentee.minor, "currency": order.price.currency}
+    return {
+        "session_id": str(session.session_id),
+        "mentee_minor": split.mentee.minor,
+        "currency": order.price.currency,
+    }
 
 
 async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -129,6 +137,7 @@ async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
 
 def _said_of(refund: Refund) -> Details:
     return {
+        "session_id": str(refund.session_id),
         "amount_minor": refund.amount.minor,
         "currency": refund.amount.currency,
         "attempt": refund.attempt,
