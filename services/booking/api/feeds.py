@@ -33,14 +33,14 @@ class FeedView(View):
 
 # No Idempotency-Key: it would keep the answer, and with it the secret. Once more is harmless.
 @api.post("/v1/me/calendar-feed")
-async def make(call: Call, conn: Connection) -> FeedAddressView:
+async def make_calendar_feed(call: Call, conn: Connection) -> FeedAddressView:
     """Make the address of one's feed; the one before it shows nothing any more."""
     token = await make_feed(conn, call.person_id, now=call.now)
     return FeedAddressView(url_path=f"/v1/feeds/{token}/calendar.ics")
 
 
 @api.get("/v1/me/calendar-feed")
-async def look(call: Call) -> FeedView:
+async def get_calendar_feed(call: Call) -> FeedView:
     """Show whether one has a feed."""
     async with connection(call.pool) as conn:
         feed = await feeds.read_feed(conn, call.person_id)
@@ -52,20 +52,22 @@ async def look(call: Call) -> FeedView:
 
 
 @api.delete("/v1/me/calendar-feed")
-async def end(call: Call, conn: Connection) -> None:
+async def end_calendar_feed(call: Call, conn: Connection) -> None:
     """End one's feed: its address shows nothing any more."""
     await feeds.delete_feed(conn, call.person_id)
 
 
 @api.get("/v1/feeds/{token}/calendar.ics", may=ANYONE, limit=PER_ADDRESS)
-async def read(call: Call, conn: Connection, token: str) -> Annotated[File, MEDIA_TYPE]:
+async def read_calendar_feed(
+    call: Call, conn: Connection, token: str
+) -> Annotated[File, MEDIA_TYPE]:
     """Show the sessions of whose feed it is, to whoever has its address."""
     web_url = call.request.app[WEB_URL]
     return File(content=await read_calendar(conn, token, web_url=web_url, now=call.now))
 
 
 @api.get("/v1/sessions/{session_id}/calendar.ics")
-async def save(call: Call, session_id: SessionId) -> Annotated[File, MEDIA_TYPE]:
+async def get_session_calendar(call: Call, session_id: SessionId) -> Annotated[File, MEDIA_TYPE]:
     """Show a session that was confirmed to its two people, for their calendars."""
     web_url = call.request.app[WEB_URL]
     async with connection(call.pool) as conn:

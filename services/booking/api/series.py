@@ -100,7 +100,7 @@ class SeriesBody(Body):
     may=ANYONE,
     refusals=(SeriesNotForFree, SeriesTooDear, SeriesTooLong),
 )
-async def preview(call: Call, offering_id: OfferingId, query: SeriesQuery) -> SeriesView:
+async def preview_series(call: Call, offering_id: OfferingId, query: SeriesQuery) -> SeriesView:
     """Show which weekly dates are free, what is near the others, and what all of them cost."""
     viewer_id = call.principal.person_id if call.principal else None
     outline = Outline(query.starts_at, query.weeks, viewer_id, query.viewer_zone)
@@ -129,7 +129,9 @@ async def preview(call: Call, offering_id: OfferingId, query: SeriesQuery) -> Se
         NotFound,
     ),
 )
-async def hold(call: Call, conn: Connection, body: SeriesBody) -> Annotated[Versioned, OrderView]:
+async def buy_series(
+    call: Call, conn: Connection, body: SeriesBody
+) -> Annotated[Versioned, OrderView]:
     """Hold or request all dates of a series as one purchase, or none of them."""
     accepted = body.accepted_policy
     wish = Wish(
