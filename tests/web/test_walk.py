@@ -268,6 +268,27 @@ async def test_the_walk_notices_what_it_is_for(window: Window, services: Service
         await hear_axe(window.page, RULES_OF_COLOUR)
 
 
+async def test_a_device_elsewhere_is_told_so(window: Window, services: Services) -> None:
+    """Free times say when the device has another clock, and one press shows its own; no alias does.
+
+    The device stands in Kathmandu, which browsers may call by its older name.
+    """
+    fill(services)
+    page, here = window.page, f"/mentors/{MENTOR}?week=2030-03-11"
+    told = page.locator("[data-device-zone]")
+    await window.go(f"{here}&zone=America/New_York")
+    await expect(told).to_contain_text("This device is in Asia/Kat")
+    await expect(
+        page.get_by_text("The mentor’s clocks (Europe/Berlin) go back").first
+    ).to_be_visible()
+    await window.approve()
+    await told.get_by_role("link").click()
+    await page.wait_for_url("**zone=Asia%2FKat*")
+    await expect(told).to_be_hidden()
+    await window.go(f"{here}&zone=Asia/Kathmandu")
+    await expect(told).to_be_hidden()
+
+
 async def test_the_theme_is_chosen_without_scripts(browser: Browser, services: Services) -> None:
     """The choice is kept in this browser and leads back to the page it was made on, never away."""
     fill(services)

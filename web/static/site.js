@@ -26,7 +26,8 @@ each("[data-device-zone]", (said) => {
   const device = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const at = new Date(said.dataset.at || Date.now());
   const clock = (timeZone) => at.toLocaleString("en", { timeZone, dateStyle: "short", timeStyle: "short" });
-  if (!device || device === said.dataset.known || clock(device) === clock(said.dataset.deviceZone)) return;
+  const told = [said.dataset.deviceZone, said.dataset.known].filter(Boolean).map(clock);
+  if (!device || told.includes(clock(device))) return;
   said.querySelectorAll("[data-name]").forEach((name) => { name.textContent = device.replaceAll("_", " "); });
   const there = new URL(location.href);
   there.searchParams.set("zone", device);
