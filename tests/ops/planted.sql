@@ -1,6 +1,6 @@
 -- A small marketplace in which all is well: order 1 completed and paid out to the mentor, order 2
 -- cancelled with half the price back, order 3 lost and refunded in full, order 4 a series of which
--- the mentor missed the first session and the mentee objects to the second. Each session costs
+-- the mentor missed the first session and the mentee objected to the second, in vain. Each session costs
 -- 120.00 USD.
 
 SET search_path = payments, extensions;
@@ -67,8 +67,8 @@ SELECT ('00000000-0000-0000-0000-00000000010' || n)::uuid,
        CASE WHEN state = 'completed' THEN 'mentee' END,
        CASE WHEN state = 'completed' THEN day + interval '2 hours' END,
        CASE WHEN n = 4 THEN 'mentor' END,
-       CASE WHEN n = 5 THEN '{"by": "mentee", "reason": "R", "raised_at": "2026-02-05T03:00:00Z"}'
-           ::jsonb END
+       CASE WHEN n = 5 THEN '{"by": "mentee", "reason": "R", "raised_at": "2026-02-05T03:00:00Z",
+                              "settled_at": "2026-02-06T00:00:00Z"}'::jsonb END
 FROM (VALUES (1, '2026-02-01Z'::timestamptz, 'completed'), (2, '2026-02-02Z', 'cancelled'),
              (3, '2026-02-03Z', 'lost'), (4, '2026-02-04Z', 'no_show'),
              (5, '2026-02-05Z', 'completed')) AS rows (n, day, state);
@@ -84,9 +84,8 @@ SELECT o.order_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency,
        o.hold_until, 'paid', o.hold_until, 'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z',
        '2026-01-02Z'
 FROM booking.orders AS o;
-INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision, objected_at)
-SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state,
-       (objection ->> 'raised_at')::timestamptz
+INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision)
+SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state
 FROM booking.sessions;
 INSERT INTO payments.earnings (session_id, order_id, mentor_id, currency, retained_minor, mentor_minor,
                                platform_minor, due_at, released_at, transfer_state,
@@ -100,8 +99,8 @@ VALUES ('00000000-0000-0000-0000-000000000101', '00000000-0000-0000-0000-0000000
        ('00000000-0000-0000-0000-000000000104', '00000000-0000-0000-0000-000000000004',
         '00000000-0000-0000-0000-00000000000a', 'USD', 0, 0, 0, NULL, NULL, 'nothing', NULL, NULL),
        ('00000000-0000-0000-0000-000000000105', '00000000-0000-0000-0000-000000000004',
-        '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, NULL, NULL, 'waiting',
-        NULL, NULL);
+        '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, '2100-01-01Z', NULL,
+        'waiting', NULL, NULL);
 UPDATE payments.accounts SET can_receive = false;
 UPDATE booking.accounts SET can_receive = false;
 INSERT INTO payments.refunds (refund_id, order_id, session_id, amount_minor, currency, reason,

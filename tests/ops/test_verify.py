@@ -161,7 +161,7 @@ async def planted(database: MakeDatabase) -> AsyncGenerator[Planted]:
 
 
 async def test_nothing_is_wrong_where_all_is_well(well: Planted):
-    """Completed, missed, cancelled, lost and objected sessions with their money: nothing wrong."""
+    """Completed, missed, cancelled, lost and contested sessions with their money: nothing wrong."""
     report = await well.verify()
     assert report.ok, report.failures
     assert not report.in_flight
@@ -251,7 +251,12 @@ async def test_a_mentor_whom_nobody_looked_at_is_named(well: Planted):
     [
         (
             "decision not heard",
-            "UPDATE payments.sessions SET objected_at = NULL WHERE session_id::text LIKE '%105'",
+            "UPDATE payments.sessions SET objected_at = now() WHERE session_id::text LIKE '%105'",
+        ),
+        (
+            "decision not heard",
+            "UPDATE booking.sessions SET objection = objection - 'settled_at'"
+            " WHERE session_id::text LIKE '%105'",
         ),
         (
             "paid without session or refund",
