@@ -20,7 +20,7 @@ from dev.environment import HalfConfigured
 from dev.home import Home
 from dev.kafka import prepare_kafka
 from dev.launcher import AlreadyRunning, cancelled_by_signals, only_launcher
-from dev.marketplace import Marketplace, is_running, site_of, started
+from dev.marketplace import Marketplace, Say, is_running, site_of, started
 from dev.packages import EngineMissing
 from dev.status import Status, status_of
 from dev.supervisor import NotStarted
@@ -93,10 +93,15 @@ def _tell_addresses(marketplace: Marketplace) -> None:
 @app.command()
 @_command
 async def demo() -> int:
-    """Take one paid session from search to bank payout on a marketplace of its own."""
+    """Take paid sessions from search to bank payout, straight and by every detour."""
     from dev.journey import paid_session
+    from dev.second_act import second_act
 
-    return await demonstrate(paid_session, typer.echo)
+    async def both_acts(market: Marketplace, say: Say) -> None:
+        await paid_session(market, say)
+        await second_act(market, say)
+
+    return await demonstrate(both_acts, typer.echo)
 
 
 @app.command()
