@@ -213,8 +213,9 @@ async def test_what_was_shown_must_still_hold(market: Marketplace):
     mentor, mentee = await market.mentor(), market.person()
     order = await market.confirmed(mentor, mentee)
     market.clock.instant = INSIDE
-    shown = {"shown_immediate": True, "shown_refundable_after": True}
-    status, problem = await move(market, order, mentee, **shown)
+    status, problem = await move(
+        market, order, mentee, shown_immediate=True, shown_refundable_after=True
+    )
     assert (status, problem["code"]) == (409, "preview_outdated")
     assert problem["facts"] == {"immediate": False, "refundable_after": False}
     assert await market.facts(SessionMoved, MoveProposed) == []
