@@ -10,7 +10,17 @@ from bench.engines import Engines
 from bench.suites import Sizes, Worlds, worlds
 from tests.engines import Databases, KafkaServer
 
-TINY = Sizes(rounds=1, holds=8, events=20, handled=12, requests=8, few=40, many=60)
+TINY = Sizes(
+    rounds=1,
+    holds=8,
+    events=20,
+    handled=12,
+    requests=8,
+    few=40,
+    many=60,
+    of_mentor=(200,),
+    clients=(1, 3),
+)
 
 
 def silently(_text: str) -> None:

@@ -9,12 +9,9 @@ from pydantic import Field
 
 from services.booking.api.surface import InstantUtc, api, terms_of
 from services.booking.commands.slots import find_slots
-from services.booking.domain.offerings import Offering
-from services.booking.domain.terms import Terms
 from services.booking.slots import Interval
 from services.booking.store import offerings
-from shared.clock import BusinessInstant
-from shared.db import Connection, connection
+from shared.db import connection
 from shared.errors import Kind, NotFound, Refusal
 from shared.ids import OfferingId
 from shared.web import ANYONE, Call, Query, View
@@ -76,14 +73,7 @@ async def list_slots(call: Call, offering_id: OfferingId, query: SlotsQuery) -> 
         offering = await offerings.read_offering(conn, offering_id)
         if offering is None or not offering.is_published:
             raise NotFound
-        found = await free_of(conn, offering, window, terms_of(call), call.now)
+        found = await find_slots(conn, offering, window, terms=terms_of(call), now=call.now)
     return SlotsView(
         items=[SlotView(starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in found]
     )
-
-
-async def free_of(
-    conn: Connection, offering: Offering, window: Interval, terms: Terms, now: BusinessInstant
-) -> list[Interval]:
-    """Return the sessions of an offering that can be booked now and start within a window."""
-    return await find_slots(conn, offering, window, terms=terms, now=now)
