@@ -11,10 +11,12 @@ INSERT INTO booking.availability (mentor_id, version, zone, weekly, room_url)
 SELECT '00000000-0000-0000-0000-00000000000a', 1, 'UTC',
        jsonb_agg(jsonb_build_array(day, 0, 1440)), 'https://meet.example.test/room'
 FROM generate_series(0, 6) AS day;
-UPDATE booking.orders
+UPDATE booking.orders SET state = 'confirmed', confirmed_at = now()
+WHERE order_id = '00000000-0000-0000-0000-000000000002';
+UPDATE booking.sessions
 SET state = 'confirmed', starts_at = now() + interval '3 days',
     ends_at = now() + interval '3 days 1 hour', completes_at = now() + interval '4 days',
-    cancelled_by = NULL, refund_basis_points = NULL, confirmed_at = now()
+    cancelled_by = NULL, refund_basis_points = NULL
 WHERE order_id = '00000000-0000-0000-0000-000000000002';
 
 INSERT INTO profiles.mentor_profiles (person_id, headline, story, expertise, languages, industries,
