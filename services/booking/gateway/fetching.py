@@ -76,12 +76,13 @@ class Fetcher:
 
     reach: Reach
     resolver: AbstractResolver | None = None
+    seconds: float = FETCH_SECONDS
 
     async def fetch(self, url: str, marks: Marks) -> Feed | None:
         """Return a feed, or nothing when it is as `marks` say; raises `FeedUnusable`."""
         guard = _Guard(self.reach)
         try:
-            async with asyncio.timeout(FETCH_SECONDS), self._session(guard) as session:
+            async with asyncio.timeout(self.seconds), self._session(guard) as session:
                 return await self._follow(session, url, marks)
         except TimeoutError:
             raise FeedUnusable(Failure.TIMED_OUT) from None

@@ -31,7 +31,7 @@ class Reader:
 
     def __init__(self, seconds: float = READ_SECONDS) -> None:
         """Give each feed so many seconds."""
-        self._seconds = seconds
+        self.seconds = seconds
         self._turn = asyncio.Lock()
         self._process: Process | None = None
 
@@ -57,7 +57,7 @@ class Reader:
     async def _ask(self, question: bytes) -> dict[str, Any]:
         answered = False
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 answer = await self._converse(question)
                 answered = True
                 return answer
