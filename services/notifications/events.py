@@ -132,7 +132,7 @@ def _hear_orders(ears: Ears) -> None:
 
     @ears.on(booking.BookingExpired)
     async def expired(conn: Connection, heard: Heard[booking.BookingExpired]) -> None:
-        await orders.expire_order(conn, heard.fact)
+        await orders.expire_order(conn, heard.fact, at=heard.happened_at)
 
     @ears.on(booking.BookingLost)
     async def lost(conn: Connection, heard: Heard[booking.BookingLost]) -> None:

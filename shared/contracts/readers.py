@@ -64,7 +64,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     booking.BookingExpired: {
         "payments": "Closes the payment page.",
-        "notifications": "Says nothing more about the session.",
+        "notifications": "Says nothing; of an accepted request tells both that it was not paid.",
     },
     booking.BookingLost: {
         "payments": "Refunds the whole price.",

@@ -46,6 +46,7 @@ def situation(
         mentee_id=reader.person_id,
         title=title,
         free=False,
+        requested=False,
         version=2,
         sessions=(
             Session(session_id=new_id(), ends_at=STARTS + timedelta(hours=1), **told | session),

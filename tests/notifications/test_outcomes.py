@@ -183,7 +183,7 @@ async def test_an_absent_mentee_reads_that_nothing_comes_back(market: Marketplac
     await market.work()
     ((subject, text),) = market.words_to(MENTEE)
     assert subject == "Versäumt: Career talk mit Mia Mentor"
-    assert "Du bist zu „Career talk“ mit Mia Mentor nicht gekommen" in text
+    assert "Du bist zu „Career talk“ mit Mia Mentor nicht rechtzeitig gekommen" in text
     assert "Vom Preis geht nichts an dich zurück." in text
 
 

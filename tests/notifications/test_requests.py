@@ -82,6 +82,22 @@ async def test_nobody_is_asked_to_answer_or_pay_when_it_is_too_late(market: Mark
     assert market.mailbox.mails == []
 
 
+async def test_an_accepted_request_that_is_not_paid_is_told_to_both(market: Marketplace):
+    """The mentor kept the time for it; an ordinary hold that lapses is no news."""
+    await market.meet()
+    await market.hear(market.requested())
+    await market.hear(held(market))
+    await market.hear(market.told(booking.BookingExpired, 3))
+    market.order, market.session = new_id(), new_id()
+    await market.hear(market.held())
+    await market.hear(market.told(booking.BookingExpired, 2))
+    await market.work()
+    assert sorted(market.mailbox.subjects) == [
+        "Not paid: Career talk with Mia Mentor",
+        "Not paid: Career talk with Tom Mentee",
+    ]
+
+
 async def test_a_declined_request_is_told_to_the_mentee(market: Marketplace):
     """With the reason the mentor gave; the mentor knows already."""
     await market.meet(mentee_locale="de")

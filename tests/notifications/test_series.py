@@ -142,7 +142,7 @@ async def test_money_of_one_session_names_its_date(market: Marketplace):
 def series(*starts: datetime, sequence: int = 0) -> Order:
     """Return a confirmed series."""
     sessions = tuple(Session(new_id(), each, each + HOUR, "confirmed", sequence) for each in starts)
-    return Order(new_id(), new_id(), new_id(), "Career talk", False, 2, sessions)
+    return Order(new_id(), new_id(), new_id(), "Career talk", False, False, 2, sessions)
 
 
 BEFORE = datetime(2026, 3, 27, 14, tzinfo=UTC)

@@ -97,9 +97,8 @@ async def end_offer(conn: Connection, fact: WaitlistOfferEnded, *, at: datetime)
 
 async def hold_order(conn: Connection, fact: BookingHeld, *, at: datetime) -> None:
     """Begin to follow a purchase; when it was asked for, tell the mentee that it is accepted."""
-    known = await orders.find_order(conn, fact.order_id)
     order = await _open(conn, fact, "held")
-    if order and known and known.sessions[0].state == "requested":
+    if order and order.requested:
         details = _until(fact, fact.hold_until)
         accepted = notices(
             order, "request_accepted", fact, at, to=[order.mentee_id], details=details
@@ -121,9 +120,11 @@ async def confirm_order(conn: Connection, fact: BookingConfirmed, *, at: datetim
     await plan(conn, *confirmations, *reminders)
 
 
-async def expire_order(conn: Connection, fact: OrderFact) -> None:
-    """Note that a hold lapsed."""
-    await _follow(conn, fact, state="expired")
+async def expire_order(conn: Connection, fact: OrderFact, *, at: datetime) -> None:
+    """Note that a hold lapsed; when it had been asked for, tell both that nothing comes of it."""
+    order = await _follow(conn, fact, state="expired")
+    if order and order.requested:
+        await plan(conn, *notices(order, "request_unpaid", fact, at, to=order.people))
 
 
 async def lose_order(conn: Connection, fact: OrderFact, *, at: datetime) -> None:
@@ -188,7 +189,7 @@ async def _open(conn: Connection, fact: Opening, state: SessionState) -> Order |
     known = await orders.find_order(conn, fact.order_id)
     if known and known.version >= fact.version:
         return None
-    order = opened(fact, state)
+    order = opened(fact, state, known)
     await orders.save_order(conn, order)
     if known is None:
         await arrived(conn, _named(fact.order_id))

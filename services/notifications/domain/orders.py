@@ -58,13 +58,17 @@ class Session:
 
 @dataclass(frozen=True)
 class Order:
-    """One purchase; `sessions` are in order of time and never empty."""
+    """One purchase; `sessions` are in order of time and never empty.
+
+    `requested`: the mentor had to agree first, and so waits for what becomes of it.
+    """
 
     order_id: UUID
     mentor_id: UUID
     mentee_id: UUID
     title: str
     free: bool
+    requested: bool
     version: int
     sessions: tuple[Session, ...]
 
@@ -100,14 +104,15 @@ class Order:
         return session.mentor_reviewed if as_mentor else session.mentee_reviewed
 
 
-def opened(fact: Opening, state: SessionState) -> Order:
-    """Return the purchase that a fact begins, or tells in full."""
+def opened(fact: Opening, state: SessionState, known: Order | None) -> Order:
+    """Return the purchase that a fact begins, or tells in full (`known` before)."""
     return Order(
         order_id=fact.order_id,
         mentor_id=fact.mentor_id,
         mentee_id=fact.mentee_id,
         title=fact.title,
         free=fact.price_minor == 0,
+        requested=isinstance(fact, BookingRequested) or bool(known and known.requested),
         version=fact.version,
         sessions=_sessions(fact, state),
     )

@@ -102,6 +102,7 @@ _RULES: Mapping[str, Rule] = {
     "request_received": _while_open("requested"),
     "request_sent": _while_open("requested"),
     "request_accepted": _while_open("held"),
+    "request_unpaid": lambda situation: _stands(situation.session, "expired"),
     "waitlist_offered": _while_open("offered"),
     "session_confirmed": _confirmed,
     "move_proposed": _propose,

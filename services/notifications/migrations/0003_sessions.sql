@@ -8,12 +8,13 @@ CREATE TABLE orders (
     mentee_id uuid NOT NULL,
     title text NOT NULL,
     free boolean NOT NULL,
+    requested boolean NOT NULL,
     version bigint NOT NULL
 );
 COMMENT ON TABLE orders IS 'Every purchase as booking told it last; what becomes of it stands on its sessions.';
 
-INSERT INTO orders (order_id, mentor_id, mentee_id, title, free, version)
-SELECT order_id, mentor_id, mentee_id, title, false, version FROM sessions;
+INSERT INTO orders (order_id, mentor_id, mentee_id, title, free, requested, version)
+SELECT order_id, mentor_id, mentee_id, title, false, false, version FROM sessions;
 
 ALTER TABLE messages DROP CONSTRAINT messages_order_fkey;
 ALTER TABLE messages ADD CONSTRAINT messages_order_fkey

@@ -13,7 +13,7 @@ from shared.db import Connection
 
 LOCK_ORDER = "SELECT order_id FROM orders WHERE order_id = $1 FOR UPDATE"
 ORDERS = """
-SELECT order_id, mentor_id, mentee_id, title, free, version
+SELECT order_id, mentor_id, mentee_id, title, free, requested, version
 FROM orders WHERE order_id = ANY($1::uuid[])
 """
 SESSIONS = """
@@ -24,10 +24,11 @@ FROM sessions WHERE order_id = ANY($1::uuid[])
 ORDER BY order_id, starts_at, session_id
 """
 SAVE_ORDER = """
-INSERT INTO orders (order_id, mentor_id, mentee_id, title, free, version)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO orders (order_id, mentor_id, mentee_id, title, free, requested, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (order_id) DO UPDATE SET
-    title = excluded.title, free = excluded.free, version = excluded.version
+    title = excluded.title, free = excluded.free, requested = excluded.requested,
+    version = excluded.version
 """
 SAVE_SESSION = """
 INSERT INTO sessions (session_id, order_id, starts_at, ends_at, state, calendar_sequence,
@@ -72,6 +73,7 @@ async def save_order(conn: Connection, order: Order) -> None:
         order.mentee_id,
         order.title,
         order.free,
+        order.requested,
         order.version,
     )
     await conn.executemany(SAVE_SESSION, [_row(order, each) for each in order.sessions])
