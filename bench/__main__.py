@@ -26,13 +26,13 @@ LARGE = Sizes(rounds=5, holds=1_600, events=5_000, handled=1_200, requests=1_500
 MARKET = Market(sessions=60, starts=3)
 QUICK_MARKET = Market(sessions=16, starts=1)
 WHOLE = "ef"
-ALL = "a,b,c,d,e,f,g"
+ALL = "a,b,c,d,e,f,g,h"
 
 
 def main(
     quick: Annotated[bool, typer.Option(help="Small sizes: one to two minutes.")] = False,
     large: Annotated[bool, typer.Option(help="A million stored sessions.")] = False,
-    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f,g")] = ALL,
+    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f,g,h")] = ALL,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where figures go.")] = None,
     write_docs_too: Annotated[
         bool, typer.Option("--write-docs", help="Renew docs/performance.md and its pictures.")

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench import handling, holds, relay, requests, slots
+from bench import handling, holds, openings, relay, requests, slots
 from bench.engines import Engines
 from bench.rounds import Comparison, Measurement, Say, Value, Work
 from bench.servers import bare_api, booking_api
@@ -17,9 +17,12 @@ HOLDS, RELAY, HANDLING, API, GROWTH = 0.6, 0.25, 0.7, 0.8, 1 / 1.3
 """The least ratios we are content with; growth is a slow-down of at most 1.3 times."""
 SLOTS = 30.0
 """Slots of 60 days beside a count of their minutes, which is the least one may expect."""
+KEPT = 30.0
+"""A next free start that is kept beside one that is found, from a page of mentors on."""
 OVER_FEW = "ours over few"
 FEW_OF_MENTOR = 100
 SLOTS_WANTED = 8
+MENTORS, ALL_MENTORS = (1, 100), 10_000
 
 
 @dataclass(frozen=True)
@@ -189,11 +192,31 @@ async def _contention(own: World, sizes: Sizes) -> list[Value]:
     return found
 
 
+async def measure_openings(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
+    """Measure next free starts of few and many mentors, kept beside found, and looks."""
+    async with world(await all_worlds.engines.new_database(), stored=0) as own:
+        await openings.keep(own, ALL_MENTORS)
+        measured = await _measure(sizes, say, [_kept(own, mentors) for mentors in MENTORS])
+        return [
+            *measured,
+            await openings.time_reads(own, ALL_MENTORS, sizes.rounds),
+            await openings.time_looks(own, max(MENTORS), sizes.rounds),
+        ]
+
+
+def _kept(own: World, mentors: int) -> Comparison:
+    return Comparison(
+        "h", f"next free starts, {mentors:,} at a time", "found one by one", "mentors/s", mentors,
+        lambda _round: openings.read(own, mentors),
+        lambda _round: openings.find(own, mentors), KEPT if mentors > 1 else None,
+    )  # fmt: skip
+
+
 async def _measure(sizes: Sizes, say: Say, comparisons: Sequence[Comparison]) -> list[Measurement]:
     return [await each.measure(sizes.rounds, say) for each in comparisons]
 
 
 SUITES: Mapping[str, Suite] = {
     "a": measure_holds, "b": measure_relay, "c": measure_handling, "d": measure_api,
-    "g": measure_slots,
+    "g": measure_slots, "h": measure_openings,
 }  # fmt: skip
