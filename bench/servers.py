@@ -42,7 +42,11 @@ async def booking_api(world: World) -> AsyncGenerator[Api]:
     """Run the API of booking on a world's database, with a key set of its own."""
     key = ECKey.generate_key("P-256", {"kid": "bench"})
     async with _key_set(key) as keys:
-        env = _environment() | {"BOOKING_DATABASE_URL": world.url, "PROFILES_JWKS_URL": keys}
+        env = _environment() | {
+            "BOOKING_DATABASE_URL": world.url,
+            "BOOKING_WEB_URL": "http://web.test",
+            "PROFILES_JWKS_URL": keys,
+        }
         async with _server(("services.booking", "api"), env) as url:
             yield Api(url, key)
 
