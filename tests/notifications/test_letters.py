@@ -32,6 +32,23 @@ NO_SESSION = {
 }
 
 
+def said_then() -> dict[str, str | int]:
+    """Return everything that any kind of message says of when it happened."""
+    later = [(STARTS + timedelta(hours=ahead)).isoformat() for ahead in range(3)]
+    return {
+        "amount_minor": 1_250,
+        "currency": "USD",
+        "reason": "a reason",
+        "until": later[0],
+        "proposed_starts_at": later[1],
+        "proposed_ends_at": later[2],
+        "was_starts_at": later[1],
+        "was_ends_at": later[2],
+        "by": "mentor",
+        "asked": "mentee",
+    }
+
+
 def situation(
     kind: str, *, locale: str = "en", zone: str = "UTC", name: str = "Tom", **session: Any
 ) -> Situation:
@@ -55,19 +72,7 @@ def situation(
     secret = OneTimeMessage(
         email=reader.email, name=name, locale=locale, link="https://x.test/t?a=1", expires_at=NOW
     )
-    later = [(STARTS + timedelta(hours=ahead)).isoformat() for ahead in range(3)]
-    details = {
-        "amount_minor": 1_250,
-        "currency": "USD",
-        "reason": "a reason",
-        "until": later[0],
-        "proposed_starts_at": later[1],
-        "proposed_ends_at": later[2],
-        "was_starts_at": later[1],
-        "was_ends_at": later[2],
-        "by": "mentor",
-        "asked": "mentee",
-    }
+    details = said_then()
     alone = kind in NO_SESSION
     return Situation(
         message=Message(
