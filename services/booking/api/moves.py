@@ -100,7 +100,7 @@ async def move(
     idempotent=True,
     refusals=(NoProposal, NotYourPart, SlotTaken, SessionUnnamed),
 )
-async def accept(
+async def agree_to_move(
     call: Call, conn: Connection, order_id: OrderId, body: SessionBody
 ) -> Annotated[Versioned, OrderView]:
     """Agree to the time that the other side proposes."""
@@ -114,7 +114,7 @@ async def accept(
     idempotent=True,
     refusals=(NoProposal, SessionUnnamed),
 )
-async def decline(
+async def refuse_move(
     call: Call, conn: Connection, order_id: OrderId, body: SessionBody
 ) -> Annotated[Versioned, OrderView]:
     """Say no to the time that the other side proposes, or withdraw one's own proposal."""

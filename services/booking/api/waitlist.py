@@ -74,9 +74,10 @@ class WaitView(View):
         OfferingNotPublished,
         MentorUnavailable,
         AnswersMissing,
+        NotFound,
     ),
 )
-async def join(call: Call, conn: Connection, body: WaitBody) -> WaitView:
+async def wait_for_slot(call: Call, conn: Connection, body: WaitBody) -> WaitView:
     """Wait for a start within a window in which nothing is free."""
     offering = await offerings.read_offering(conn, OfferingId(body.offering_id))
     if offering is None:
@@ -104,7 +105,7 @@ async def list_mine(call: Call, query: PageQuery) -> Page[WaitView]:
 
 
 @api.post("/v1/waitlist/{entry_id}/leave", status=200, idempotent=True, refusals=(NotWaiting,))
-async def leave(call: Call, conn: Connection, entry_id: EntryId) -> WaitView:
+async def stop_waiting(call: Call, conn: Connection, entry_id: EntryId) -> WaitView:
     """Leave the list; an offered slot is declined instead."""
     return await _view(
         conn, await leave_waitlist(conn, entry_id, call.person_id, now=call.now), call.now
