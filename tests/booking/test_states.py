@@ -157,6 +157,7 @@ PAID = ("confirmed", "move proposed")
 NEVER_PAYABLE = ("requested", "offered", "declined", "lapsed", "cancelled while held")
 LOST_LATE = dict.fromkeys(NEVER_PAYABLE, "BookingLost:cancelled")
 """Money for what cannot be paid any more, or never could, goes back."""
+DECLINED = {"requested": "RequestDeclined", "offered": "WaitlistOfferEnded"}
 CALLED_OFF = {"held": "BookingExpired"} | dict.fromkeys(PAID, "BookingCancelled")
 TABLE: dict[Event, tuple[str, dict[str, str]]] = {
     pay: (NOTHING, LOST_LATE | {"held": "BookingConfirmed", "expired": "BookingConfirmed"}),
@@ -180,8 +181,8 @@ TABLE: dict[Event, tuple[str, dict[str, str]]] = {
     release_hold: ("not_held", {"held": "BookingExpired"}),
     mentor_accepts: ("not_requested", {"requested": "BookingHeld"}),
     mentee_accepts: ("not_requested", {"requested": "not_your_part"}),
-    mentor_declines: ("not_requested", {"requested": "RequestDeclined"}),
-    mentee_withdraws: ("not_requested", {"requested": "RequestDeclined"}),
+    mentor_declines: ("not_requested", DECLINED),
+    mentee_withdraws: ("not_requested", DECLINED),
     mentee_cancels: ("not_confirmed", CALLED_OFF),
     mentor_cancels: ("not_confirmed", CALLED_OFF),
     mentor_cancels_begun: (

@@ -70,16 +70,16 @@ class Crowd:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                mine.clear()
 
     async def _act(self, mine: list[Order]) -> None:
-        start = SLOT + self.chance.randrange(24) * timedelta(minutes=30)
+        start = SLOT + self.chance.randrange(96) * timedelta(minutes=30)
         if not mine or self.chance.random() < 0.4:
             person, offering = self.chance.choice(self.people), self.chance.choice(self.offerings)
             order = await self.market.hold(person, offering, start)
             self.acknowledged[order.order_id] = start
-            await self.market.pay(order)
             mine.append(order)
+            if self.chance.random() < 0.8:
+                await self.market.pay(order)
         else:
             await self._move(self.chance.choice(mine), start)
         if self.chance.random() < 0.3:
@@ -164,7 +164,7 @@ async def test_two_hundred_clients_sell_nothing_twice(market: Marketplace, own_d
     crowd = await sweep(market, own_database, clients=200, turns=30)
     assert await check_history(crowd) == 0
     assert await seats_without_their_pair(market) == await market.overlaps() == 0
-    assert crowd.moves > 100
+    assert crowd.moves > 20
 
 
 async def test_without_the_constraint_the_history_shows_time_sold_twice(
