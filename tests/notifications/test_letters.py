@@ -32,6 +32,17 @@ NO_SESSION = {
 }
 
 
+def secret_to(reader: Contact) -> OneTimeMessage:
+    """Return what is sealed into a message with a secret link."""
+    return OneTimeMessage(
+        email=reader.email,
+        name=reader.name,
+        locale=reader.locale,
+        link="https://x.test/t?a=1",
+        expires_at=NOW,
+    )
+
+
 def said_then() -> dict[str, str | int]:
     """Return everything that any kind of message says of when it happened."""
     later = [(STARTS + timedelta(hours=ahead)).isoformat() for ahead in range(3)]
@@ -69,9 +80,6 @@ def situation(
             Session(session_id=new_id(), ends_at=STARTS + timedelta(hours=1), **told | session),
         ),
     )
-    secret = OneTimeMessage(
-        email=reader.email, name=name, locale=locale, link="https://x.test/t?a=1", expires_at=NOW
-    )
     details = said_then()
     alone = kind in NO_SESSION
     return Situation(
@@ -90,7 +98,7 @@ def situation(
         reader=reader,
         order=None if alone else about,
         other_name="Mia Mentor",
-        secret=secret if kind in SECRET_KINDS else None,
+        secret=secret_to(reader) if kind in SECRET_KINDS else None,
     )
 
 
