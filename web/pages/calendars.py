@@ -8,7 +8,8 @@ from aiohttp import web
 
 from web.client import Ask, Service
 from web.routes import ID, Row, do, see
-from web.shapes import BusyCalendar, Page
+from web.shapes import Page
+from web.time_shapes import BusyCalendar
 from web.visit import Visit
 
 PATH = "/v1/me/calendars"

@@ -14,7 +14,8 @@ from web.forms import SPANS_PER_DAY, WEEKDAYS, ZONES, as_day, hours_of_day, week
 from web.pages.accounts import VERSION_MOST
 from web.pages.mentoring import NOTHING_YET
 from web.routes import Row, do, see
-from web.shapes import Availability, Country, Holiday, Hours, Page, SingleDay, Travel
+from web.shapes import Page
+from web.time_shapes import Availability, Country, Holiday, Hours, SingleDay, Travel
 from web.visit import Visit
 
 PATH = "/v1/me/availability"
@@ -118,7 +119,7 @@ async def add_days(visit: Visit) -> web.Response:
     last = form.date("last", "Choose a date.") if form.text("last") else first
     if not ONE_DAY * 0 <= last - first < ONE_DAY * DAYS_AT_ONCE:
         raise wrong_fields(last=f"Choose a later day, within {DAYS_AT_ONCE} days of the first.")
-    of_day = [Hours.model_validate(each) for each in hours_of_day(form, "day")]
+    of_day = tuple(Hours.model_validate(each) for each in hours_of_day(form, "day"))
     name = form.text("name") or None
     count = (last - first).days + 1
     wanted = [SingleDay(on=first + ONE_DAY * n, hours=of_day, name=name) for n in range(count)]

@@ -10,7 +10,8 @@ from web.client import Refused, Service
 from web.pages.accounts import VERSION_MOST
 from web.pages.searching import LANGUAGES, expertise
 from web.routes import Row, do, see
-from web.shapes import Account, Availability, MentorProfile, Offering, Order, Page
+from web.shapes import Account, MentorProfile, Offering, Order, Page
+from web.time_shapes import Availability
 from web.visit import Model, Visit
 
 YEARS_MOST = 70
