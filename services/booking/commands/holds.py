@@ -27,7 +27,7 @@ from services.booking.domain.orders import Change, NotYourPart, Order, OrderStat
 from services.booking.domain.settlement import confirm
 from services.booking.domain.terms import Terms
 from services.booking.store import availability, offerings, orders, people, seats, waitlist
-from services.booking.store.openings import mark_openings
+from services.booking.store.openings import mark_openings, next_best
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId
@@ -147,7 +147,8 @@ async def expire_next_hold(conn: Connection, *, now: datetime) -> bool:
 
 
 async def _expire(conn: Connection, order: Order, now: datetime) -> None:
-    changed = expire(order)
+    asked = order.state is OrderState.REQUESTED
+    changed = expire(order, await next_best(conn, order, now) if asked else None)
     if changed:
         await save_order(conn, changed, now=now)
 

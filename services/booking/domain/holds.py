@@ -29,6 +29,7 @@ from shared.contracts.booking import (
     FrozenPolicy,
     OrderFact,
     RequestLapsed,
+    Suggestion,
     WaitlistOffered,
     WaitlistOfferEnded,
 )
@@ -178,12 +179,15 @@ def check_lapses(lapsed: int, terms: Terms) -> None:
         raise TooManyLapses(at_most=terms.lapses_a_day)
 
 
-def expire(order: Order) -> Change | None:
-    """Return the order without its time because it ran out; nothing when it did not wait."""
+def expire(order: Order, next_best: Suggestion | None = None) -> Change | None:
+    """Return the order without its time because it ran out; nothing when it did not wait.
+
+    Whoever asked in vain is told of the `next_best` mentor.
+    """
     if order.state is OrderState.HELD:
         return change(order, OrderState.EXPIRED, BookingExpired)
     if order.state is OrderState.REQUESTED:
-        return change(order, OrderState.LAPSED, RequestLapsed)
+        return change(order, OrderState.LAPSED, RequestLapsed, next_best=next_best)
     if order.state is OrderState.OFFERED:
         return change(order, OrderState.LAPSED, WaitlistOfferEnded, by="system")
     return None

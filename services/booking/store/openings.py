@@ -8,7 +8,9 @@ from uuid import UUID
 import asyncpg
 
 from services.booking.domain.openings import Opening, Openings
+from services.booking.domain.orders import Order
 from shared.clock import SystemInstant
+from shared.contracts.booking import Suggestion
 from shared.db import Connection
 from shared.ids import OfferingId, PersonId
 
@@ -57,6 +59,16 @@ SELECT DISTINCT mentor_id FROM offerings
 WHERE $1::uuid IS NULL OR mentor_id > $1
 ORDER BY mentor_id
 LIMIT $2
+"""
+NEXT_BEST = """
+SELECT n.offering_id, n.mentor_id, n.next_free_at
+FROM openings AS n
+INNER JOIN offerings AS o ON o.offering_id = n.offering_id
+INNER JOIN people AS p ON p.person_id = n.mentor_id
+WHERE n.next_free_at > $1 AND o.state = 'published' AND p.mentor_state = 'approved'
+  AND o.currency = $2 AND n.mentor_id NOT IN ($3, $4)
+ORDER BY abs(o.price_minor - $5), n.next_free_at, n.mentor_id
+LIMIT 1
 """
 
 
@@ -115,6 +127,18 @@ async def note_audit(
 ) -> None:
     """Keep what an audit found, unless something else was told meanwhile."""
     await conn.execute(NOTE_AUDIT, told.mentor_id, told.version, at, amiss)
+
+
+async def next_best(conn: Connection, order: Order, now: datetime) -> Suggestion | None:
+    """Return the next free start of the mentor whose price is nearest, if another one is free."""
+    row = await conn.fetchrow(
+        NEXT_BEST, now, order.currency, order.mentor_id, order.mentee_id, order.price_minor
+    )
+    if row is None:
+        return None
+    return Suggestion(
+        offering_id=row["offering_id"], mentor_id=row["mentor_id"], starts_at=row["next_free_at"]
+    )
 
 
 async def list_mentors(conn: Connection, after: UUID | None, limit: int) -> list[PersonId]:
