@@ -172,13 +172,14 @@ def test_every_failure_of_a_calendar_has_words() -> None:
 )  # fmt: skip
 def test_clock_changes(zone: str, since: str, until: str, changes: list[tuple[str, str]]) -> None:
     """Each change is found on its local day, half hours and skipped days too."""
-    begin, end = (as_instant(f"{each}T12:00:00Z") for each in (since, until))
-    assert begin is not None
-    assert end is not None
-    found = clock_changes(zone, begin, end)
-    assert [(each.on, each.words) for each in found] == [
-        (date.fromisoformat(on), words) for on, words in changes
-    ]
+    for clock in ("00:30", "12:00", "23:30"):
+        begin, end = (as_instant(f"{each}T{clock}:00Z") for each in (since, until))
+        assert begin is not None
+        assert end is not None
+        found = clock_changes(zone, begin, end)
+        assert [(each.on, each.words) for each in found] == [
+            (date.fromisoformat(on), words) for on, words in changes
+        ]
 
 
 async def test_a_picker_says_whose_clock_it_shows(mentor: Browser, services: Services) -> None:
