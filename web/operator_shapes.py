@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from web.shapes import Shape
 
@@ -46,17 +46,27 @@ class CanMend(Shape):
     retry_refund: bool = False
 
 
+class MoneyPart(Shape):
+    """Where the money of one session stands."""
+
+    session_id: str
+    refund_minor: int | None = None
+    refund_state: str | None = None
+    can: CanMend = CanMend()
+
+
 class MoneyState(Shape):
-    """Where the money of a purchase stands."""
+    """Where the money of a purchase stands, session by session."""
 
     state: str
     decision: str
     price_minor: int
     currency: str
-    transfer_state: str | None = None
-    refund_minor: int | None = None
-    refund_state: str | None = None
-    can: CanMend = CanMend()
+    sessions: list[MoneyPart] = Field(default_factory=list[MoneyPart])
+
+    def part(self, session_id: str) -> MoneyPart | None:
+        """Return what is known of one session."""
+        return next((each for each in self.sessions if each.session_id == session_id), None)
 
 
 class DeadLetter(Shape):

@@ -326,8 +326,9 @@ def _operators() -> dict[str, object]:
     here = f"/v1/operator/orders/{ORDER}"
     step = {"at": STARTS, "kind": "fact", "what": "BookingHeld", "state": "told", "details": {}}
     can = {"release": True, "refund": True, "retry_refund": True}
+    part = {"session_id": SESSION, "refund_minor": 12000, "refund_state": "failed", "can": can}
     state = {"state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
-             "refund_minor": 12000, "refund_state": "failed", "can": can}  # fmt: skip
+             "sessions": [part]}  # fmt: skip
     letter = {"event_id": SESSION, "topic": "booking.orders", "key": ORDER, "type": "BookingHeld",
               "error": "KeyError", "attempts": 3, "kept_at": STARTS, "behind": 2}  # fmt: skip
     deed = {"id": 1, "who": ME, "action": "release", "subject": ORDER, "order_id": ORDER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.conftest import ME, MENTOR, ORDER, STARTS, Browser, Services, order, problem
+from tests.web.conftest import ME, MENTOR, ORDER, SESSION, STARTS, Browser, Services, order, problem
 from tests.web.pages import Page
 
 EVENT = "0190a000-0000-7000-8000-00000000000e"
@@ -20,10 +20,13 @@ WAIT = {
     "due_at": None, "clock": "system", "needs_operator": True,
     "details": {"operation_id": CALL, "attempts": 3, "error": "Unfinished"},
 }  # fmt: skip
+PART = {
+    "session_id": SESSION, "refund_minor": 12000, "refund_state": "failed",
+    "can": {"release": True, "refund": True, "retry_refund": True},
+}  # fmt: skip
 MONEY = {
     "state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
-    "refund_minor": 12000, "refund_state": "failed",
-    "can": {"release": True, "refund": True, "retry_refund": True},
+    "sessions": [PART],
 }  # fmt: skip
 AMOUNTS = {"mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350, "currency": "USD"}
 LETTER = {
@@ -99,9 +102,12 @@ async def test_a_deed_carries_its_reason_and_a_key(
     assert "Say why" in text
     assert services.of("POST", route) == []
     answer, _ = await operating.submit(HERE, action, reason="The mentee asked")
-    assert (answer.status, answer.headers["Location"]) == (303, HERE)
+    of_a_session = "/operations/" not in route
+    back = f"{HERE}?session={SESSION}" if of_a_session else HERE
+    assert (answer.status, answer.headers["Location"]) == (303, back)
     (asked,) = services.of("POST", route)
-    assert asked.body == {"reason": "The mentee asked"}
+    named = {"session_id": SESSION} if of_a_session else {}
+    assert asked.body == {"reason": "The mentee asked", **named}
     assert asked.headers["Idempotency-Key"]
 
 
@@ -119,13 +125,14 @@ async def test_a_refund_carries_the_amounts_that_were_shown(
     assert answer.status == 303
     assert services.of("POST", f"/v1{HERE}/refund")[-1].body == {
         "reason": "Complaint",
+        "session_id": SESSION,
         "refund_basis_points": 2500,
         "shown_mentee_minor": 3000,
         "shown_mentor_minor": 7650,
         "shown_platform_minor": 1350,
     }
     (preview, *_) = services.of("GET", f"/v1/orders/{ORDER}/refund-preview")
-    assert dict(preview.query) == {"refund_basis_points": "2500"}
+    assert dict(preview.query) == {"refund_basis_points": "2500", "session_id": SESSION}
 
 
 async def test_a_dead_letter_is_handed_back(operating: Browser, services: Services) -> None:

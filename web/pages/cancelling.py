@@ -80,14 +80,16 @@ async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
 
 async def operator_preview(visit: Visit) -> web.Response:
     """Show an operator what a refund of a chosen share would mean."""
-    order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
+    order, meeting = await purchase_here(visit)
     share = share_of(visit)
     names = await names_of(visit, (order.mentor_id, order.mentee_id))
-    paid = order.state != UNPAID
-    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT) if paid else None
+    paid = meeting.state != UNPAID
+    points = share * BASIS_POINTS_PER_PERCENT
+    amounts = await amounts_of(visit, order, points, meeting) if paid else None
     return visit.page(
-        "operator_cancel.html", order=order, share=share, amounts=amounts, names=names, paid=paid
-    )
+        "operator_cancel.html", order=order, meeting=meeting, share=share, amounts=amounts,
+        names=names, paid=paid,
+    )  # fmt: skip
 
 
 def only_shows(visit: Visit) -> bool:

@@ -17,9 +17,10 @@ from web.pages.cancelling import (
     only_shows,
     share_of,
 )
+from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
-from web.shapes import Order, Page, Shape
+from web.shapes import Page, Shape
 from web.visit import Visit
 
 ROWS_SHOWN = 50
@@ -37,18 +38,21 @@ Found = TypeVar("Found", bound=Shape)
 
 async def purchase(visit: Visit) -> web.Response:
     """Show every step of a purchase, what it waits for, and what can be done about it."""
-    order_id = visit.part("order_id")
-    order = await visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order)
+    order, meeting = await purchase_here(visit)
+    order_id = order.order_id
     sagas = await _everywhere(visit, f"/v1/operator/orders/{order_id}/steps", Saga)
     steps: list[tuple[Service, SagaStep]] = []
     waits: list[tuple[Service, SagaWait]] = []
     for service, saga in sagas:
         steps += [(service, step) for step in saga.steps]
         waits += [(service, wait) for wait in saga.waits]
+    money = await _money_state(visit, order_id)
     return visit.page(
         "operator_purchase.html",
         order=order,
-        money_state=await _money_state(visit, order_id),
+        meeting=meeting,
+        currency=order.currency,
+        part=money.part(meeting.session_id) if money else None,
         steps=sorted(steps, key=lambda step: step[1].at),
         waits=waits,
         names=await names_of(visit, (order.mentor_id, order.mentee_id)),
@@ -59,7 +63,7 @@ async def mend(visit: Visit) -> web.Response:
     """Release, have a refund tried again, or record that it was paid another way."""
     verb = visit.part("verb")
     path, done = VERBS[verb]
-    body = {"reason": _reason(visit, verb)}
+    body = {"reason": _reason(visit, verb), **_named(visit)}
     whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
     await visit.send(Service.PAYMENTS, "POST", whole, body)
     return visit.go(_page_of(visit), done)
@@ -76,10 +80,17 @@ async def retry_call(visit: Visit) -> web.Response:
 
 async def refund_preview(visit: Visit) -> web.Response:
     """Show what giving a share of an ended session back would mean for each side."""
-    order = await visit.read(Service.BOOKING, f"/v1/orders/{visit.part('order_id')}", Order)
+    order, meeting = await purchase_here(visit)
     share = share_of(visit)
-    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT)
-    return visit.page("operator_refund.html", order=order, share=share, amounts=amounts)
+    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT, meeting)
+    return visit.page(
+        "operator_refund.html", order=order, meeting=meeting, share=share, amounts=amounts
+    )
+
+
+def _named(visit: Visit) -> dict[str, str]:
+    session_id = visit.form.text("session_id")
+    return {"session_id": session_id} if session_id else {}
 
 
 async def refund(visit: Visit) -> web.Response:
@@ -90,6 +101,7 @@ async def refund(visit: Visit) -> web.Response:
     body = {
         "reason": _reason(visit, "refund"),
         "refund_basis_points": share * BASIS_POINTS_PER_PERCENT,
+        **_named(visit),
         **{
             name: visit.form.whole(name, least=0, most=LARGEST_AMOUNT)
             for name in ("shown_mentee_minor", "shown_mentor_minor", "shown_platform_minor")
@@ -164,7 +176,9 @@ def _reason(visit: Visit, name: str) -> str:
 
 
 def _page_of(visit: Visit) -> str:
-    return f"/operator/orders/{visit.part('order_id')}"
+    page = f"/operator/orders/{visit.part('order_id')}"
+    session_id = visit.form.text("session_id")
+    return f"{page}?session={session_id}" if session_id else page
 
 
 _ORDER = f"/operator/orders/{{order_id:{ID}}}"

@@ -37,10 +37,15 @@ async def purchase_here(visit: Visit) -> tuple[Purchase, Meeting]:
     """Return the purchase of this address, and its session that is meant (else the next one)."""
     path = f"/v1/orders/{visit.part('order_id')}"
     order = await visit.read(Service.BOOKING, path, Purchase)
-    meeting = order.meeting(visit.form.text("session_id") or visit.query("session"))
+    meeting = order.meeting(_named(visit))
     if meeting is None:
         raise not_here()
     return order, meeting
+
+
+def _named(visit: Visit) -> str:
+    in_the_path = visit.request.match_info.get("session_id", "")
+    return in_the_path or visit.form.text("session_id") or visit.query("session")
 
 
 async def _meaning(

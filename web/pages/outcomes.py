@@ -75,16 +75,16 @@ async def decision(visit: Visit) -> web.Response:
     case = next((each for each in await _open(visit) if each.session_id == wanted), None)
     if case is None:
         raise not_here()
-    order, _ = await purchase_here(visit)
+    order, meeting = await purchase_here(visit)
     share = share_of(visit)
     record, names, amounts = await asyncio.gather(
         visit.try_read(Service.BOOKING, f"/v1/sessions/{wanted}/attendance", Page[Presence]),
         names_of(visit, (case.mentor_id, case.mentee_id)),
-        amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT),
+        amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT, meeting),
     )
     return visit.page(
         "operator_objection.html", case=case, record=record, names=names, share=share,
-        amounts=amounts if len(order.sessions) < 2 else None,
+        amounts=amounts,
     )  # fmt: skip
 
 
