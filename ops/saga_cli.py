@@ -129,9 +129,12 @@ def paid_otherwise(order_id: OrderId, reason: Reason, session_id: SessionId = No
 
 
 @saga.command("cancel")
-def cancel(order_id: OrderId, percent: Percent, reason: Reason) -> None:
+def cancel(
+    order_id: OrderId, percent: Percent, reason: Reason, session_id: SessionId = None
+) -> None:
     """Call a session off with the share of the price that goes back; both sides read the reason."""
-    arguments = {"refund_basis_points": percent * BASIS_POINTS_PER_PERCENT}
+    arguments = _named(session_id)
+    arguments["refund_basis_points"] = percent * BASIS_POINTS_PER_PERCENT
     _ask("booking", _deed("cancel", order_id, reason, arguments))
 
 

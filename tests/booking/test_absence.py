@@ -161,6 +161,19 @@ async def test_the_mentees_word_counts_more_than_the_record(market: Marketplace)
     assert (await market.call("POST", path, mentee, json={}))[1]["state"] == "completed"
 
 
+@pytest.mark.parametrize(
+    ("joined", "left", "came"),
+    [(-10, None, True), (-10, 0, False), (59, None, True), (60, None, False), (70, 80, False)],
+)
+def test_who_is_there_only_before_or_after_a_session_did_not_come(
+    joined: int, left: int | None, came: bool
+):
+    """The room stays open for a while after the end, for those who overrun."""
+    left_at = None if left is None else STARTS + left * MINUTE
+    visits = [Visit("mentor", STARTS + joined * MINUTE, left_at)]
+    assert (arrival(CONFIRMED.lead, "mentor", visits) is not None) == came
+
+
 @pytest.mark.parametrize(("seconds", "late"), [(-60, 0), (0, 0), (1, 1), (60, 1), (61, 2)])
 def test_a_minute_that_has_begun_counts_as_late(seconds: int, late: int):
     """On time is not late, and one second after is a minute."""

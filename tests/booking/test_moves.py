@@ -254,6 +254,19 @@ async def test_a_proposed_time_is_kept_for_nobody(market: Marketplace):
     assert (SLOT, SLOT + timedelta(hours=1)) in await seats(market)
 
 
+async def test_a_time_agreed_to_too_late_respects_the_caps(market: Marketplace):
+    """One session a day: another was sold on that day since the move was proposed."""
+    mentor, mentee = await market.mentor(), market.person()
+    order = await market.confirmed(mentor, mentee, daily_cap=1)
+    tomorrow = SLOT + timedelta(days=1)
+    await move(market, order, mentor, tomorrow)
+    rival = market.person().person_id
+    await market.hold(rival, order["offering_id"], tomorrow + timedelta(hours=2))
+    status, problem = await answer(market, order, mentee, "accept")
+    assert (status, problem["code"]) == (409, "slot_not_offered")
+    assert await market.facts(SessionMoved) == []
+
+
 async def test_nobody_else_moves_a_session(market: Marketplace):
     """Not strangers, not operators, not before it is paid, not once it began."""
     mentor, mentee = await market.mentor(), market.person()

@@ -51,6 +51,19 @@ async def test_an_offering_is_published_when_mentor_and_account_are_ready(market
     assert (told.version, told.price_minor, told.published) == (1, 12_000, True)
 
 
+async def test_what_was_free_costs_nothing_until_an_account_can_receive(market: Marketplace):
+    """A free call is for sale without an account; it gets no price before there is one."""
+    mentor = market.person(Role.MENTEE, Role.MENTOR)
+    await market.approve(mentor)
+    offering_id = await market.offer(mentor, price_minor=0)
+    path, free = f"{MINE}/{offering_id}", OFFERING | {"price_minor": 0, "title": "First talk"}
+    assert (await market.call("PUT", path, mentor, version=2, json=free))[0] == 200
+    status, problem = await market.call("PUT", path, mentor, version=3, json=OFFERING)
+    assert (status, problem["code"]) == (409, "account_cannot_receive")
+    await market.hear(AccountChanged(version=1, mentor_id=mentor.person_id, can_receive=True))
+    assert (await market.call("PUT", path, mentor, version=3, json=OFFERING))[0] == 200
+
+
 async def test_what_is_for_sale_is_public_with_its_policy(market: Marketplace):
     """A draft and a withdrawn offering are nobody's but the mentor's."""
     mentor = await market.mentor()

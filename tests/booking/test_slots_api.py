@@ -12,7 +12,7 @@ import pytest
 from services.booking.domain.holds import SlotNotOffered
 from services.booking.store import orders, seats
 from shared.ids import new_id
-from tests.booking.conftest import NOW, SLOT, WEEK, Marketplace, Person
+from tests.booking.conftest import NOW, OFFERING, SLOT, WEEK, Marketplace, Person
 from tests.engines import Database
 
 HOURS = "/v1/me/availability"
@@ -132,6 +132,20 @@ async def test_what_calendars_say_is_neither_shown_nor_sold(market: Marketplace)
         assert (status, problem["code"]) == (409, "slot_not_offered")
     assert (await market.ask(market.person(), offering_id, SLOT + HOUR))[0] == 201
     assert (await market.ask(market.person(), await market.offer(await market.mentor())))[0] == 201
+
+
+async def test_a_long_session_does_not_move_onto_what_calendars_say(market: Marketplace):
+    """Sold as an hour, it needs an hour, however short the offering is by now."""
+    mentor, mentee = await market.mentor(), market.person()
+    order = await market.confirmed(mentor, mentee)
+    path = f"/v1/me/offerings/{order['offering_id']}"
+    status, _ = await market.call("PUT", path, mentor, version=2, json=OFFERING | {"minutes": 15})
+    assert status == 200
+    await busy_elsewhere(market, mentor, SLOT + DAY + HOUR / 2)
+    path = f"/v1/orders/{order['order_id']}/move-preview"
+    params = {"starts_at": (SLOT + DAY).isoformat()}
+    status, problem = await market.call("GET", path, mentee, params=params)
+    assert (status, problem["code"]) == (409, "slot_not_offered")
 
 
 async def test_a_full_day_is_not_offered_until_a_hold_lapses(market: Marketplace):

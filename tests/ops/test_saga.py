@@ -154,6 +154,25 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
     await conn.close()
 
 
+async def test_one_session_of_a_series_is_called_off_by_its_id(line: Line):
+    """Named with `--session`, as in the other commands."""
+    pool = await open_pool(line.database.app_url("booking"), process="test")
+    asked: list[Deed] = []
+
+    async def cancel(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+        asked.append(deed)
+        return {}
+
+    working = asyncio.create_task(work(Clerk(pool, {"cancel": cancel}, SystemBusinessClock())))
+    arguments = (PAID_OUT, "--percent", "50", "--reason", "Both ask", "--session", WAITING)
+    done = await line.run("saga", "cancel", *arguments)
+    working.cancel()
+    await pool.close()
+    assert done.exit_code == 0, done.output
+    (deed,) = asked
+    assert deed.arguments == {"session_id": WAITING, "refund_basis_points": 5_000}
+
+
 DEED = Deed("ops:ada", "release", WAITING, "The mentor asked")
 
 

@@ -98,7 +98,7 @@ async def move(
     "/v1/orders/{order_id}/move/accept",
     status=200,
     idempotent=True,
-    refusals=(NoProposal, NotYourPart, SlotTaken, SessionUnnamed),
+    refusals=(NoProposal, NotYourPart, SlotNotOffered, SlotTaken, SessionUnnamed),
 )
 async def agree_to_move(
     call: Call, conn: Connection, order_id: OrderId, body: SessionBody

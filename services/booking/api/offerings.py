@@ -172,7 +172,12 @@ async def get_my_offering(
     return _reply(offering)
 
 
-@api.put("/v1/me/offerings/{offering_id}", may=Role.MENTOR, versioned=True, refusals=CONTENT)
+@api.put(
+    "/v1/me/offerings/{offering_id}",
+    may=Role.MENTOR,
+    versioned=True,
+    refusals=(*CONTENT, AccountCannotReceive),
+)
 async def change_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId, body: OfferingBody
 ) -> Annotated[Versioned, OwnOfferingView]:

@@ -50,7 +50,8 @@ async def hold_slot(
         raise NotFound
     rules = (await availability.read_availability(conn, offering.mentor_id)).rules
     bookable = await people.is_approved(conn, offering.mentor_id)
-    busy = await busy_elsewhere(conn, offering, [start.starts_at for start in wish.starts])
+    policy, starts = offering.slot_policy(terms), [start.starts_at for start in wish.starts]
+    busy = await busy_elsewhere(conn, offering.mentor_id, policy, starts)
     placed = place_order(offering, wish, rules, busy, bookable=bookable, now=now, terms=terms)
     await let_others_go_first(conn, offering, wish)
     return await take_order(conn, placed, terms=terms, now=now)

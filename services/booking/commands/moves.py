@@ -80,12 +80,17 @@ async def move_session(
 async def accept_move(conn: Connection, mover: Mover, *, now: datetime) -> Order:
     """Agree to a proposed move: the session takes place then.
 
-    Raises `NotFound`, `SessionUnnamed`, `SlotTaken`, `NoProposal` or `NotYourPart`.
+    Raises `NotFound`, `SessionUnnamed`, `SlotNotOffered`, `SlotTaken`, `NoProposal` or
+    `NotYourPart`.
     """
     order, session, by = _of(mover, await orders.lock_order(conn, mover.order_id))
     changed = moves.accept_move(order, session, by, now=now)
     await _take_turns(conn, order)
-    await _take_new_time(conn, changed[0], session.session_id, now)
+    session_id = session.session_id
+    # Other sessions may have been sold since it was proposed.
+    starts_at = changed[0].session(session_id).starts_at
+    await respect_caps(conn, order, [starts_at], now=now, moved=session_id)
+    await _take_new_time(conn, changed[0], session_id, now)
     return await save_order(conn, changed, now=now)
 
 
@@ -137,7 +142,7 @@ async def _check_offered(
         raise NotFound
     rules = (await availability.read_availability(conn, order.mentor_id)).rules
     policy = moves.frozen_policy(order, session, offering, terms)
-    busy = await busy_elsewhere(conn, offering, [starts_at])
+    busy = await busy_elsewhere(conn, order.mentor_id, policy, [starts_at])
     if not is_offered(rules, policy, now, starts_at, busy):
         raise SlotNotOffered
     await respect_caps(conn, order, [starts_at], now=now, moved=session.session_id)

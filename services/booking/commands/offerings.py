@@ -44,11 +44,16 @@ async def change_offering(
     revision: int,
     now: datetime,
 ) -> Offering:
-    """Change one's offering from the revision seen; raises `NotFound` or `VersionOutdated`."""
+    """Change one's offering from the revision seen.
+
+    Raises `NotFound`, `VersionOutdated` and what `edit_offering` raises.
+    """
     offering = await _own(conn, offering_id, mentor_id)
     if offering.revision != revision:
         raise VersionOutdated
-    return await save_offering(conn, edit_offering(offering, content), now=now)
+    can_receive = await people.can_receive(conn, mentor_id)
+    changed = edit_offering(offering, content, can_receive=can_receive)
+    return await save_offering(conn, changed, now=now)
 
 
 async def publish(

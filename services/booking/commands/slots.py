@@ -10,7 +10,7 @@ from services.booking.domain.holds import SlotNotOffered
 from services.booking.domain.offerings import Offering
 from services.booking.domain.orders import Order
 from services.booking.domain.terms import Terms
-from services.booking.slots import Interval, free_slots, leave_room
+from services.booking.slots import Interval, SlotPolicy, free_slots, leave_room
 from services.booking.store import availability, offerings, people, seats
 from services.booking.store.calendars import busy_times
 from shared.db import Connection
@@ -37,7 +37,7 @@ async def find_slots(
         return []
     policy = offering.slot_policy(terms)
     rules = (await availability.read_availability(conn, offering.mentor_id)).rules
-    reach = _whole_weeks(window) if policy.caps else _with_buffers(offering, window)
+    reach = _whole_weeks(window) if policy.caps else _with_buffers(policy, window)
     sold = await _sold(conn, offering.mentor_id, reach, now, moved)
     busy = [each.during for each in sold] + await busy_times(conn, offering.mentor_id, reach)
     starts = _starts(sold, offering.offering_id)
@@ -45,11 +45,11 @@ async def find_slots(
 
 
 async def busy_elsewhere(
-    conn: Connection, offering: Offering, starts: Sequence[datetime]
+    conn: Connection, mentor_id: PersonId, policy: SlotPolicy, starts: Sequence[datetime]
 ) -> list[Interval]:
     """Return when the mentor's own calendars say busy around sessions that start then."""
-    during = _with_buffers(offering, Interval(min(starts), max(starts)))
-    return await busy_times(conn, offering.mentor_id, during)
+    during = _with_buffers(policy, Interval(min(starts), max(starts)))
+    return await busy_times(conn, mentor_id, during)
 
 
 async def respect_caps(
@@ -75,11 +75,10 @@ async def respect_caps(
         raise SlotNotOffered
 
 
-def _with_buffers(offering: Offering, starts: Interval) -> Interval:
+def _with_buffers(policy: SlotPolicy, starts: Interval) -> Interval:
     # A session that starts last may run on, with its buffer, beyond it.
-    content = offering.content
     return starts.widened(
-        content.buffer_before_minutes, content.minutes + content.buffer_after_minutes
+        policy.buffer_before_minutes, policy.minutes + policy.buffer_after_minutes
     )
 
 

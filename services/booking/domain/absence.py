@@ -60,10 +60,10 @@ class Visit:
 
 
 def arrival(session: Session, side: Side, visits: Iterable[Visit]) -> datetime | None:
-    """Return when a side came to the session; none when it was not there after the start."""
-    came = (visit for visit in visits if visit.party == side)
+    """Return when a side came to the session; none when it was not there while it lasted."""
+    in_time = (each for each in visits if each.party == side and each.joined_at < session.ends_at)
     # Whoever left before the start did not come: they looked in, or the session was moved since.
-    stayed = (each for each in came if each.left_at is None or each.left_at > session.starts_at)
+    stayed = (each for each in in_time if each.left_at is None or each.left_at > session.starts_at)
     return min((visit.joined_at for visit in stayed), default=None)
 
 

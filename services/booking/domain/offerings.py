@@ -160,9 +160,16 @@ def draft_offering(
     return Offering(offering_id, mentor_id, OfferingState.DRAFT, 1, 0, content)
 
 
-def edit_offering(offering: Offering, content: OfferingContent) -> Change:
-    """Return it with new content, told when it is for sale; purchases made before stay as made."""
+def edit_offering(offering: Offering, content: OfferingContent, *, can_receive: bool) -> Change:
+    """Return it with new content, told when it is for sale; purchases made before stay as made.
+
+    Raises what `draft_offering` raises, and `AccountCannotReceive` for a free offering on sale that
+    shall begin to cost.
+    """
     _check(content)
+    begins_to_cost = content.price_minor and not offering.content.price_minor
+    if offering.is_published and begins_to_cost and not can_receive:
+        raise AccountCannotReceive
     edited = replace(offering, content=content, revision=offering.revision + 1)
     return _told(edited, OfferingPublished) if edited.is_published else (edited, None)
 
