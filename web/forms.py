@@ -31,6 +31,9 @@ PATH_FORM = re.compile(r"^/(?![/\\])[\x21-\x5b\x5d-\x7e]*$")
 _SKIPPED_ZONES = ("Etc/", "SystemV/", "US/", "posix", "right")
 SECRET_FIELDS = frozenset({"password", CSRF_FIELD, KEY_FIELD})
 WHOLE_DIGITS = 9
+YEARS = range(2000, 2200)
+"""Of days and instants in addresses and forms: far enough from where the calendar ends to reckon
+with, in every zone."""
 
 ZONES: tuple[str, ...] = (
     "UTC",
@@ -144,9 +147,10 @@ def is_zone(text: str) -> bool:
 def as_day(text: str) -> date | None:
     """Return the date written as YYYY-MM-DD, or nothing."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         return None
+    return found if found.year in YEARS else None
 
 
 def as_instant(text: str) -> datetime | None:
@@ -155,7 +159,7 @@ def as_instant(text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found.astimezone(UTC) if found.tzinfo else None
+    return found.astimezone(UTC) if found.tzinfo and found.year in YEARS else None
 
 
 def midnight(day: date, zone: str) -> datetime:
@@ -186,7 +190,7 @@ def hours_of_day(form: Form, day: str) -> list[Mapping[str, str]]:
     A field of the clock knows no 24:00, so that midnight as an end is written 00:00.
     """
     found: list[Mapping[str, str]] = []
-    for number in range(SPANS_PER_DAY):
+    for number in range(SPANS_AT_MOST):
         names = (f"starts_{day}_{number}", f"ends_{day}_{number}")
         starts, ends = (form.text(name)[:5] for name in names)
         if not starts and not ends:
@@ -203,7 +207,9 @@ def hours_of_day(form: Form, day: str) -> list[Mapping[str, str]]:
 
 MIDNIGHT = "00:00"
 DAYS_END = "24:00"
-SPANS_PER_DAY = 4
+SPANS_SHOWN = 4
+"""How many windows a day has room for; more where a mentor has more."""
+SPANS_AT_MOST = 12
 WEEKDAYS: Sequence[str] = (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )  # fmt: skip

@@ -126,6 +126,7 @@ class Waiting(Shape):
     until: AwareDatetime
     state: str
     place: int | None = None
+    order_id: str | None = None
 
 
 class Feed(Shape):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.conftest import ME, MENTOR, ORDER, STARTS, Browser, Services, order, problem
+from tests.web.conftest import (
+    ME,
+    MENTOR,
+    ORDER,
+    SESSION,
+    STARTS,
+    Browser,
+    Services,
+    order,
+    problem,
+)
 from tests.web.filling import ANSWERS, ASKED, BY_REQUEST, FREE, OF_STATE, fill
 from tests.web.pages import Page
 from web.shapes import Question
@@ -102,3 +112,73 @@ async def test_a_mentor_answers_requests(person: Browser, services: Services) ->
 async def test_every_state_has_words(person: Browser, state: str, words: str) -> None:
     """The page of a purchase says where it stands, whatever became of it."""
     assert words in (await person.page(f"/sessions/{OF_STATE[state]}")).text
+
+
+def series() -> dict[str, object]:
+    """Return a series of two: one was long ago, the other one is ahead."""
+    first = order(starts_at="2020-03-04T14:00:00Z", ends_at="2020-03-04T15:00:00Z")
+    return {**first, "title": "Weekly", "sessions": [first, order()]}
+
+
+async def test_a_series_is_ahead_while_one_of_its_sessions_is(person: Browser, services: Services):
+    """It stands at its next session, and its payment names how many are bought."""
+    found = series()
+    services.tell("GET", "/v1/orders", (200, {"items": [found]}))
+    ahead, past = (await person.page("/sessions")).text.split("Past", 1)
+    assert "Weekly" in ahead
+    assert "2030" in ahead
+    assert "Weekly" not in past
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, found))
+    assert "2 sessions" in (await person.page(f"/orders/{ORDER}")).text
+
+
+async def test_a_week_that_was_taken_meanwhile_is_left_out(person: Browser, services: Services):
+    """Nobody gets another time than the one that was chosen by pressing the button again."""
+    services.tell("POST", "/v1/series", (409, problem(409, "series_taken", "Taken.")))
+    path = f"/series?offering={BY_REQUEST}&starts_at={STARTS}"
+    gone = {"week_0": STARTS, "week_1": "2030-03-12T10:00:00Z", MUST: "All of it"}
+    shown = [each for each in (await person.page(path)).forms if each.action == "/series"]
+    form = next(each for each in shown if each.method == "post")
+    answer, text = await person.post("/series", {**form.fields, "accept": "yes", **gone})
+    assert answer.status == 409
+    chosen = [found["value"] for _, found in Page(text).tags if "selected" in found]
+    assert chosen[:2] == [STARTS, ""]
+
+
+async def test_who_waits_answers_the_questions(person: Browser, services: Services):
+    """They are asked for where one joins the list, and what is offered leads to its order."""
+    services.tell("POST", "/v1/waitlist", (201, {}))
+    path = f"/waitlist/join?offering={BY_REQUEST}"
+    answer, _ = await person.submit(path, "/waitlist/join")
+    assert (answer.status, services.of("POST", "/v1/waitlist")) == (422, [])
+    answer, _ = await person.submit(path, "/waitlist/join", **{MUST: "All of it"})
+    assert answer.status == 303
+    sent = services.of("POST", "/v1/waitlist")[0].body
+    assert isinstance(sent, dict)
+    assert sent["answers"] == [{"question": ASKED[0]["text"], "answer": "All of it"}]
+    entry = {"entry_id": SESSION, "offering_id": BY_REQUEST, "mentor_id": MENTOR, "from": STARTS,
+             "until": STARTS, "state": "offered", "order_id": ORDER}  # fmt: skip
+    services.tell("GET", "/v1/waitlist", (200, {"items": [entry]}))
+    links = [found.get("href") for _, found in (await person.page("/waitlist")).tags]
+    assert f"/sessions/{ORDER}" in links
+
+
+async def test_a_hold_is_called_off_without_a_share(person: Browser, services: Services):
+    """Nothing was paid, so nothing is asked about what goes back, and none is sent."""
+    held = OF_STATE["held"]
+    services.tell("POST", f"/v1/orders/{held}/cancel", (200, order("cancelled")))
+    here = f"/sessions/{held}/cancel"
+    assert "Nothing was paid, the time is given back." in (await person.page(here)).text
+    answer, _ = await person.submit(here, here)
+    assert answer.status == 303
+    assert services.of("POST", f"/v1/orders/{held}/cancel")[0].body == {"session_id": SESSION}
+
+
+async def test_who_missed_a_session_is_told_of_its_price(person: Browser, services: Services):
+    """That of the one session; where it is free, money is not spoken of."""
+    part = f"/sessions/{ORDER}/absence"
+    assert "The price of this session, $120.00, goes back" in (await person.page(part)).text
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order(price_minor=0)))
+    text = (await person.page(part)).text
+    assert "goes back" not in text
+    assert "$" not in text

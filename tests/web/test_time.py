@@ -11,7 +11,7 @@ from tests.web.conftest import MENTOR, OFFERING, ORDER, STARTS, Browser, Service
 from tests.web.filling import fill
 from tests.web.pages import Page
 from web.clocks import clock_changes
-from web.forms import as_instant
+from web.forms import as_day, as_instant
 from web.pages.calendars import FAILURES
 
 HOURS = "/v1/me/availability"
@@ -53,6 +53,27 @@ async def test_a_day_has_several_hours(mentor: Browser, services: Services) -> N
     ]
     assert (body["overrides"], body["travels"]) == ([CHRISTMAS, BETWEEN], [TOKYO])
     assert services.of("PUT", HOURS)[-1].headers["If-Match"] == '"7"'
+
+
+async def test_what_was_set_elsewhere_is_kept(mentor: Browser, services: Services) -> None:
+    """A day with more windows than the form has room for, and an older name of a zone."""
+    spans = [{"weekday": 1, "starts": f"{h:02}:00", "ends": f"{h:02}:30"} for h in range(8, 14)]
+    hours = {"zone": "Japan", "room_url": "https://meet.example", "weekly": spans}
+    services.tell("GET", HOURS, (200, hours))
+    form = (await mentor.page(WEEK)).form(WEEK).fields
+    page = await mentor.page(WEEK)
+    chosen = [found["value"] for tag, found in page.tags if tag == "option" and "selected" in found]
+    assert chosen == ["Japan"]
+    await mentor.post(WEEK, {**form, "zone": chosen[0]})
+    assert (saved(services)["weekly"], saved(services)["zone"]) == (spans, "Japan")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31", "1999-12-31", "2200-01-01"])
+def test_days_at_the_ends_of_the_calendar_are_none(text: str) -> None:
+    """There is nothing before or after them to reckon with, in any zone."""
+    assert as_day(text) is None
+    assert as_instant(f"{text}T00:00:00+14:00") is None
+    assert as_instant(f"{text}T23:59:59-14:00") is None
 
 
 async def test_wrong_hours_are_shown_where_they_stand(mentor: Browser) -> None:

@@ -25,16 +25,23 @@ UNPAID = "held"
 async def preview(visit: Visit) -> web.Response:
     """Show what cancelling now would mean for both sides."""
     order, meeting = await purchase_here(visit)
-    path = f"/v1/orders/{order.order_id}/cancellation-preview"
-    told = await visit.read(
-        Service.BOOKING, path, CancellationPreview, session_id=meeting.session_id
+    told, names = await asyncio.gather(
+        _share(visit, order, meeting), names_of(visit, (order.mentor_id, order.mentee_id))
     )
-    amounts, names = await asyncio.gather(
-        amounts_of(visit, order, told.refund_basis_points, meeting),
-        names_of(visit, (order.mentor_id, order.mentee_id)),
-    )
+    points = told.refund_basis_points if told else None
+    amounts = await amounts_of(visit, order, points, meeting) if points is not None else None
     return visit.page(
         "cancel.html", order=order, meeting=meeting, told=told, amounts=amounts, names=names
+    )
+
+
+async def _share(visit: Visit, order: Order, meeting: Meeting) -> CancellationPreview | None:
+    """Return what share would go back; nothing when nothing was paid yet."""
+    if meeting.state == UNPAID:
+        return None
+    path = f"/v1/orders/{order.order_id}/cancellation-preview"
+    return await visit.read(
+        Service.BOOKING, path, CancellationPreview, session_id=meeting.session_id
     )
 
 
@@ -56,13 +63,8 @@ async def amounts_of(
 
 async def cancel(visit: Visit) -> web.Response:
     """Cancel as mentee or mentor, on the terms that were shown."""
-    form = visit.form
-    body: dict[str, object] = {
-        "shown_refund_basis_points": form.whole(
-            "shown_refund_basis_points", least=0, most=WHOLE_BASIS_POINTS
-        )
-    }
-    return await _cancel(visit, body)
+    shown = visit.form.whole_if_any("shown_refund_basis_points", least=0, most=WHOLE_BASIS_POINTS)
+    return await _cancel(visit, {} if shown is None else {"shown_refund_basis_points": shown})
 
 
 async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:

@@ -15,6 +15,7 @@ from web.forms import as_instant
 from web.pages.mentors import instant_text
 from web.pages.progress import Progress, progress
 from web.routes import ID, Row, do, see
+from web.session_shapes import Purchase
 from web.shapes import Checkout, Mentor, Offering, Order
 from web.visit import Visit
 
@@ -119,10 +120,10 @@ async def status(visit: Visit) -> web.Response:
     return response
 
 
-async def _standing(visit: Visit, *, returned: bool) -> tuple[Order, Progress]:
+async def _standing(visit: Visit, *, returned: bool) -> tuple[Purchase, Progress]:
     order_id = visit.part("order_id")
     order, checkout = await asyncio.gather(
-        visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Order), _checkout(visit, order_id)
+        visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Purchase), _checkout(visit, order_id)
     )
     return order, progress(order, checkout, returned=returned)
 

@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from web.client import Refused, Service, wrong_fields
-from web.forms import SPANS_PER_DAY, WEEKDAYS, ZONES, as_day, hours_of_day, weekly_hours
+from web.forms import (
+    SPANS_SHOWN,
+    WEEKDAYS,
+    ZONES,
+    as_day,
+    hours_of_day,
+    weekly_hours,
+)
 from web.pages.accounts import VERSION_MOST
 from web.pages.mentoring import NOTHING_YET
 from web.routes import Row, do, see
@@ -28,13 +35,14 @@ ONE_DAY = timedelta(days=1)
 async def hours_form(visit: Visit) -> web.Response:
     """Show the weekly hours and the room."""
     hours, version = await _hours(visit)
+    of_days = {day: _on(hours, day) for day in range(len(WEEKDAYS))}
     return visit.page(
         "hours.html",
         hours=hours,
         version=version,
-        spans={(day, n): span for day in range(7) for n, span in enumerate(_on(hours, day))},
+        spans={(day, n): each for day, found in of_days.items() for n, each in enumerate(found)},
         weekdays=list(enumerate(WEEKDAYS)),
-        span_numbers=range(SPANS_PER_DAY),
+        span_numbers=range(max(SPANS_SHOWN, *map(len, of_days.values()))),
         zones=ZONES,
     )
 
@@ -86,7 +94,7 @@ async def days(visit: Visit) -> web.Response:
         hours=hours,
         ahead=[each for each in hours.overrides if each.on >= today],
         today=today,
-        span_numbers=range(SPANS_PER_DAY),
+        span_numbers=range(SPANS_SHOWN),
         countries=countries.items if countries else [],
         years=range(today.year, today.year + YEARS_TO_PICK),
         holidays=[each for each in holidays if each.on >= today],

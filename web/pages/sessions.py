@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from operator import itemgetter
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -13,7 +15,7 @@ from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.session_shapes import Meeting, Purchase
-from web.shapes import MoneyLine, Order, Page, Room, SessionReviews
+from web.shapes import MoneyLine, Page, Room, SessionReviews
 from web.visit import Model, Visit
 
 SESSIONS_PER_PAGE = 50
@@ -29,24 +31,31 @@ async def sessions(visit: Visit) -> web.Response:
     found = await visit.read(
         Service.BOOKING,
         "/v1/orders",
-        Page[Order],
+        Page[Purchase],
         role="mentor" if as_mentor else "mentee",
         limit=SESSIONS_PER_PAGE,
         cursor=visit.query("cursor"),
     )
-    ahead = [each for each in found.items if each.state in AHEAD and each.ends_at > visit.now]
-    past = [each for each in found.items if each not in ahead]
+    comings = [(each, _coming(each, visit.now)) for each in found.items]
+    ahead = [(each, meeting.starts_at) for each, meeting in comings if meeting]
+    past = [(each, each.starts_at) for each, meeting in comings if not meeting]
     return visit.page(
         "sessions.html",
         as_mentor=as_mentor,
-        ahead=sorted(ahead, key=lambda each: each.starts_at),
-        past=sorted(past, key=lambda each: each.starts_at, reverse=True),
+        ahead=sorted(ahead, key=itemgetter(1)),
+        past=sorted(past, key=itemgetter(1), reverse=True),
         next_cursor=found.next_cursor,
         names=await names_of(visit, _others(found.items, as_mentor=as_mentor)),
     )
 
 
-def _others(orders: list[Order], *, as_mentor: bool) -> set[str]:
+def _coming(order: Purchase, now: datetime) -> Meeting | None:
+    """Return the session of a purchase that comes next, the one that runs included."""
+    ahead = (each for each in order.sessions if each.state in AHEAD and each.ends_at > now)
+    return min(ahead, key=lambda each: each.starts_at, default=None)
+
+
+def _others(orders: list[Purchase], *, as_mentor: bool) -> set[str]:
     return {each.mentee_id if as_mentor else each.mentor_id for each in orders}
 
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from web.client import Service, wrong_fields
 from web.forms import as_day, midnight
-from web.pages.holding import looks_like_id
+from web.pages.holding import answers_of, looks_like_id
 from web.pages.mentors import instant_text
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
@@ -50,10 +50,11 @@ async def join(visit: Visit) -> web.Response:
     if first is None or last is None or last < first:
         raise wrong_fields(last="Choose a first day and a last day that does not come before it.")
     starts = max(midnight(first, visit.zone), visit.now)
-    body = {
+    body: dict[str, object] = {
         "offering_id": visit.form.text("offering_id"),
         "from": instant_text(starts.replace(microsecond=0)),
         "until": instant_text(midnight(last + ONE_DAY, visit.zone)),
+        "answers": await answers_of(visit),
     }
     await visit.send(Service.BOOKING, "POST", "/v1/waitlist", body)
     return visit.go("/waitlist", "You are on the list. We write to you when a time is free.")
