@@ -74,7 +74,13 @@ class Librarian:
             return await calendars.claim_calendars(conn, today=self.clock.now(), now=system_now())
 
         errands = await in_transaction(self.pool, claim)
-        await asyncio.gather(*(self._read(errand) for errand in errands))
+        # Each is read to its end, whatever becomes of the others; then a mistake is told.
+        done = await asyncio.gather(
+            *(self._read(errand) for errand in errands), return_exceptions=True
+        )
+        for mistake in done:
+            if mistake is not None:
+                raise mistake
         return len(errands)
 
     async def _read(self, errand: Errand) -> None:

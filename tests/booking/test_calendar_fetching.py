@@ -177,6 +177,14 @@ async def test_a_feed_that_did_not_change_is_not_sent_again(server: CalendarServ
     assert await Fetcher(LOCAL).fetch(server.url(), feed.marks) is None
 
 
+async def test_marks_that_are_no_plain_text_are_done_without(server: CalendarServer):
+    """They could neither be kept nor sent back; the feed itself is read as any other."""
+    server.etag = '"\u00e4"'
+    feed = await Fetcher(LOCAL).fetch(server.url(), Marks())
+    assert feed
+    assert not feed.marks.etag
+
+
 @pytest.mark.parametrize(
     ("status", "failure"),
     [(401, "not_permitted"), (403, "not_permitted"), (404, "not_found"), (410, "not_found"),

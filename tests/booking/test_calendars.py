@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from services.booking.commands.calendars import claim_calendars, record
 from services.booking.domain.calendars import Finding, Marks, Reach, Reading
-from services.booking.gateway.fetching import Fetcher
+from services.booking.gateway.fetching import Feed, Fetcher
 from services.booking.gateway.reading import Reader
 from services.booking.slots import Interval
 from services.booking.workers import Librarian
 from shared.clock import SystemInstant, system_now
 from shared.db import in_transaction
 from shared.ids import OfferingId
-from tests.booking.calendar_server import SECRET, CalendarServer, busy_at
+from tests.booking.calendar_server import EMPTY, SECRET, CalendarServer, busy_at
 from tests.booking.conftest import NOW, SLOT, WEEK, Marketplace, Person
 
 pytestmark = pytest.mark.usefixtures("_calendars_are_here")
@@ -207,6 +208,29 @@ async def test_ten_calendars_each_once(scene: Scene, server: CalendarServer):
     assert (await scene.call("DELETE", f"/{first['calendar_id']}"))[0] == 204
     status, refusal = await scene.call("POST", json={"name": "W", "url": f"{server.url()}?1"})
     assert (status, refusal["code"]) == (409, "calendar_known")
+
+
+class Garbled(Fetcher):
+    """Fetches feeds; one of them comes with a mark that no database keeps."""
+
+    async def fetch(self, url: str, marks: Marks) -> Feed | None:
+        """Return a feed, the garbled one at once."""
+        if url.endswith("?garbled"):
+            return Feed(EMPTY.encode(), Marks("\udcff"))
+        return await super().fetch(url, marks)
+
+
+async def test_a_calendar_that_cannot_be_kept_keeps_no_other_back(
+    scene: Scene, server: CalendarServer
+):
+    """The others are read to their end before the mistake is told."""
+    await scene.add(f"{server.url()}?garbled", name="A")
+    await scene.add(server.url(), name="B")
+    librarian = replace(scene.librarian, fetcher=Garbled(LOCAL))
+    with pytest.raises(asyncpg.DataError):
+        await librarian.read_calendars()
+    found = (await scene.call("GET"))[1]["items"]
+    assert {each["name"]: bool(each["fetched_at"]) for each in found} == {"A": False, "B": True}
 
 
 async def test_a_calendar_is_its_owners_alone(scene: Scene, server: CalendarServer):

@@ -135,8 +135,13 @@ async def _feed(answer: aiohttp.ClientResponse) -> Feed | None:
         content += chunk
         if len(content) > LARGEST_BYTES:
             raise FeedUnusable(Failure.TOO_LARGE)
-    marks = Marks(answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
-    return Feed(bytes(content), marks)
+    return Feed(bytes(content), Marks(_mark(answer, "ETag"), _mark(answer, "Last-Modified")))
+
+
+def _mark(answer: aiohttp.ClientResponse, name: str) -> str | None:
+    # Other bytes can neither be kept as text nor sent back as they came: then we do without.
+    value = answer.headers.get(name, "")
+    return value if value.isascii() and value.isprintable() else None
 
 
 def _failure(error: Exception, guard: _Guard) -> Failure:
