@@ -34,6 +34,7 @@ class BookingSettings(BaseSettings):
     moves: int = Field(default=2, ge=0, le=20)
     move_answer_hours: int = Field(default=48, ge=1, le=24 * 14)
     absent_after_minutes: int = Field(default=15, ge=1, le=60)
+    objection_days: int = Field(default=14, ge=1, le=365)
 
     calendar_networks: Networks = ()
     """Where calendars are also read from, over http too: never in production, it opens our net."""
@@ -54,6 +55,7 @@ class BookingSettings(BaseSettings):
             moves=self.moves,
             move_answer=timedelta(hours=self.move_answer_hours),
             absent_after=timedelta(minutes=self.absent_after_minutes),
+            objection=timedelta(days=self.objection_days),
         )
 
     def reach(self) -> Reach:

@@ -222,7 +222,14 @@ class SessionMoved(OrderFact):
 
 
 class BookingExpired(OrderFact):
-    """The hold lapsed without a payment; the time is free again."""
+    """The hold ended without a payment; the time is free again."""
+
+    by: Party = Field(
+        default="system",
+        description="Who gave the time back; `system` when it was not paid in time.",
+        examples=["mentor"],
+    )
+    reason: Reason = None
 
 
 class BookingLost(OrderFact):

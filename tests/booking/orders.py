@@ -81,7 +81,7 @@ IN_STATE: dict[str, Order] = {
     ),
     "completed": COMPLETED,
     "objected to": done(
-        raise_objection(COMPLETED, COMPLETED.lead, "mentee", "Too short.", now=ENDS)
+        raise_objection(COMPLETED, COMPLETED.lead, "mentee", "Too short.", now=ENDS, terms=Terms())
     ),
     "no_show": replace(standing(OrderState.NO_SHOW, missed_by="mentee"), confirmed_at=NOW),
     "declined": done(decline(REQUESTED, "mentor", None, now=NOW)),

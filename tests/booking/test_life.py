@@ -277,7 +277,7 @@ class Life(RuleBasedStateMachine):
             who = person_of(order, side)
             self.attempt(
                 lambda conn: objections.raise_objection(
-                    conn, order.order_id, session_id, who, "Too short.", now=self.now
+                    conn, order.order_id, session_id, who, "Too short.", terms=TERMS, now=self.now
                 )
             )
 

@@ -101,6 +101,42 @@ async def test_after_the_release_nobody_objects(market: Marketplace):
         market.clock.instant = SLOT - timedelta(days=4)
 
 
+async def test_what_was_released_meanwhile_is_not_decided_to_go_back(market: Marketplace):
+    """The release and the objection crossed: the operator can only leave it as it is."""
+    order, _, mentee = await completed(market)
+    assert (await object_to(market, order, mentee))[0] == 200
+    await market.hear(released(order, version=2, named=True))
+    operator = market.person(Role.OPERATOR)
+    assert (await settle(market, order, operator, 1))[1]["code"] == "already_released"
+    assert (await settle(market, order, operator, 0))[0] == 200
+
+
+async def test_nobody_decides_on_an_objection_of_their_own(market: Marketplace):
+    """An operator who bought the session leaves it to another one."""
+    mentor, mentee = await market.mentor(), market.person(Role.MENTEE, Role.OPERATOR)
+    order = await market.confirmed(mentor, mentee)
+    market.clock.instant = ENDED
+    path = f"/v1/orders/{order['order_id']}/complete"
+    await market.call("POST", path, mentee, json={})
+    assert (await object_to(market, order, mentee))[0] == 200
+    status, problem = await settle(market, order, mentee)
+    assert (status, problem["code"]) == (403, "not_your_part")
+    assert (await settle(market, order, market.person(Role.OPERATOR)))[0] == 200
+
+
+async def test_after_two_weeks_nobody_objects(market: Marketplace):
+    """Also where nothing will ever be released: a free call, or a mentor who never came."""
+    order, mentor, mentee = await completed(market)
+    path = f"/v1/orders/{order['order_id']}"
+    market.clock.instant = ENDED + timedelta(days=14, seconds=-1)
+    assert (await market.call("GET", path, mentee))[1]["can"]["object"]
+    market.advance(timedelta(seconds=1))
+    assert not (await market.call("GET", path, mentee))[1]["can"]["object"]
+    status, problem = await object_to(market, order, mentor)
+    assert (status, problem["code"]) == (409, "objection_too_late")
+    assert problem["facts"] == {"until": "2026-03-20T15:00:00+00:00"}
+
+
 async def test_an_objection_needs_a_session_that_is_over_and_one_of_its_two_people(
     market: Marketplace,
 ):

@@ -25,9 +25,9 @@ from services.booking.domain.requests import accept, decline
 from services.booking.domain.sessions import CallOff, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
 from services.booking.domain.terms import Terms
-from shared.contracts.booking import LostReason
+from shared.contracts.booking import BookingExpired, LostReason
 from shared.errors import Refusal
-from tests.booking.orders import ENDS, IN_STATE, LATER, MENTORS_MOVE, NOW, STARTS
+from tests.booking.orders import ENDS, HELD, IN_STATE, LATER, MENTORS_MOVE, NOW, STARTS
 
 TERMS = Terms()
 Event = Callable[[Order], Change | None]
@@ -141,7 +141,7 @@ def mentee_waited_and_says_nothing(order: Order) -> Change:
 
 
 def mentee_objects(order: Order) -> Change:
-    return raise_objection(order, order.lead, "mentee", "We were cut off.", now=ENDS)
+    return raise_objection(order, order.lead, "mentee", "We were cut off.", now=ENDS, terms=TERMS)
 
 
 def operator_settles(order: Order) -> Change:
@@ -317,3 +317,15 @@ def test_each_side_is_told_what_it_may_do(
     assert by in ("mentee", "mentor", "operator")
     found = can(IN_STATE[state].lead, by, now=now, terms=TERMS)
     assert [name for name, may in asdict(found).items() if may] == allowed.split()
+
+
+@pytest.mark.parametrize(("ended", "by", "reason"), [
+    (end_hold(HELD), "system", None),
+    (release_hold(HELD), "mentee", None),
+    (cancel(HELD, HELD.lead, "mentor", CallOff("I am ill."), now=NOW), "mentor", "I am ill."),
+])  # fmt: skip
+def test_a_hold_that_ended_says_who_ended_it(ended: Change, by: str, reason: str | None):
+    """Whoever hears of it can tell the other side what happened."""
+    fact = ended[1]
+    assert isinstance(fact, BookingExpired)
+    assert (fact.by, fact.reason) == (by, reason)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from shared.contracts import booking
 from shared.contracts.booking import OrderFact
 from shared.ids import new_id
@@ -96,6 +98,24 @@ async def test_an_accepted_request_that_is_not_paid_is_told_to_both(market: Mark
         "Not paid: Career talk with Mia Mentor",
         "Not paid: Career talk with Tom Mentee",
     ]
+
+
+@pytest.mark.parametrize(("by", "told"), [
+    ("mentor", {MENTEE: "Request declined: Career talk with Mia Mentor"}),
+    ("mentee", {MENTOR: "Request withdrawn: Career talk with Tom Mentee"}),
+])  # fmt: skip
+async def test_an_accepted_request_that_one_side_calls_off_is_told_to_the_other(
+    market: Marketplace, by: str, told: dict[str, str]
+):
+    """It did not lapse: somebody said so, and why."""
+    await market.hear(market.requested())
+    await market.hear(held(market))
+    await market.hear(market.told(booking.BookingExpired, 3, by=by, reason="I am ill."))
+    await market.meet()
+    await market.work()
+    assert dict(zip(market.mailbox.recipients, market.mailbox.subjects, strict=True)) == told
+    ((_, text),) = market.words_to(*told)
+    assert "I am ill." in text
 
 
 async def test_a_declined_request_is_told_to_the_mentee(market: Marketplace):

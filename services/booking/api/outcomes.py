@@ -29,10 +29,12 @@ from services.booking.domain.objections import (
     NoObjection,
     NotOver,
     ObjectedBefore,
+    ObjectionTooLate,
     RefundTooSmall,
 )
 from services.booking.domain.orders import (
     NotConfirmed,
+    NotYourPart,
     Order,
     OrderState,
     Session,
@@ -118,14 +120,20 @@ async def attendance(call: Call, session_id: SessionId) -> Page[VisitView]:
     "/v1/orders/{order_id}/object",
     status=200,
     idempotent=True,
-    refusals=(NotOver, ObjectedBefore, AlreadyReleased, SessionUnnamed),
+    refusals=(NotOver, ObjectedBefore, AlreadyReleased, ObjectionTooLate, SessionUnnamed),
 )
 async def object_to(
     call: Call, conn: Connection, order_id: OrderId, body: ObjectBody
 ) -> Annotated[Versioned, OrderView]:
     """Object to a session that is over; its money waits until an operator decides."""
     order = await raise_objection(
-        conn, order_id, named(body), call.person_id, body.reason, now=call.now
+        conn,
+        order_id,
+        named(body),
+        call.person_id,
+        body.reason,
+        terms=terms_of(call),
+        now=call.now,
     )
     return reply(order, call)
 
@@ -148,7 +156,7 @@ async def list_objections(call: Call, query: PageQuery) -> Page[ObjectedView]:
     status=200,
     idempotent=True,
     may=Role.OPERATOR,
-    refusals=(NoObjection, RefundTooSmall, SessionUnnamed),
+    refusals=(NoObjection, NotYourPart, RefundTooSmall, AlreadyReleased, SessionUnnamed),
 )
 async def settle(
     call: Call, conn: Connection, order_id: OrderId, body: SettleBody

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from services.booking.commands.saving import save_order
 from services.booking.domain import objections
-from services.booking.domain.orders import Order, Session
+from services.booking.domain.orders import NotYourPart, Order, Session
+from services.booking.domain.terms import Terms
 from services.booking.store import objections as store
 from services.booking.store import orders
 from shared.clock import BusinessInstant
@@ -32,6 +33,7 @@ async def raise_objection(
     person_id: PersonId,
     reason: str,
     *,
+    terms: Terms,
     now: datetime,
 ) -> Order:
     """Object to a session of one's own.
@@ -43,7 +45,7 @@ async def raise_objection(
     if order is None or by is None:
         raise NotFound
     session = order.session(session_id)
-    changed = objections.raise_objection(order, session, by, reason, now=now)
+    changed = objections.raise_objection(order, session, by, reason, now=now, terms=terms)
     return await save_order(conn, changed, now=now)
 
 
@@ -56,13 +58,16 @@ async def settle_objection(
     *,
     now: BusinessInstant,
 ) -> Order:
-    """Decide an objection as an operator; the deed is logged.
+    """Decide an objection as an operator who takes no part in the session; the deed is logged.
 
-    Raises `NotFound`, `SessionUnnamed`, `NoObjection` or `RefundTooSmall`.
+    Raises `NotFound`, `NotYourPart`, `SessionUnnamed`, `NoObjection`, `RefundTooSmall` or
+    `AlreadyReleased`.
     """
     order = await orders.lock_order(conn, order_id)
     if order is None:
         raise NotFound
+    if order.party(operator_id):
+        raise NotYourPart
     session = order.session(session_id)
     share, reason = decision.refund_basis_points, decision.reason
     changed = objections.settle_objection(order, session, share, reason, now=now)

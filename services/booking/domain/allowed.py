@@ -43,6 +43,7 @@ def can(session: Session, by: Party, *, now: datetime, terms: Terms) -> Can:
         report_absence=confirmed and takes_part and now >= session.starts_at + terms.absent_after,
         object=takes_part
         and session.state in OBJECTIONABLE
+        and now < session.ends_at + terms.objection
         and session.objection is None
         and session.released_at is None,
     )

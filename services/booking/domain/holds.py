@@ -202,7 +202,7 @@ def release_hold(order: Order) -> Change:
     """Return the order expired because the mentee gives it up; raises `NotHeld`."""
     if order.state is not OrderState.HELD:
         raise NotHeld
-    return change(order, OrderState.EXPIRED, BookingExpired, {"given_up": True})
+    return change(order, OrderState.EXPIRED, BookingExpired, {"given_up": True}, by="mentee")
 
 
 def draft_order(

@@ -14,6 +14,7 @@ from services.booking.domain.orders import (
     Session,
     change_session,
 )
+from services.booking.domain.terms import Terms
 from shared.contracts.booking import ObjectionRaised, ObjectionSettled
 from shared.contracts.common import Party
 from shared.errors import Refusal
@@ -43,6 +44,13 @@ class AlreadyReleased(Refusal):
     detail = "The earnings of this session were released; write to us instead."
 
 
+class ObjectionTooLate(Refusal):
+    """The session was over too long ago; `until` says how long somebody could object."""
+
+    code = "objection_too_late"
+    detail = "The time for objecting to this session is over; write to us instead."
+
+
 class NoObjection(Refusal):
     """Nobody objects to the session, or it was decided."""
 
@@ -58,11 +66,11 @@ class RefundTooSmall(Refusal):
 
 
 def raise_objection(
-    order: Order, session: Session, by: Party, reason: str, *, now: datetime
+    order: Order, session: Session, by: Party, reason: str, *, now: datetime, terms: Terms
 ) -> Change:
     """Return the order with an objection to a session, so that nothing of it is released.
 
-    Raises `NotOver`, `NotYourPart`, `ObjectedBefore` or `AlreadyReleased`.
+    Raises `NotOver`, `NotYourPart`, `ObjectedBefore`, `AlreadyReleased` or `ObjectionTooLate`.
     """
     if session.state not in OBJECTIONABLE:
         raise NotOver
@@ -72,6 +80,9 @@ def raise_objection(
         raise ObjectedBefore
     if session.released_at:
         raise AlreadyReleased
+    until = session.ends_at + terms.objection
+    if now >= until:
+        raise ObjectionTooLate(until=until.isoformat())
     objection = Objection(by, reason, raised_at=now)
     return change_session(
         order, session, ObjectionRaised, {"objection": objection}, by=by, reason=reason
@@ -83,13 +94,15 @@ def settle_objection(
 ) -> Change:
     """Return the order with the objection decided: so much of the price goes back.
 
-    Raises `NoObjection` or `RefundTooSmall`.
+    Raises `NoObjection`, `RefundTooSmall`, or `AlreadyReleased` when there is nothing to give back.
     """
     if session.objection is None or session.objection.settled_at:
         raise NoObjection
     went_back = session.refund_basis_points or 0
     if refund_basis_points < went_back:
         raise RefundTooSmall(refund_basis_points=went_back)
+    if session.released_at and refund_basis_points > went_back:
+        raise AlreadyReleased
     settled = replace(session.objection, settled_at=now)
     return change_session(
         order,

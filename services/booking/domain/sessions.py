@@ -122,7 +122,14 @@ def cancel(
         raise ShareNotYours
     said = {"cancelled_by": by, "cancel_reason": call_off.reason}
     if order.state is OrderState.HELD:
-        return change(order, OrderState.CANCELLED, BookingExpired, of_sessions=said)
+        return change(
+            order,
+            OrderState.CANCELLED,
+            BookingExpired,
+            of_sessions=said,
+            by=by,
+            reason=call_off.reason,
+        )
     share = _agreed_share(order, session, by, call_off, now)
     fields = {
         **said,

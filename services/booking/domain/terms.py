@@ -17,6 +17,7 @@ class Terms:
     then pays within `request_payment`; a slot from the waitlist is kept for `offer_answer`. Each
     side moves a session `moves` times at most, and answers what the other proposes within
     `move_answer`. Whoever is not in the room `absent_after` the start can be reported.
+    Until `objection` after its end somebody may object to a session.
     """
 
     hold: timedelta = timedelta(minutes=15)
@@ -32,6 +33,7 @@ class Terms:
     moves: int = 2
     move_answer: timedelta = timedelta(hours=48)
     absent_after: timedelta = timedelta(minutes=15)
+    objection: timedelta = timedelta(days=14)
 
     @property
     def payment_minutes(self) -> int:

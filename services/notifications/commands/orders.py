@@ -25,6 +25,7 @@ from services.notifications.domain.orders import (
 from services.notifications.store import orders
 from shared.contracts.booking import (
     BookingConfirmed,
+    BookingExpired,
     BookingHeld,
     BookingRequested,
     OrderFact,
@@ -120,11 +121,14 @@ async def confirm_order(conn: Connection, fact: BookingConfirmed, *, at: datetim
     await plan(conn, *confirmations, *reminders)
 
 
-async def expire_order(conn: Connection, fact: OrderFact, *, at: datetime) -> None:
-    """Note that a hold lapsed; when it had been asked for, tell both that nothing comes of it."""
-    order = await _follow(conn, fact, state="expired")
+async def expire_order(conn: Connection, fact: BookingExpired, *, at: datetime) -> None:
+    """Note that a hold ended; when it had been asked for, tell who does not know it already."""
+    order = await _follow(
+        conn, fact, state="expired", cancelled_by=fact.by, cancel_reason=fact.reason
+    )
     if order and order.requested:
-        await plan(conn, *notices(order, "request_unpaid", fact, at, to=order.people))
+        kind = "request_unpaid" if fact.by == "system" else "request_declined"
+        await plan(conn, *notices(order, kind, fact, at, to=order.all_but(fact.by)))
 
 
 async def lose_order(conn: Connection, fact: OrderFact, *, at: datetime) -> None:
