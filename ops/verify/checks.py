@@ -127,8 +127,9 @@ WHERE p.state = 'paid'
                   ELSE r.by_rule
               END, 0
           ) * 10000 > s.price_minor * COALESCE(b.refund_basis_points, 0)
-          OR (r.refunded IS NULL
-              AND s.price_minor * COALESCE(b.refund_basis_points, 0) >= 10000 * 100)
+          -- It is less by no more than what rounds it, a whole unit of two decimals at most.
+          OR s.price_minor * COALESCE(b.refund_basis_points, 0)
+              - COALESCE(r.refunded, 0) * 10000 >= 10000 * 100
       ELSE true
   END
 """
@@ -180,6 +181,12 @@ JOIN payments.earnings AS e ON e.session_id = b.session_id
 WHERE e.released_at IS NULL
   AND (b.objection IS NOT NULL AND b.objection ->> 'settled_at' IS NULL)
       <> (s.objected_at IS NOT NULL)
+UNION ALL
+SELECT b.session_id::text, format('released %s, while it was objected to', e.released_at)
+FROM booking.sessions AS b
+JOIN payments.earnings AS e ON e.session_id = b.session_id
+WHERE e.released_at > (b.objection ->> 'raised_at')::timestamptz
+  AND e.released_at < COALESCE((b.objection ->> 'settled_at')::timestamptz, 'infinity')
 """
 TRANSFER_UNRECORDED = """
 SELECT e.session_id::text AS subject,

@@ -259,8 +259,34 @@ async def test_a_mentor_whom_nobody_looked_at_is_named(well: Planted):
             " WHERE session_id::text LIKE '%105'",
         ),
         (
+            "decision not heard",
+            "UPDATE payments.earnings SET released_at = '2026-02-05 04:00Z'"
+            " WHERE session_id::text LIKE '%105'",
+        ),
+        (
+            "decision not heard",
+            "UPDATE payments.earnings SET released_at = '2026-02-05 04:00Z'"
+            " WHERE session_id::text LIKE '%105';"
+            " UPDATE booking.sessions SET objection = objection - 'settled_at'",
+        ),
+        (
             "paid without session or refund",
             "DELETE FROM payments.refunds WHERE session_id::text LIKE '%104'",
+        ),
+        (
+            "paid without session or refund",
+            "UPDATE payments.refunds SET amount_minor = 1 WHERE session_id::text LIKE '%102';"
+            " UPDATE payments.earnings SET retained_minor = 11999, platform_minor = 6899"
+            " WHERE session_id::text LIKE '%102'",
+        ),
+        (
+            "paid without session or refund",
+            "UPDATE booking.sessions SET refund_basis_points = 5000"
+            " WHERE session_id::text LIKE '%105';"
+            " INSERT INTO payments.refunds (refund_id, order_id, session_id,"
+            " amount_minor, currency, reason, state, planned_at)"
+            " SELECT gen_random_uuid(), order_id, session_id, 1, 'USD', 'operator', 'issued', now()"
+            " FROM payments.sessions WHERE session_id::text LIKE '%105'",
         ),
         (
             "price and its parts differ",
