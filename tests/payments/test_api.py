@@ -151,6 +151,18 @@ async def test_a_refund_is_previewed_to_the_cent(world: World) -> None:
         assert (status, problem["code"]) == (422, "shape_invalid")
 
 
+async def test_a_preview_counts_what_went_back_before(world: World) -> None:
+    """Of a session of which half went back, no less than half is shown as going back."""
+    order = await world.buy(price_minor=10_000)
+    await world.say(booking.BookingCancelled, order, by="mentee", refund_basis_points=5_000)
+    path = f"/v1/orders/{order.order_id}/refund-preview?refund_basis_points="
+    shown = [
+        (await world.call("GET", f"{path}{each}", order.mentee_id))[1] for each in (2_500, 7_500)
+    ]
+    assert [each["mentee_minor"] for each in shown] == [5_000, 7_500]
+    assert [each["mentor_minor"] for each in shown] == [4_250, 2_125]
+
+
 async def test_the_return_page_brings_the_news(world: World) -> None:
     """With every notice lost, asking Stripe from the return page finds the payment, once."""
     await world.sim("POST", "webhooks", {"mode": "drop"})

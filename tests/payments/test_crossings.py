@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,12 +207,14 @@ async def test_what_is_not_due_any_more_is_not_released(world: World) -> None:
     async with world.pool.acquire() as conn:
         earnings = await load_earnings(conn, order.session_id)
     assert earnings is not None
-    assert not is_due(earnings, NOON + timedelta(days=900))
+    session = (await world.order(order)).session(None)
+    assert not is_due(session, earnings, NOON + timedelta(days=900))
     await world.say(booking.SessionCompleted, order, by="system", completed_at=NOON)
     async with world.pool.acquire() as conn:
         earnings = await load_earnings(conn, order.session_id)
     assert earnings is not None
     assert [
-        is_due(earnings, NOON + DELAY - timedelta(seconds=1)),
-        is_due(earnings, NOON + DELAY),
-    ] == [False, True]
+        is_due(session, earnings, NOON + DELAY - timedelta(seconds=1)),
+        is_due(session, earnings, NOON + DELAY),
+        is_due(replace(session, objected_at=NOON), earnings, NOON + DELAY),
+    ] == [False, True, False]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.payments.domain.orders import PAGE_LIVES_AT_MOST
+from services.payments.store.accounts import earned_sessions
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
@@ -160,6 +162,50 @@ async def test_an_objection_after_the_release_comes_too_late(world: World) -> No
     await world.rest()
     assert len(await world.told(facts.EarningsReleased)) == 1
     assert await world.pool.fetch("SELECT 1 FROM sessions WHERE objected_at IS NOT NULL") == []
+
+
+async def test_a_refund_that_comes_too_late_stops_nothing_else(world: World) -> None:
+    """Settled against what was released: nobody is paid twice, and what follows is obeyed."""
+    order = await sell(world, 10_000, 10_000)
+    gone, ahead = order.parts
+    await complete(world, order, gone)
+    await world.advance(DELAY)
+    await object_to(world, order, gone)
+    with capture_logs() as logged:
+        await settle(world, order, gone, 5_000)
+    assert [(each["event"], each["session_id"], each["amount_minor"]) for each in logged] == [
+        ("refund_after_release", str(gone), 5_000)
+    ]
+    await cancel(world, order, gone, WHOLE)
+    await cancel(world, order, ahead, WHOLE)
+    await world.rest()
+    (refund,) = await world.told(facts.RefundIssued)
+    assert (refund.session_id, refund.amount_minor) == (ahead, 10_000)
+    assert await clearing(world, order) == [0, 0]
+    await world.check_books()
+
+
+async def test_an_early_decision_leaves_the_other_side_its_time(world: World) -> None:
+    """What is settled within the delay of the release is released when that is over."""
+    order = await world.buy()
+    mentor = order.mentor_id
+    await complete(world, order, order.session_id)
+    await object_to(world, order, order.session_id)
+    assert (await _due_of(world, mentor), await world.undone()) == (None, False)
+    await settle(world, order, order.session_id, 2_500)
+    assert await _due_of(world, mentor) == world.clock.now() + DELAY
+    await world.advance(DELAY - timedelta(seconds=1))
+    assert await world.told(facts.EarningsReleased) == []
+    await world.advance(timedelta(seconds=1))
+    (released,) = await world.told(facts.EarningsReleased)
+    assert released.mentor_minor == 7_650
+
+
+async def _due_of(world: World, mentor_id: UUID) -> datetime | None:
+    """Return when a mentor's page says that the newest session is released."""
+    async with world.pool.acquire() as conn:
+        (earned,) = await earned_sessions(conn, mentor_id, None, 2)
+    return earned["due_at"]
 
 
 async def operator(world: World, order: Bought, path: str, **body: Any) -> tuple[int, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.commands import orders as commands
 from services.payments.domain.orders import Order, SessionUnnamed
-from services.payments.domain.outcomes import Refund, split_of
+from services.payments.domain.outcomes import Refund, refunded_of, split_after
 from services.payments.domain.timeline import Reader, tell
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
@@ -104,9 +104,11 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
 async def preview_refund(
     call: Call, order_id: UUID, query: RefundQuery, conn: Connection
 ) -> RefundPreview:
-    """Show what each side would have if this fraction of the price went back."""
+    """Show what each side would have if this fraction went back; what went back before counts."""
     order, _ = await _own_order(call, conn, order_id, *Reader)
-    split = split_of(order, order.session(query.session_id), query.refund_basis_points)
+    session = order.session(query.session_id)
+    back = refunded_of(session, await outcome_store.refunds_of(conn, session.session_id))
+    split = split_after(order, session, query.refund_basis_points, back)
     return RefundPreview(
         mentee_minor=split.mentee.minor,
         mentor_minor=split.mentor.minor,

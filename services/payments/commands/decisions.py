@@ -12,7 +12,7 @@ from services.payments.commands.plans import plan
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
 from services.payments.domain.orders import ENDED, Decision, Order, Session
-from services.payments.domain.outcomes import Refund, RefundReason
+from services.payments.domain.outcomes import Earnings, Refund, RefundReason
 from services.payments.domain.requests import CreateRefund
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
@@ -27,7 +27,10 @@ from shared.contracts.booking import (
 from shared.db import Connection
 from shared.errors import Missing
 from shared.ids import new_id
+from shared.log import logger
 from shared.money import WHOLE_BASIS_POINTS, Money
+
+_log = logger("decisions")
 
 
 async def need_paid_order(conn: Connection, order_id: UUID) -> Order:
@@ -87,13 +90,12 @@ async def hold_back(conn: Connection, raised: ObjectionRaised, at: datetime) -> 
     earnings = await store.load_earnings(conn, session.session_id)
     if earnings is None:
         return
-    session, earnings = outcomes.hold_back(session, earnings, at)
+    session = outcomes.hold_back(session, earnings, at)
     await order_store.save_sessions(conn, rules.change(order, session))
-    await store.save_earnings(conn, earnings)
 
 
 async def settle_objection(conn: Connection, settled: ObjectionSettled, now: datetime) -> None:
-    """Give back what an operator decided, and release the rest at once if the session is over."""
+    """Give back what an operator decided; the rest is released once the delay is over as well."""
     order = await need_paid_order(conn, settled.order_id)
     session = replace(order.session(settled.session_id), objected_at=None)
     await order_store.save_sessions(conn, rules.change(order, session))
@@ -150,7 +152,10 @@ async def _give_back(
     reason: RefundReason,
     now: datetime,
 ) -> None:
-    """Give so much back of a session's part in all; what went back before counts."""
+    """Give so much back of a session's part in all; what went back before counts.
+
+    What was released before we heard of it is an operator's to settle, and stops nothing else.
+    """
     earnings = await store.load_earnings(conn, session.session_id)
     refunded = outcomes.refunded_of(session, await store.refunds_of(conn, session.session_id))
     split = outcomes.split_after(order, session, basis_points, refunded)
@@ -158,12 +163,29 @@ async def _give_back(
     # Of what cost nothing there are no earnings.
     if earnings is None or not more.minor:
         return
-    await store.save_earnings(conn, outcomes.keep_part(earnings, split))
+    try:
+        kept = outcomes.keep_part(earnings, split)
+    except outcomes.AlreadyReleased:
+        _log_too_late(earnings, more, reason)
+        return
+    await store.save_earnings(conn, kept)
     await plan_refund(conn, order, session, more, reason, now)
+
+
+def _log_too_late(earnings: Earnings, more: Money, reason: RefundReason) -> None:
+    """Name what has to reach the mentee in another way; `ops verify` names it as well."""
+    _log.error(
+        "refund_after_release",
+        order_id=str(earnings.order_id),
+        session_id=str(earnings.session_id),
+        amount_minor=more.minor,
+        currency=more.currency,
+        reason=reason,
+    )
 
 
 async def _release_from(conn: Connection, session: Session, due_at: datetime) -> None:
     earnings = await store.load_earnings(conn, session.session_id)
     if earnings is not None:
-        planned = outcomes.release_from(earnings, session, due_at)
+        planned = outcomes.release_from(earnings, due_at)
         await store.save_earnings(conn, planned)

@@ -27,7 +27,7 @@ async def release_next_earnings(conn: Connection, now: datetime) -> bool:
     order_id, session_id = found
     order = await need_order(conn, order_id)
     earnings = await store.load_earnings(conn, session_id)
-    if earnings is None or not outcomes.is_due(earnings, now):
+    if earnings is None or not outcomes.is_due(order.session(session_id), earnings, now):
         return True  # Somebody else released or put it off between our look and our lock.
     await release_earnings(conn, order, earnings, now)
     return True

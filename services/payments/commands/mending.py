@@ -39,7 +39,7 @@ async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details
     """
     order, session = await _need(conn, deed)
     earnings = await store.load_earnings(conn, session.session_id)
-    if earnings is not None and mending.is_held_back(earnings):
+    if earnings is not None and outcomes.is_held_back(session, earnings):
         await earning.release_earnings(conn, order, earnings, now)
     elif earnings is not None and mending.is_refused(earnings):
         await store.save_earnings(conn, replace(earnings, transfer_state="waiting"))

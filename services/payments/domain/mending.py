@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.payments.domain.orders import ENDED, Order, Session
-from services.payments.domain.outcomes import Earnings, Refund
+from services.payments.domain.outcomes import Earnings, Refund, is_held_back
 from services.payments.domain.splits import Split
 from shared.errors import Kind, Refusal
 
@@ -76,7 +76,7 @@ def possible(
 ) -> Possible:
     """Return what an operator may do now."""
     return Possible(
-        release=earnings is not None and (is_held_back(earnings) or is_refused(earnings)),
+        release=earnings is not None and may_release(session, earnings),
         refund=may_refund(order, session, earnings, refunds),
         retry_refund=failed_of(refunds) is not None,
     )
@@ -87,9 +87,9 @@ def failed_of(refunds: Sequence[Refund]) -> Refund | None:
     return next((refund for refund in refunds if refund.state == "failed"), None)
 
 
-def is_held_back(earnings: Earnings) -> bool:
-    """Return whether only the delay of the release is waited for."""
-    return earnings.released_at is None and earnings.due_at is not None
+def may_release(session: Session, earnings: Earnings) -> bool:
+    """Return whether the earnings can be released before their time, or be sent again."""
+    return is_held_back(session, earnings) or is_refused(earnings)
 
 
 def is_refused(earnings: Earnings) -> bool:

@@ -41,7 +41,10 @@ class Refund:
 
 @dataclass(frozen=True)
 class Earnings:
-    """What stays of a session's part; `due_at` is unknown until booking says how it ended."""
+    """What stays of a session's part; `due_at` is unknown until booking says how it ended.
+
+    Nothing is released while the session is objected to, however long ago it was due.
+    """
 
     session_id: UUID
     order_id: UUID
@@ -106,25 +109,21 @@ def keep_part(earnings: Earnings, split: Split) -> Earnings:
     )
 
 
-def release_from(earnings: Earnings, session: Session, due_at: datetime) -> Earnings:
-    """Have the earnings released from an instant on, unless nothing is left or it is objected to.
+def release_from(earnings: Earnings, due_at: datetime) -> Earnings:
+    """Have the earnings released from an instant on, the latest that was named.
 
-    What was released stays so, and what is planned keeps its instant.
+    What was released stays so, and where nothing is left there is nothing to release.
     """
-    settled = earnings.released_at is not None or earnings.due_at is not None
     nothing = not earnings.mentor.minor + earnings.platform.minor
-    if settled or nothing or session.objected_at is not None:
+    if nothing or earnings.released_at is not None:
         return earnings
-    return replace(earnings, due_at=due_at)
+    return replace(earnings, due_at=max(due_at, earnings.due_at or due_at))
 
 
-def hold_back(
-    session: Session, earnings: Earnings, objected_at: datetime
-) -> tuple[Session, Earnings]:
+def hold_back(session: Session, earnings: Earnings, objected_at: datetime) -> Session:
     """Stop the release of what is objected to; what was released before stays so."""
-    if earnings.released_at is not None:
-        return session, earnings
-    return replace(session, objected_at=objected_at), replace(earnings, due_at=None)
+    released = earnings.released_at is not None
+    return session if released else replace(session, objected_at=objected_at)
 
 
 def issue(
@@ -172,9 +171,17 @@ def fail(
     )
 
 
-def is_due(earnings: Earnings, now: datetime) -> bool:
+def is_held_back(session: Session, earnings: Earnings) -> bool:
+    """Return whether only the delay of the release is waited for."""
+    waits = earnings.released_at is None and earnings.due_at is not None
+    return waits and session.objected_at is None
+
+
+def is_due(session: Session, earnings: Earnings, now: datetime) -> bool:
     """Return whether the earnings are to be released now."""
-    return earnings.released_at is None and earnings.due_at is not None and earnings.due_at <= now
+    return (
+        is_held_back(session, earnings) and earnings.due_at is not None and earnings.due_at <= now
+    )
 
 
 def release(

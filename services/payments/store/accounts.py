@@ -84,7 +84,8 @@ GROUP BY currency ORDER BY currency
 """
 EARNED_SESSIONS = """
 SELECT e.order_id, e.session_id, o.title, e.currency, s.price_minor, e.mentor_minor,
-    e.platform_minor, e.due_at, e.released_at, e.transferred_at, e.transfer_state
+    e.platform_minor, CASE WHEN s.objected_at IS NULL THEN e.due_at END AS due_at, e.released_at,
+    e.transferred_at, e.transfer_state
 FROM earnings AS e
 JOIN orders AS o ON o.order_id = e.order_id
 JOIN sessions AS s ON s.session_id = e.session_id

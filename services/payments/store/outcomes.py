@@ -54,8 +54,10 @@ WHERE session_id = $1
 """
 NEXT_TO_RELEASE = """
 SELECT e.order_id, e.session_id
-FROM earnings AS e JOIN orders AS o ON o.order_id = e.order_id
-WHERE e.released_at IS NULL AND e.due_at <= $1
+FROM earnings AS e
+JOIN orders AS o ON o.order_id = e.order_id
+JOIN sessions AS s ON s.session_id = e.session_id
+WHERE e.released_at IS NULL AND e.due_at <= $1 AND s.objected_at IS NULL
 ORDER BY e.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 """
 NEXT_TO_TRANSFER = """
