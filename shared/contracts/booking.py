@@ -139,6 +139,7 @@ class BookingRequested(OrderFact):
         description="When the request lapses unless the mentor answers.",
         examples=["2026-03-04T12:00:00Z"],
     )
+    sessions: SoldSessions
 
 
 class RequestDeclined(OrderFact):

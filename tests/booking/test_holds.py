@@ -280,3 +280,23 @@ async def test_a_hold_ends_before_the_session_begins(market: Marketplace):
     market.clock.instant = SLOT - timedelta(minutes=17)
     order = await market.hold(market.person().person_id, offering_id)
     assert order.expires_at <= order.lead.starts_at
+
+
+async def test_holds_that_want_each_others_time_do_not_deadlock(
+    market: Marketplace, own_database: Database
+):
+    """Each of four replaces a hold by the one of the next: nobody may, and nobody is killed."""
+    offering_id = await market.offer(await market.mentor())
+    shifts = [n * timedelta(hours=1) for n in range(4)]
+    people = [market.person().person_id for _ in shifts]
+    for person, shift in zip(people, shifts, strict=True):
+        await market.hold(person, offering_id, SLOT + shift)
+    wanted = [*zip(people, shifts[1:] + shifts[:1], strict=True)]
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        for _ in range(5):
+            held = await asyncio.gather(
+                *(try_to_hold(market, person, offering_id, shift) for person, shift in wanted)
+            )
+            assert held == [None] * 4
+    assert await deadlocks(own_database) == 0
+    assert await market.overlaps() == 0

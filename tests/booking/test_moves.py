@@ -28,6 +28,7 @@ LATER = SLOT + timedelta(hours=3)
 INSIDE = SLOT - timedelta(hours=23)
 """An instant inside the window of the standard preset, whose first step is 24 hours."""
 DEADLINE_SECONDS = 60
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 FREE = Meaning(immediate=True, refundable_after=True)
 
 
@@ -328,6 +329,32 @@ async def test_sessions_that_want_each_others_time_do_not_deadlock(market: Marke
                 try_to_move(market, other, SLOT),
             )
             assert moved == [False, False], next(rounds)
-    deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    assert await market.pool.fetchval(deadlocks) == 0
+    assert await market.pool.fetchval(DEADLOCKS) == 0
+    assert await market.overlaps() == 0
+
+
+async def test_moves_and_holds_that_want_each_others_time_do_not_deadlock(market: Marketplace):
+    """Neither a session that moves nor a hold that is replaced gets what the other has."""
+    offering_id = await market.offer(await market.mentor())
+    pairs = [(SLOT + n * timedelta(hours=1), LATER + n * timedelta(hours=1)) for n in range(3)]
+    moved = [await confirmed_at(market, offering_id, mine) for mine, _ in pairs]
+    held = [
+        await market.hold(market.person().person_id, offering_id, theirs) for _, theirs in pairs
+    ]
+
+    async def try_to_replace(order: Order, starts_at: datetime) -> bool:
+        try:
+            await market.hold(order.mentee_id, offering_id, starts_at)
+        except SlotTaken:
+            return False
+        return True
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        for _ in range(4):
+            done = await asyncio.gather(
+                *(try_to_move(market, each, pairs[n][1]) for n, each in enumerate(moved)),
+                *(try_to_replace(each, pairs[n][0]) for n, each in enumerate(held)),
+            )
+            assert not any(done)
+    assert await market.pool.fetchval(DEADLOCKS) == 0
     assert await market.overlaps() == 0

@@ -24,6 +24,10 @@ FIRST = NOW + timedelta(hours=1)
 """The first start of a mentor who works around the clock with an hour's notice."""
 IN_FLIGHT = "SELECT subject FROM in_flight WHERE kind = 'openings'"
 TOLD = "SELECT next_free_at FROM openings WHERE mentor_id = $1"
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 AMISS = "SELECT amiss FROM openings WHERE mentor_id = $1"
 HALF_HOUR = timedelta(minutes=30)
 
@@ -165,6 +169,27 @@ async def test_the_audit_finds_what_nobody_noted(market: Marketplace):
     fact = openings_teller(TERMS)
     await in_transaction(market.pool, lambda conn: fact(conn, None, market.clock.now()))
     assert await market.pool.fetchval(AMISS, mentor.person_id) is None
+
+
+async def test_an_audit_locks_mentors_in_the_order_of_ids(market: Marketplace):
+    """While it waits for one it has none that comes later, whoever was audited longest ago."""
+    mentors = sorted([await market.mentor() for _ in range(2)], key=lambda each: each.person_id)
+    for mentor in mentors:
+        await market.offer(mentor)
+    while await look(market):
+        pass
+    first, last = (mentor.person_id for mentor in mentors)
+    await market.pool.execute(
+        "UPDATE openings SET audited_at = $2 WHERE mentor_id = $1", first, NOW
+    )
+    async with asyncio.timeout(20), connection(market.pool) as conn:
+        async with conn.transaction():
+            await conn.fetch("SELECT 1 FROM openings WHERE mentor_id = $1 FOR UPDATE", first)
+            audit = asyncio.create_task(audit_openings(market.pool, market.clock, TERMS))
+            while not await market.pool.fetchval(WAITING):
+                await asyncio.sleep(0.01)
+            await conn.fetch("SELECT 1 FROM openings WHERE mentor_id = $1 FOR UPDATE NOWAIT", last)
+        await audit
 
 
 async def test_holds_of_one_mentor_do_not_wait_for_the_look(market: Marketplace):

@@ -129,3 +129,28 @@ async def test_nobody_empties_a_calendar_by_letting_holds_lapse(market: Marketpl
     market.advance(25 * HOUR)
     status, order = await market.ask(mentee, offering_id, SLOT + 24 * HOUR)
     assert status == 201
+
+
+async def test_nobody_empties_a_calendar_with_free_calls(market: Marketplace):
+    """Those still ahead count as open holds where one more is wanted, and stop no purchase."""
+    mentor, mentee = await market.mentor(), market.person()
+    free = await market.offer(mentor, price_minor=0)
+    for number in range(TERMS.open_holds):
+        assert (await market.ask(mentee, free, SLOT + number * HOUR))[1]["state"] == "confirmed"
+    later = SLOT + 24 * HOUR
+    status, problem = await market.ask(mentee, free, later)
+    assert (status, problem["code"]) == (409, "too_many_holds")
+    assert (await market.ask(mentee, await market.offer(mentor), later + HOUR))[0] == 201
+    market.clock.instant = SLOT + HOUR
+    assert (await market.ask(mentee, free, later))[0] == 201
+
+
+async def test_a_suspended_mentor_sells_nothing_by_saying_yes(market: Marketplace):
+    """A request that was open when the mentor was suspended is not accepted any more."""
+    mentor, mentee = await market.mentor(), market.person()
+    _, order = await market.ask(mentee, await market.offer(mentor, by_request=True))
+    await market.suspend(mentor)
+    path = f"/v1/orders/{order['order_id']}/accept"
+    status, problem = await market.call("POST", path, mentor)
+    assert (status, problem["code"]) == (409, "mentor_unavailable")
+    assert await market.state(order) == "requested"

@@ -280,7 +280,8 @@ async def test_a_series_of_an_offering_by_request_is_requested_as_one(market: Ma
     offering_id = await market.offer(mentor, by_request=True)
     _, order = await buy(market, mentee, offering_id, weekly())
     assert {order["state"], *(each["state"] for each in order["sessions"])} == {"requested"}
-    assert [fact.price_minor for fact in await market.facts(BookingRequested)] == [48_000]
+    (asked,) = await market.facts(BookingRequested)
+    assert (asked.price_minor, [each.starts_at for each in asked.sessions]) == (48_000, weekly())
     _, order = await market.call("POST", f"/v1/orders/{order['order_id']}/accept", mentor)
     assert {order["state"], *(each["state"] for each in order["sessions"])} == {"held"}
 

@@ -288,3 +288,40 @@ async def test_many_who_look_offer_each_slot_once(market: Marketplace):
     assert await states(market, people) == ["offered", "waiting", "waiting", "waiting"]
     assert len(await market.facts(WaitlistOffered)) == 1
     assert await market.overlaps() == 0
+
+
+async def test_a_slot_that_is_offered_still_counts_as_waited_for(market: Marketplace):
+    """Nobody waits again for what one was offered and has not answered."""
+    _, offering_id, order = await sold_out(market)
+    (person,) = await waiting(market, offering_id)
+    await market.close_checkout(order)
+    await look(market)
+    assert (await entry(market, person))["state"] == "offered"
+    assert (await wait(market, person, offering_id))[1]["code"] == "already_waiting"
+
+
+async def test_who_lets_offers_lapse_all_day_waits_no_more(market: Marketplace):
+    """An unanswered offer is a lapse like a hold that was not paid."""
+    _, offering_id, order = await sold_out(market)
+    (person,) = await waiting(market, offering_id)
+    await market.close_checkout(order)
+    other = await market.offer(await market.mentor())
+    for number in range(1, TERMS.lapses_a_day):
+        held = await market.hold(person.person_id, other, SLOT + number * HOUR)
+        await market.close_checkout(held)
+    await look(market)
+    market.advance(TERMS.offer_answer)
+    await market.work()
+    assert await states(market, [person]) == ["passed"]
+    status, refused = await wait(market, person, offering_id)
+    assert (status, refused["code"]) == (409, "too_many_lapses")
+
+
+async def test_the_offer_of_a_suspended_mentor_is_not_sold(market: Marketplace):
+    """Who was offered the slot before is told that the mentor takes no new sessions."""
+    mentor, offering_id, order = await sold_out(market)
+    (person,) = await waiting(market, offering_id)
+    await market.close_checkout(order)
+    await look(market)
+    await market.suspend(mentor)
+    assert (await answer(market, person, "accept"))[1]["code"] == "mentor_unavailable"

@@ -196,3 +196,14 @@ async def test_the_reminder_of_the_day_before_warns_of_the_clocks(market: Market
     assert "where you are, the clocks change" in warned[0]
     (told,) = [text for _, text in market.words_to(MENTEE) if "Achte auf die Uhr" in text]
     assert "Auf der anderen Seite wurden die Uhren umgestellt" in told
+
+
+async def test_the_request_for_a_series_names_all_its_dates(market: Marketplace):
+    """The mentor says yes to every one of them, and so reads every one."""
+    sold = market.sold(market.session, new_id(), new_id())
+    await market.meet()
+    await market.hear(market.requested(sessions=sold))
+    await market.work()
+    ((_, text),) = market.words_to(MENTOR)
+    assert "1. Friday, March 6, 2026, 3:00 PM" in text
+    assert "3. Friday, March 20, 2026, 3:00 PM" in text

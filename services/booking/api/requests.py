@@ -7,7 +7,7 @@ from typing import Annotated
 from services.booking.api.orders import OrderView, Reason, reply
 from services.booking.api.surface import api, terms_of
 from services.booking.commands.requests import accept_request, decline_request
-from services.booking.domain.holds import TooManyHolds
+from services.booking.domain.holds import MentorUnavailable, TooManyHolds
 from services.booking.domain.orders import NotYourPart
 from services.booking.domain.requests import NotRequested
 from shared.db import Connection
@@ -25,7 +25,7 @@ class DeclineBody(Body):
     "/v1/orders/{order_id}/accept",
     status=200,
     idempotent=True,
-    refusals=(NotRequested, NotYourPart, TooManyHolds),
+    refusals=(NotRequested, NotYourPart, MentorUnavailable, TooManyHolds),
 )
 async def accept(
     call: Call, conn: Connection, order_id: OrderId

@@ -10,7 +10,12 @@ from pydantic import ConfigDict, Field
 from services.booking.api.surface import InstantUtc, after_id, api, cursor_after, terms_of
 from services.booking.api.views import AnswerShape
 from services.booking.commands.waitlist import join_waitlist, leave_waitlist
-from services.booking.domain.holds import AnswersMissing, MentorUnavailable, OwnOffering
+from services.booking.domain.holds import (
+    AnswersMissing,
+    MentorUnavailable,
+    OwnOffering,
+    TooManyLapses,
+)
 from services.booking.domain.offerings import QUESTIONS_AT_MOST, OfferingNotPublished
 from services.booking.domain.orders import Answer
 from services.booking.domain.waitlist import (
@@ -70,6 +75,7 @@ class WaitView(View):
         WindowNotAhead,
         AlreadyWaiting,
         TooManyWaits,
+        TooManyLapses,
         OwnOffering,
         OfferingNotPublished,
         MentorUnavailable,

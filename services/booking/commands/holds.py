@@ -1,8 +1,8 @@
 """Selling time: one person's minute once. The database decides; here is how it is asked.
 
-The order of locks is the same for everybody: the mentee's turn, the mentee's own holds in the order
-of ids, the offering if it has caps, the seats in the order of person ids, lapsed holds in the way
-in the order of ids.
+The order of locks is the same for everybody: the mentee's turn, the turn for the mentor's time if
+more than one stretch of it changes hands, the mentee's own holds in the order of ids, the offering
+if it has caps, the seats in the order of person ids, lapsed holds in the way in the order of ids.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: dat
     order, fact = placed
     await people.take_turn(conn, order.mentee_id)
     await _give_up_other_holds(conn, order, now)
-    unpaid, lapsed = await orders.count_unpaid(conn, order.mentee_id, now)
+    free = order.price_minor == 0
+    unpaid, lapsed = await orders.count_unpaid(conn, order.mentee_id, now, free=free)
     check_open_holds(unpaid, terms)
     check_lapses(lapsed, terms)
     await respect_caps(conn, order, [each.starts_at for each in order.sessions], now=now)
@@ -155,6 +156,12 @@ async def _expire(conn: Connection, order: Order, now: datetime) -> None:
 
 
 async def _give_up_other_holds(conn: Connection, order: Order, now: datetime) -> None:
+    replaces = await orders.may_hold(conn, order.mentee_id, order.mentor_id)
+    if replaces or order.is_series:
+        # Two who give back and take the same two times the other way round would deadlock.
+        await people.take_turn_for_time(conn, order.mentor_id)
+    if not replaces:
+        return
     for other in await orders.lock_open_holds(conn, order.mentee_id, order.mentor_id):
         await save_order(conn, release_hold(other), now=now)
 

@@ -1,8 +1,9 @@
 """Moving sessions: the old time is given back and the new one sold in one transaction.
 
 The order of locks continues that of `commands.holds`: the purchase, the turns of both people in
-the order of ids, the offering if it has caps, the seats, lapsed holds in the way. With both turns
-taken, two moves that want each other's time wait for one another instead of deadlocking.
+the order of ids, the turn for the mentor's time, the offering if it has caps, the seats, lapsed
+holds in the way. With all turns taken, moves and holds that replace another wait for one another
+where they want each other's time, instead of deadlocking.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ def _of(mover: Mover, order: Order | None) -> tuple[Order, Session, Party]:
 async def _take_turns(conn: Connection, order: Order) -> None:
     for person_id in sorted((order.mentor_id, order.mentee_id)):
         await people.take_turn(conn, person_id)
+    await people.take_turn_for_time(conn, order.mentor_id)
 
 
 async def _check_offered(

@@ -32,6 +32,8 @@ async def settle_payment(conn: Connection, order_id: OrderId, *, now: datetime) 
     bookable = await people.is_approved(conn, order.mentor_id)
     lost = obstacle(order, bookable=bookable, now=now)
     revives = order.state is OrderState.EXPIRED and lost is None
+    if revives and order.is_series:
+        await people.take_turn_for_time(conn, order.mentor_id)
     if revives and not await take_time(conn, order, now):
         lost = "time_sold"
     changed = settle(order, lost, now=now)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.booking.commands.holds import confirm_free
 from services.booking.commands.saving import save_order
-from services.booking.domain.holds import check_open_holds
+from services.booking.domain.holds import MentorUnavailable, check_open_holds
 from services.booking.domain.orders import Change, Order, OrderState
 from services.booking.domain.requests import accept, decline
 from services.booking.domain.terms import Terms
@@ -24,7 +24,7 @@ async def accept_request(
     """Say yes: as the mentor to a request, as the mentee to a slot from the waitlist.
 
     The mentee may pay now, or it is settled when it costs nothing. Raises `NotFound`,
-    `NotYourPart`, `NotRequested` or `TooManyHolds`.
+    `NotYourPart`, `NotRequested`, `MentorUnavailable` or `TooManyHolds`.
     """
     seen = await orders.read_order(conn, order_id)
     if seen and seen.mentee_id == person_id:
@@ -33,8 +33,10 @@ async def accept_request(
     order, by = await _own(conn, order_id, person_id)
     offered = order.state is OrderState.OFFERED
     answer = _take_offer if offered else _grant
-    held = await save_order(conn, await answer(conn, order, by, terms, now), now=now)
-    return await confirm_free(conn, held, now)
+    changed = await answer(conn, order, by, terms, now)
+    if not await people.is_approved(conn, order.mentor_id):
+        raise MentorUnavailable
+    return await confirm_free(conn, await save_order(conn, changed, now=now), now)
 
 
 async def decline_request(
@@ -55,7 +57,8 @@ async def _take_offer(
     offering = await offerings.read_offering(conn, order.offering_id)
     by_request = offering is not None and offering.content.by_request
     accepted = accept_offer(order, by, by_request=by_request, now=now, terms=terms)
-    unpaid, _ = await orders.count_unpaid(conn, order.mentee_id, now)
+    free = order.price_minor == 0
+    unpaid, _ = await orders.count_unpaid(conn, order.mentee_id, now, free=free)
     check_open_holds(unpaid, terms)
     return accepted
 

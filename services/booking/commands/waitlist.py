@@ -8,7 +8,7 @@ from datetime import datetime
 from services.booking.commands.holds import take_time
 from services.booking.commands.saving import announce
 from services.booking.commands.slots import find_slots, respect_caps
-from services.booking.domain.holds import SlotNotOffered, SlotTaken
+from services.booking.domain.holds import SlotNotOffered, SlotTaken, check_lapses
 from services.booking.domain.offerings import Offering
 from services.booking.domain.terms import Terms
 from services.booking.domain.waitlist import (
@@ -36,8 +36,13 @@ LOOKED_AT = 500
 async def join_waitlist(
     conn: Connection, offering: Offering, entry: Entry, *, terms: Terms, now: datetime
 ) -> Entry:
-    """Put somebody at the end of the list; raises `SlotsAreFree` and what `check_entry` raises."""
+    """Put somebody at the end of the list.
+
+    Raises `TooManyLapses`, `SlotsAreFree` and what `check_entry` raises.
+    """
     await people.take_turn(conn, entry.person_id)
+    _, lapsed = await orders.count_unpaid(conn, entry.person_id, now)
+    check_lapses(lapsed, terms)
     others = await store.waits_of(conn, entry.person_id, now)
     bookable = await people.is_approved(conn, offering.mentor_id)
     check_entry(offering, entry, others, bookable=bookable, now=now)

@@ -84,7 +84,7 @@ class TooManyHolds(Refusal):
     """The person holds as many slots as one may without paying."""
 
     code = "too_many_holds"
-    detail = "Pay for a slot you hold or give one up, then hold another."
+    detail = "You keep as many slots unpaid as one may: pay for one or give one up, then try again."
 
 
 class TooManyLapses(Refusal):
@@ -242,8 +242,7 @@ def told_unanswered(
     order: Order, kind: type[BookingRequested] | type[WaitlistOffered]
 ) -> OrderFact:
     """Return the fact that one of the two has to agree, and until when."""
-    said = {name: value for name, value in _said_of(order).items() if name != "sessions"}
-    return tell(order, kind, **said, answer_by=order.expires_at)
+    return tell(order, kind, **_said_of(order), answer_by=order.expires_at)
 
 
 def request_window(order: Order, now: datetime, terms: Terms) -> datetime:

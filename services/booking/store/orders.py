@@ -72,6 +72,12 @@ ORDER BY o.order_id DESC, s.starts_at, s.session_id
 """
 LOCK_ORDER = "SELECT order_id FROM orders WHERE order_id = $1 FOR UPDATE"
 ORDER_OF_SESSION = "SELECT order_id FROM sessions WHERE session_id = $1"
+MAY_HOLD = """
+SELECT EXISTS (
+    SELECT 1 FROM orders
+    WHERE mentee_id = $1 AND mentor_id = $2 AND state IN ('requested', 'held')
+)
+"""
 LOCK_OPEN_HOLDS = """
 SELECT order_id FROM orders
 WHERE mentee_id = $1 AND mentor_id = $2 AND state = 'held'
@@ -79,12 +85,25 @@ ORDER BY order_id
 FOR UPDATE
 """
 COUNT_UNPAID = """
-SELECT count(*) FILTER (WHERE state IN ('requested', 'held') AND expires_at > $2) AS open,
-       count(*) FILTER (WHERE state = 'expired' AND NOT given_up)
+SELECT count(*) FILTER (
+           WHERE o.state = 'confirmed'
+              OR (o.state IN ('requested', 'held') AND o.expires_at > $2)
+       ) AS open,
+       count(*) FILTER (WHERE o.state = 'lapsed' OR (o.state = 'expired' AND NOT o.given_up))
            AS lapsed
-FROM orders
-WHERE mentee_id = $1 AND state IN ('requested', 'held', 'expired')
-  AND expires_at > $3
+FROM orders AS o
+WHERE o.mentee_id = $1 AND (
+    (o.state IN ('requested', 'held', 'expired') AND o.expires_at > $3)
+    -- An offer of the waitlist. What it became when it was accepted is for the mentor to answer.
+    OR (
+        o.state = 'lapsed' AND o.expires_at > $3 AND o.version = 2
+        AND EXISTS (SELECT 1 FROM waitlist AS w WHERE w.order_id = o.order_id)
+    )
+    OR (
+        $4 AND o.state = 'confirmed' AND o.price_minor = 0
+        AND EXISTS (SELECT 1 FROM sessions AS s WHERE s.order_id = o.order_id AND s.starts_at > $2)
+    )
+)
 """
 NEXT_TO_EXPIRE = """
 SELECT order_id FROM orders
@@ -204,6 +223,11 @@ async def order_of_session(conn: Connection, session_id: SessionId) -> Order | N
     return await read_order(conn, order_id) if order_id else None
 
 
+async def may_hold(conn: Connection, mentee_id: PersonId, mentor_id: PersonId) -> bool:
+    """Return whether a mentee holds a mentor's time, or will once a request is accepted."""
+    return bool(await conn.fetchval(MAY_HOLD, mentee_id, mentor_id))
+
+
 async def lock_open_holds(
     conn: Connection, mentee_id: PersonId, mentor_id: PersonId
 ) -> list[Order]:
@@ -212,9 +236,14 @@ async def lock_open_holds(
     return await read_orders(conn, [row["order_id"] for row in rows])
 
 
-async def count_unpaid(conn: Connection, mentee_id: PersonId, now: datetime) -> tuple[int, int]:
-    """Return how many slots a mentee keeps unpaid, and how many lapsed within `LAPSES_WITHIN`."""
-    row = await conn.fetchrow(COUNT_UNPAID, mentee_id, now, now - LAPSES_WITHIN)
+async def count_unpaid(
+    conn: Connection, mentee_id: PersonId, now: datetime, *, free: bool = False
+) -> tuple[int, int]:
+    """Return how many slots a mentee keeps unpaid, and how many lapsed within `LAPSES_WITHIN`.
+
+    The `free` sessions still ahead count where one more of them is wanted: nothing else ends them.
+    """
+    row = await conn.fetchrow(COUNT_UNPAID, mentee_id, now, now - LAPSES_WITHIN, free)
     return (row["open"], row["lapsed"]) if row else (0, 0)
 
 

@@ -29,6 +29,9 @@ CAN_RECEIVE = "SELECT EXISTS (SELECT 1 FROM accounts WHERE mentor_id = $1 AND ca
 TAKE_TURN = (
     "SELECT pg_advisory_xact_lock(hashtextextended('booking:holds:' || ($1::uuid)::text, 0))"
 )
+TAKE_TURN_FOR_TIME = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('booking:time:' || ($1::uuid)::text, 0))"
+)
 
 
 async def note_person(conn: Connection, fact: PersonFact) -> None:
@@ -54,3 +57,8 @@ async def can_receive(conn: Connection, mentor_id: PersonId) -> bool:
 async def take_turn(conn: Connection, person_id: PersonId) -> None:
     """Wait until no other transaction makes a hold for this person."""
     await conn.execute(TAKE_TURN, person_id)
+
+
+async def take_turn_for_time(conn: Connection, mentor_id: PersonId) -> None:
+    """Wait until nobody else gives back a mentor's time for another, or takes several of them."""
+    await conn.execute(TAKE_TURN_FOR_TIME, mentor_id)

@@ -27,11 +27,13 @@ ORDER BY entry_id
 LIMIT $3
 """
 WAITS_OF = """
-SELECT entry_id, offering_id, mentor_id, person_id, starts_from, until, answers, left_at, order_id,
-       NULL::text AS offer
-FROM waitlist
-WHERE person_id = $1 AND order_id IS NULL AND left_at IS NULL AND until > $2
-ORDER BY entry_id
+SELECT w.entry_id, w.offering_id, w.mentor_id, w.person_id, w.starts_from, w.until, w.answers,
+       w.left_at, w.order_id, o.state AS offer
+FROM waitlist AS w
+LEFT JOIN orders AS o ON o.order_id = w.order_id
+WHERE w.person_id = $1 AND w.left_at IS NULL AND w.until > $2
+  AND (w.order_id IS NULL OR o.state = 'offered')
+ORDER BY w.entry_id
 """
 LIST_OF_PERSON = """
 SELECT w.entry_id, w.offering_id, w.mentor_id, w.person_id, w.starts_from, w.until, w.answers,
@@ -92,7 +94,7 @@ async def waiting_for(
 
 
 async def waits_of(conn: Connection, person_id: PersonId, now: datetime) -> list[Entry]:
-    """Return what a person waits for."""
+    """Return what a person waits for; an offer that is not answered is still waited for."""
     return [_entry(row) for row in await conn.fetch(WAITS_OF, person_id, now)]
 
 

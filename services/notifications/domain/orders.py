@@ -147,7 +147,7 @@ def other_side(party: str) -> str:
 
 def _sessions(fact: Opening | BookingConfirmed, state: SessionState) -> tuple[Session, ...]:
     # Nothing moves before it is confirmed, so that one SEQUENCE holds for all.
-    listed = fact.sessions if isinstance(fact, BookingHeld | BookingConfirmed) else []
+    listed = [] if isinstance(fact, WaitlistOffered) else fact.sessions
     return tuple(
         Session(each.session_id, each.starts_at, each.ends_at, state, fact.calendar_sequence)
         for each in listed or (fact,)
