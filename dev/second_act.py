@@ -59,6 +59,14 @@ class Cast:
 
 async def second_act(market: Marketplace, say: Say) -> None:
     """Play all of it, and let the money find its place."""
+    dates = await play(market, say)
+    await market.advance_to(dates[-1] + timedelta(days=3))
+    await market.advance_by(RELEASE_DELAY)
+    await market.advance_by(AFTER_THE_PAYOUT)
+
+
+async def play(market: Marketplace, say: Say) -> Sequence[datetime]:
+    """Play all of it; return when the sessions that are then still ahead begin."""
     async with calling(market) as caller:
         mentor = await new_mentor(caller, "Nora Mentor", zone=ZONE)
         offered = [
@@ -82,9 +90,7 @@ async def second_act(market: Marketplace, say: Say) -> None:
         dates = await buy_series(cast)
         for at in dates:
             say(f"  {at.astimezone(ZoneInfo(ZONE)):%a %d %b %H:%M} in {ZONE}, {at:%H:%M} UTC")
-        await market.advance_to(dates[-1] + timedelta(days=3))
-        await market.advance_by(RELEASE_DELAY)
-        await market.advance_by(AFTER_THE_PAYOUT)
+        return dates
 
 
 async def request(cast: Cast) -> Purchase:

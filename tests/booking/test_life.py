@@ -1,7 +1,6 @@
 """The whole life of sessions against the database: anything may happen, in any order, at any time.
 
-Hypothesis chooses what happens next to the purchases of a few people with one mentor. A refusal is
-an answer; after every step the invariants hold.
+Hypothesis chooses what happens next to a few people's purchases; after each step all rules hold.
 """
 
 from __future__ import annotations
@@ -378,13 +377,9 @@ async def live(market: Marketplace, examples: int, steps: int) -> None:
     )
     loop = asyncio.get_running_loop()
     chosen = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
-    )
+        max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=True,
+        database=None, suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
+    )  # fmt: skip
 
     class OfMarket(Life):
         def __init__(self) -> None:

@@ -27,8 +27,14 @@ PLANTED = {
     "offering_id": UUID(int=0xFF),
     "goal_id": UUID(int=0xEE),
     "calendar_id": UUID(int=0xDD),
+    "entry_id": UUID(int=0xCC),
 }
 """Of tests/ops/planted.sql, by the name of the path parameter."""
+QUERIES = {
+    "refund-preview": {"refund_basis_points": "0"},
+    "move-preview": {"starts_at": "2026-03-06T15:00:00Z"},
+}
+"""What has to be asked, by the last word of the path."""
 REFUSED_AT_THE_DOOR = (401, 403, 404, 422)
 
 
@@ -155,7 +161,7 @@ async def _ask(
     """Call a route with these ids, or with ids of nobody; return the status."""
     path = re.sub(r"\{(\w+)\}", lambda m: str((ids or {}).get(m[1]) or new_id()), route.path)
     sent = {"Idempotency-Key": str(new_id()), "If-Match": '"1"', **headers}
-    query = {"refund_basis_points": "0"} if path.endswith("/refund-preview") else None
+    query = QUERIES.get(path.rsplit("/", 1)[-1])
     body = row.body if row and row.body is not None else {}
     data = json.dumps(body) if route.body is not None else None
     if data:

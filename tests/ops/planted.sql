@@ -45,6 +45,10 @@ VALUES ('00000000-0000-0000-0000-00000000000a', '2026-03-01Z',
         '00000000-0000-0000-0000-0000000000ff', 2);
 INSERT INTO profiles.openings (mentor_id, next_free_at, version)
 VALUES ('00000000-0000-0000-0000-00000000000a', '2026-03-01Z', 2);
+INSERT INTO booking.waitlist (entry_id, offering_id, mentor_id, person_id, starts_from, until, answers)
+VALUES ('00000000-0000-0000-0000-0000000000cc', '00000000-0000-0000-0000-0000000000ff',
+        '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b',
+        '2026-02-05Z', '2026-02-06Z', '[]');
 INSERT INTO booking.orders (order_id, offering_id, mentor_id, mentee_id, title,
                             buffer_before_minutes, buffer_after_minutes, price_minor, currency,
                             policy, state, hold_until, expires_at, version, confirmed_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tests.web.conftest import (
@@ -17,7 +18,6 @@ from tests.web.conftest import (
     problem,
 )
 from web.pages import ALL_ROUTES
-from web.routes import ID
 
 CARD = {
     "person_id": MENTOR,
@@ -150,9 +150,14 @@ LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", 
 """What looks different when there is nothing yet."""
 
 
+_PATTERN = re.compile(r":[^/]*\}")
+"""What may stand at a place of a path, after the name of the place."""
+
+
 def get_routes() -> set[str]:
     """Return every address of the web client that is read, parts of pages left out."""
-    return {row.path.replace(f":{ID}", "") for row in ALL_ROUTES if row.method == "GET"} - FRAGMENTS
+    read = (row.path for row in ALL_ROUTES if row.method == "GET")
+    return {_PATTERN.sub("}", path) for path in read} - FRAGMENTS
 
 
 def every(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
