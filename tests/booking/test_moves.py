@@ -99,6 +99,26 @@ async def test_a_session_moves_onto_part_of_its_own_time(market: Marketplace):
     assert await market.overlaps() == 0
 
 
+async def test_times_to_move_to_are_as_the_session_was_sold(market: Marketplace):
+    """Also of an offering that is withdrawn, its own time but for its start; to the two alone."""
+    mentor, mentee = await market.mentor(), market.person()
+    order = await market.confirmed(mentor, mentee)
+    path = f"/v1/me/offerings/{order['offering_id']}/withdraw"
+    assert (await market.call("POST", path, mentor))[0] == 200
+    path = f"/v1/orders/{order['order_id']}/move-slots"
+    near = (SLOT - timedelta(hours=2), SLOT + timedelta(hours=2))
+    window = {"from": near[0].isoformat(), "until": near[1].isoformat()}
+    window["session_id"] = order["session_id"]
+    for who in (mentor, mentee):
+        status, found = await market.call("GET", path, who, params=window)
+        starts = {datetime.fromisoformat(each["starts_at"]) for each in found["items"]}
+        assert (status, SLOT in starts) == (200, False)
+        assert SLOT + timedelta(minutes=30) in starts
+        for start in sorted(starts)[:2]:
+            assert (await preview(market, order, who, start))[0] == 200
+    assert (await market.call("GET", path, market.person(), params=window))[0] == 404
+
+
 async def test_inside_the_window_the_mentor_must_agree_and_no_money_comes_back(
     market: Marketplace,
 ):

@@ -129,6 +129,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/orders/{order_id}/accept": Access(SIGNED_IN, PARTIES),
         "POST /v1/orders/{order_id}/decline": Access(SIGNED_IN, PARTIES, {}),
         "GET /v1/orders/{order_id}/move-preview": Access(SIGNED_IN, PARTIES),
+        "GET /v1/orders/{order_id}/move-slots": Access(SIGNED_IN, PARTIES),
         "POST /v1/orders/{order_id}/move": Access(SIGNED_IN, PARTIES, MOVE),
         "POST /v1/orders/{order_id}/move/accept": Access(SIGNED_IN, PARTIES, {}),
         "POST /v1/orders/{order_id}/move/decline": Access(SIGNED_IN, PARTIES, {}),

@@ -32,6 +32,7 @@ PLANTED = {
 """Of tests/ops/planted.sql, by the name of the path parameter."""
 QUERIES = {
     "refund-preview": {"refund_basis_points": "0"},
+    "move-slots": {"from": "2026-03-06T00:00:00Z", "until": "2026-03-07T00:00:00Z"},
     "move-preview": {"starts_at": "2026-03-06T15:00:00Z"},
 }
 """What has to be asked, by the last word of the path."""

@@ -250,6 +250,7 @@ def _mentees() -> dict[str, object]:
     case = order("completed", objection=OBJECTION)
     record = {"party": "mentor", "joined_at": STARTS, "left_at": ends, "late_minutes": 7}
     return {
+        f"/v1/orders/{ORDER}/move-slots": {"items": [slot]},
         f"/v1/orders/{ORDER}/move-preview": {
             "by": "mentee", "immediate": False, "refundable_after": False, "moves_left": 1,
         },

@@ -67,8 +67,9 @@ async def _times(
     starts = max(midnight(first, visit.zone), visit.now)
     found = await visit.try_read(
         Service.BOOKING,
-        f"/v1/offerings/{order.offering_id}/slots",
+        f"/v1/orders/{order.order_id}/move-slots",
         Page[Slot],
+        session_id=meeting.session_id,
         **{"from": instant_text(starts), "until": instant_text(midnight(end, visit.zone))},
     )
     days = tuple(by_day(found.items, first, visit.zone)) if found else None

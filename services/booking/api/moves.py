@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from services.booking.api.orders import Reason, SessionBody, SessionQuery, named
+from services.booking.api.slots import SlotsQuery, SlotsView, SlotView, WindowTooLong
 from services.booking.api.surface import InstantUtc, api, terms_of
 from services.booking.api.views import OrderView, reply
 from services.booking.commands.moves import (
     Mover,
     accept_move,
     decline_move,
+    find_times,
     move_session,
     preview_move,
 )
@@ -19,7 +21,7 @@ from services.booking.domain.moves import Meaning, MoveWish, NoMovesLeft, NoProp
 from services.booking.domain.orders import NotConfirmed, NotYourPart, SessionUnnamed
 from services.booking.domain.sessions import PreviewOutdated, SessionBegun
 from shared.contracts.common import Party
-from shared.db import Connection, transaction
+from shared.db import Connection, connection, transaction
 from shared.ids import OrderId
 from shared.web import Call, Versioned, View
 
@@ -38,6 +40,10 @@ class MoveQuery(SessionQuery):
     """To when the viewer thinks of moving a session."""
 
     starts_at: InstantUtc
+
+
+class MoveSlotsQuery(SessionQuery, SlotsQuery):
+    """The window within which a session might start instead, half-open."""
 
 
 class MovePreviewView(View):
@@ -73,6 +79,18 @@ async def preview(call: Call, order_id: OrderId, query: MoveQuery) -> MovePrevie
         immediate=found.meaning.immediate,
         refundable_after=found.meaning.refundable_after,
         moves_left=found.moves_left,
+    )
+
+
+@api.get("/v1/orders/{order_id}/move-slots", refusals=(SessionUnnamed, WindowTooLong))
+async def list_move_slots(call: Call, order_id: OrderId, query: MoveSlotsQuery) -> SlotsView:
+    """List when the mentor has time for a session that is moved: as it was sold, if withdrawn."""
+    mover = Mover(order_id, named(query), call.person_id)
+    window = query.window()
+    async with connection(call.pool) as conn:
+        found = await find_times(conn, mover, window, terms=terms_of(call), now=call.now)
+    return SlotsView(
+        items=[SlotView(starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in found]
     )
 
 

@@ -13,13 +13,13 @@ from datetime import datetime
 
 from services.booking.commands.holds import take_seats
 from services.booking.commands.saving import save_order
-from services.booking.commands.slots import busy_elsewhere, respect_caps
+from services.booking.commands.slots import busy_elsewhere, respect_caps, slots_of
 from services.booking.domain import moves
 from services.booking.domain.holds import SlotNotOffered, SlotTaken
 from services.booking.domain.moves import Meaning, MoveWish
 from services.booking.domain.orders import Order, Session
 from services.booking.domain.terms import Terms
-from services.booking.slots import is_offered
+from services.booking.slots import Interval, is_offered
 from services.booking.store import attendance, availability, offerings, orders, people, seats
 from services.booking.store import moves as store
 from shared.contracts.common import Party
@@ -58,6 +58,22 @@ async def preview_move(
     await _check_offered(conn, order, session, starts_at, terms, now)
     await _check_free(conn, order, session, starts_at, now)
     return Preview(by, meaning, moves.moves_left(session, by, terms))
+
+
+async def find_times(
+    conn: Connection, mover: Mover, window: Interval, *, terms: Terms, now: datetime
+) -> list[Interval]:
+    """Return when the mentor has time for a session that is moved, as it was sold.
+
+    Raises `NotFound` or `SessionUnnamed`.
+    """
+    order, session, _ = _of(mover, await orders.read_order(conn, mover.order_id))
+    offering = await offerings.read_offering(conn, order.offering_id)
+    if offering is None:
+        raise NotFound
+    policy = moves.frozen_policy(order, session, offering, terms)
+    found = await slots_of(conn, offering, policy, window, now=now, moved=session.session_id)
+    return [each for each in found if each.starts_at != session.starts_at]
 
 
 async def move_session(

@@ -36,6 +36,19 @@ async def find_slots(
     if not await people.is_approved(conn, offering.mentor_id):
         return []
     policy = offering.slot_policy(terms)
+    return await slots_of(conn, offering, policy, window, now=now, moved=moved)
+
+
+async def slots_of(
+    conn: Connection,
+    offering: Offering,
+    policy: SlotPolicy,
+    window: Interval,
+    *,
+    now: datetime,
+    moved: SessionId | None = None,
+) -> list[Interval]:
+    """Return when sessions may start by a policy, whoever may still sell them."""
     rules = (await availability.read_availability(conn, offering.mentor_id)).rules
     reach = _whole_weeks(window) if policy.caps else _with_buffers(policy, window)
     sold = await _sold(conn, offering.mentor_id, reach, now, moved)
