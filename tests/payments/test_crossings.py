@@ -93,7 +93,7 @@ async def test_a_decision_about_money_waits_for_the_money(
 
 
 async def test_a_cancellation_after_the_release_moves_no_money(world: World) -> None:
-    """Booking never says this (it calls off no completed session): an operator sees it."""
+    """Booking never says this; it is logged, `ops verify` names it, and nothing waits behind it."""
     mentor = new_id()
     await world.connect(mentor)
     order = await world.buy(mentor_id=mentor)
@@ -101,7 +101,7 @@ async def test_a_cancellation_after_the_release_moves_no_money(world: World) -> 
     await world.advance(DELAY)
     before = await world.balances()
     said = {"by": "operator", "refund_basis_points": 10_000}
-    assert await world.say(booking.BookingCancelled, order, **said) == "parked"
+    assert await world.say(booking.BookingCancelled, order, **said) == "handled"
     await world.rest()
     assert await world.balances() == before
     assert await world.told(facts.RefundIssued) == []

@@ -84,6 +84,8 @@ WHERE mentee_id = $1 AND mentor_id = $2 AND state = 'held'
 ORDER BY order_id
 FOR UPDATE
 """
+# What lapsed in version 2 of a waitlist's order is the offer itself; what it became when it was
+# accepted is for the mentor to answer.
 COUNT_UNPAID = """
 SELECT count(*) FILTER (
            WHERE o.state = 'confirmed'
@@ -94,7 +96,6 @@ SELECT count(*) FILTER (
 FROM orders AS o
 WHERE o.mentee_id = $1 AND (
     (o.state IN ('requested', 'held', 'expired') AND o.expires_at > $3)
-    -- An offer of the waitlist. What it became when it was accepted is for the mentor to answer.
     OR (
         o.state = 'lapsed' AND o.expires_at > $3 AND o.version = 2
         AND EXISTS (SELECT 1 FROM waitlist AS w WHERE w.order_id = o.order_id)
