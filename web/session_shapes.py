@@ -6,7 +6,7 @@ from datetime import date
 
 from pydantic import AwareDatetime, Field
 
-from web.shapes import Order, Shape, Slot
+from web.shapes import May, Order, Shape, Slot
 
 
 class Proposal(Shape):
@@ -28,12 +28,9 @@ class Objection(Shape):
     settled_at: AwareDatetime | None = None
 
 
-class MayHere(Shape):
+class MayHere(May):
     """What the reader may do with a session now."""
 
-    cancel: bool = False
-    complete: bool = False
-    join: bool = False
     move: bool = False
     answer_move: bool = False
     report_absence: bool = False

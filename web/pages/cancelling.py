@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from web.client import Refused, Service, wrong_fields
-from web.pages.moving import purchase_here
+from web.pages.moving import purchase_here, session_named
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.session_shapes import Meeting
@@ -46,17 +46,15 @@ async def _share(visit: Visit, order: Order, meeting: Meeting) -> CancellationPr
 
 
 async def amounts_of(
-    visit: Visit, order: Order, basis_points: int, meeting: Meeting | None = None
+    visit: Visit, order: Order, basis_points: int, meeting: Meeting
 ) -> RefundPreview | None:
     """Return what a share of the price of a session comes to; nothing if payments cannot say."""
     if not order.price_minor:
         return RefundPreview(mentee_minor=0, mentor_minor=0, currency=order.currency)
     path = f"/v1/orders/{order.order_id}/refund-preview"
-    named = {"session_id": meeting.session_id} if meeting else {}
+    asked = {"refund_basis_points": basis_points, "session_id": meeting.session_id}
     try:
-        return await visit.try_read(
-            Service.PAYMENTS, path, RefundPreview, refund_basis_points=basis_points, **named
-        )
+        return await visit.try_read(Service.PAYMENTS, path, RefundPreview, **asked)
     except Refused:
         return None
 
@@ -72,11 +70,9 @@ async def _cancel(visit: Visit, body: dict[str, object]) -> web.Response:
     if len(reason) > REASON_LONGEST:
         raise wrong_fields(reason=f"Write at most {REASON_LONGEST} characters.")
     order_id = visit.part("order_id")
-    session_id = visit.form.text("session_id")
     said = {"reason": reason} if reason else {}
-    named = {"session_id": session_id} if session_id else {}
     path = f"/v1/orders/{order_id}/cancel"
-    await visit.send(Service.BOOKING, "POST", path, {**body, **said, **named})
+    await visit.send(Service.BOOKING, "POST", path, {**body, **said, **session_named(visit)})
     return visit.go(f"/sessions/{order_id}", "The session is cancelled.")
 
 

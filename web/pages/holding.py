@@ -11,7 +11,7 @@ from aiohttp import web
 
 from web.client import Away, Refused, Service, not_here, wrong_fields
 from web.clocks import clock_changes
-from web.forms import as_instant
+from web.forms import Form, as_instant
 from web.pages.mentors import instant_text
 from web.pages.progress import Progress, progress
 from web.routes import ID, Row, do, see
@@ -53,16 +53,26 @@ async def hold(visit: Visit) -> web.Response:
     """Ask `booking` to keep the time, and go on to what comes next."""
     form = visit.form
     answers = await answers_of(visit)
-    if form.text("accept") != "yes":
-        raise wrong_fields(accept="Accept these terms to go on.")
-    version = form.whole("policy_version", least=0, most=POLICY_VERSION_MOST)
     body = {
         "offering_id": form.text("offering_id"),
         "starts_at": form.text("starts_at"),
-        "accepted_policy": {"preset": form.text("policy_preset"), "policy_version": version},
+        "accepted_policy": accepted_policy(form),
         "answers": answers,
     }
-    answer = await visit.send(Service.BOOKING, "POST", "/v1/orders", body)
+    return await keep(visit, "/v1/orders", body)
+
+
+def accepted_policy(form: Form) -> dict[str, object]:
+    """Return the terms that were shown and accepted; raises `Refused` when they were not."""
+    if form.text("accept") != "yes":
+        raise wrong_fields(accept="Accept these terms to go on.")
+    version = form.whole("policy_version", least=0, most=POLICY_VERSION_MOST)
+    return {"preset": form.text("policy_preset"), "policy_version": version}
+
+
+async def keep(visit: Visit, path: str, body: Mapping[str, object]) -> web.Response:
+    """Ask for what is to be bought, and go on to the payment, or to the request it became."""
+    answer = await visit.send(Service.BOOKING, "POST", path, body)
     order = Order.model_validate_json(answer.content)
     if order.state == "requested":
         return visit.go(f"/sessions/{order.order_id}", "Your request is on its way.")

@@ -17,7 +17,7 @@ from web.pages.cancelling import (
     only_shows,
     share_of,
 )
-from web.pages.moving import purchase_here
+from web.pages.moving import purchase_here, session_named
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.shapes import Page, Shape
@@ -63,7 +63,7 @@ async def mend(visit: Visit) -> web.Response:
     """Release, have a refund tried again, or record that it was paid another way."""
     verb = visit.part("verb")
     path, done = VERBS[verb]
-    body = {"reason": _reason(visit, verb), **_named(visit)}
+    body = {"reason": _reason(visit, verb), **session_named(visit)}
     whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
     await visit.send(Service.PAYMENTS, "POST", whole, body)
     return visit.go(_page_of(visit), done)
@@ -88,11 +88,6 @@ async def refund_preview(visit: Visit) -> web.Response:
     )
 
 
-def _named(visit: Visit) -> dict[str, str]:
-    session_id = visit.form.text("session_id")
-    return {"session_id": session_id} if session_id else {}
-
-
 async def refund(visit: Visit) -> web.Response:
     """Give the share back on the amounts that were shown."""
     if only_shows(visit):
@@ -101,7 +96,7 @@ async def refund(visit: Visit) -> web.Response:
     body = {
         "reason": _reason(visit, "refund"),
         "refund_basis_points": share * BASIS_POINTS_PER_PERCENT,
-        **_named(visit),
+        **session_named(visit),
         **{
             name: visit.form.whole(name, least=0, most=LARGEST_AMOUNT)
             for name in ("shown_mentee_minor", "shown_mentor_minor", "shown_platform_minor")

@@ -80,7 +80,7 @@ async def _week(visit: Visit, offering: Offering) -> Week | None:
     slots = await _slots(visit, offering, starts, midnight(end, visit.zone))
     if slots is None:
         return None
-    earlier = max(first - timedelta(days=WEEK_DAYS), today) if first > today else None
+    earlier = week_before(first, today)
     week = Week(first, tuple(by_day(slots, first, visit.zone)), earlier, end)
     if not week.is_empty:
         return week
@@ -98,6 +98,11 @@ def _changes(visit: Visit, theirs: str | None, week: Week) -> list[ClockChange]:
     known = {(change.on, change.minutes) for change in own}
     others = clock_changes(theirs, visit.now, until)
     return own + [each for each in others if (each.on, each.minutes) not in known]
+
+
+def week_before(first: date, today: date) -> date | None:
+    """Return where the week before `first` begins, today at the earliest; nothing before that."""
+    return max(first - timedelta(days=WEEK_DAYS), today) if first > today else None
 
 
 async def _slots(

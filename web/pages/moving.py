@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from web.client import Service, not_here, wrong_fields
 from web.forms import as_day, as_instant, midnight
-from web.pages.mentors import WEEK_DAYS, by_day, instant_text
+from web.pages.mentors import WEEK_DAYS, by_day, instant_text, week_before
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.session_shapes import Meeting, MovePreview, Purchase
@@ -28,7 +28,7 @@ async def choose(visit: Visit) -> web.Response:
         meaning = await _meaning(visit, order, meeting, wanted)
         return visit.page(
             "move_confirm.html", order=order, meeting=meeting, names=names, meaning=meaning,
-            wanted=wanted, wanted_text=instant_text(wanted), ends_at=wanted + _length(meeting),
+            wanted=wanted, wanted_text=instant_text(wanted),
         )  # fmt: skip
     return await _times(visit, order, meeting, names)
 
@@ -46,6 +46,12 @@ async def purchase_here(visit: Visit) -> tuple[Purchase, Meeting]:
 def _named(visit: Visit) -> str:
     in_the_path = visit.request.match_info.get("session_id", "")
     return in_the_path or visit.form.text("session_id") or visit.query("session")
+
+
+def session_named(visit: Visit) -> dict[str, str]:
+    """Return the session that a form names, as the services take it; nothing if it names none."""
+    session_id = visit.form.text("session_id")
+    return {"session_id": session_id} if session_id else {}
 
 
 async def _meaning(
@@ -75,16 +81,9 @@ async def _times(
     days = tuple(by_day(found.items, first, visit.zone)) if found else None
     return visit.page(
         "move.html", order=order, meeting=meeting, names=names, days=days, first=first,
-        any_free=any(slots for _, slots in days or ()), earlier=_earlier(first, today), later=end,
+        any_free=any(slots for _, slots in days or ()), earlier=week_before(first, today),
+        later=end,
     )  # fmt: skip
-
-
-def _earlier(first: date, today: date) -> date | None:
-    return max(first - timedelta(days=WEEK_DAYS), today) if first > today else None
-
-
-def _length(meeting: Meeting) -> timedelta:
-    return meeting.ends_at - meeting.starts_at
 
 
 async def move(visit: Visit) -> web.Response:

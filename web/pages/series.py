@@ -6,13 +6,13 @@ from datetime import datetime
 
 from aiohttp import web
 
-from web.client import Service, not_here, wrong_fields
+from web.client import Service, wrong_fields
 from web.forms import as_instant
-from web.pages.holding import POLICY_VERSION_MOST, answers_of, looks_like_id
+from web.pages.holding import accepted_policy, answers_of, keep, looks_like_id
 from web.pages.mentors import instant_text
 from web.routes import Row, do, see
 from web.session_shapes import Series
-from web.shapes import Mentor, Offering, Order
+from web.shapes import Mentor, Offering
 from web.visit import Visit
 
 WEEKS_LEAST, WEEKS_MOST, WEEKS_USUAL = 2, 26, 4
@@ -59,27 +59,18 @@ async def _series(visit: Visit, offering_id: str, first: datetime, weeks: int) -
 async def hold(visit: Visit) -> web.Response:
     """Keep all chosen times at once, and go on to the payment."""
     form = visit.form
-    if not looks_like_id(form.text("offering_id")):
-        raise not_here()
     answers = await answers_of(visit)
     chosen = [form.text(name) for name in form.typed() if name.startswith(DATE_FIELD)]
     starts = sorted({each for each in chosen if as_instant(each) is not None})
     if len(starts) < WEEKS_LEAST:
         raise wrong_fields(week_0=f"Choose at least {WEEKS_LEAST} times.")
-    if form.text("accept") != "yes":
-        raise wrong_fields(accept="Accept these terms to go on.")
-    version = form.whole("policy_version", least=0, most=POLICY_VERSION_MOST)
     body = {
         "offering_id": form.text("offering_id"),
         "starts": starts,
-        "accepted_policy": {"preset": form.text("policy_preset"), "policy_version": version},
+        "accepted_policy": accepted_policy(form),
         "answers": answers,
     }
-    answer = await visit.send(Service.BOOKING, "POST", "/v1/series", body)
-    order = Order.model_validate_json(answer.content)
-    if order.state == "requested":
-        return visit.go(f"/sessions/{order.order_id}", "Your request is on its way.")
-    return visit.go(f"/orders/{order.order_id}/pay")
+    return await keep(visit, "/v1/series", body)
 
 
 ROUTES: tuple[Row, ...] = (see("/series", plan), do("/series", hold, plan))

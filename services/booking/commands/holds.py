@@ -88,7 +88,7 @@ async def take_order(conn: Connection, placed: Change, *, terms: Terms, now: dat
     await respect_caps(conn, order, [each.starts_at for each in order.sessions], now=now)
     await orders.insert_order(conn, order)
     if not await take_time(conn, order, now):
-        raise await _why_taken(conn, order)
+        raise await why_taken(conn, order, order.seats())
     await announce(conn, fact, at=now)
     return await confirm_free(conn, order, now)
 
@@ -178,6 +178,7 @@ async def _seat_all(conn: Connection, wanted: Sequence[Seat]) -> bool:
     return True
 
 
-async def _why_taken(conn: Connection, order: Order) -> SlotTaken:
-    taken = await seats.taken_people(conn, order.seats())
+async def why_taken(conn: Connection, order: Order, wanted: Sequence[Seat]) -> SlotTaken:
+    """Return the refusal that says whose time the wanted seats of an order could not have."""
+    taken = await seats.taken_people(conn, wanted)
     return SlotTaken(whose="mentor" if order.mentor_id in taken or not taken else "mentee")

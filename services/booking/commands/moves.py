@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.booking.commands.holds import take_seats
+from services.booking.commands.holds import take_seats, why_taken
 from services.booking.commands.saving import save_order
 from services.booking.commands.slots import busy_elsewhere, respect_caps, slots_of
 from services.booking.domain import moves
@@ -183,7 +183,6 @@ async def _take_new_time(
     await seats.free_seats(conn, [session_id])
     wanted = moved.seats_of(moved.session(session_id))
     if not await take_seats(conn, wanted, now):
-        taken = await seats.taken_people(conn, wanted)
-        raise SlotTaken(whose="mentor" if moved.mentor_id in taken or not taken else "mentee")
+        raise await why_taken(conn, moved, wanted)
     # Who looked into the room before is not in the one of the new time.
     await attendance.end_visits(conn, session_id, now)

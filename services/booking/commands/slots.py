@@ -21,22 +21,12 @@ CAPS_REACH = timedelta(days=9)
 
 
 async def find_slots(
-    conn: Connection,
-    offering: Offering,
-    window: Interval,
-    *,
-    terms: Terms,
-    now: datetime,
-    moved: SessionId | None = None,
+    conn: Connection, offering: Offering, window: Interval, *, terms: Terms, now: datetime
 ) -> list[Interval]:
-    """Return the free slots of an offering, none while its mentor takes no new sessions.
-
-    The time of the session that is `moved` counts as free.
-    """
+    """Return the free slots of an offering, none while its mentor takes no new sessions."""
     if not await people.is_approved(conn, offering.mentor_id):
         return []
-    policy = offering.slot_policy(terms)
-    return await slots_of(conn, offering, policy, window, now=now, moved=moved)
+    return await slots_of(conn, offering, offering.slot_policy(terms), window, now=now)
 
 
 async def slots_of(
@@ -48,7 +38,10 @@ async def slots_of(
     now: datetime,
     moved: SessionId | None = None,
 ) -> list[Interval]:
-    """Return when sessions may start by a policy, whoever may still sell them."""
+    """Return when sessions may start by a policy, whoever may still sell them.
+
+    The time of the session that is `moved` counts as free.
+    """
     rules = (await availability.read_availability(conn, offering.mentor_id)).rules
     reach = _whole_weeks(window) if policy.caps else _with_buffers(policy, window)
     sold = await _sold(conn, offering.mentor_id, reach, now, moved)
