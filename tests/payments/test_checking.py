@@ -9,6 +9,7 @@ from datetime import timedelta
 import asyncpg
 
 from services.payments import ledger
+from services.payments.ledger.entries import Paid
 from services.payments.store.ledger import post
 from shared.contracts import booking
 from shared.db import transaction
@@ -31,9 +32,10 @@ class Scene:
 
 async def post_a_payment(scene: Scene) -> None:
     """Post a payment nobody made; it balances."""
-    nobodys = ledger.Part(new_id(), new_id(), new_id())
+    paid = Paid(Money(5, "USD"), Money(0, "USD"))
+    nobodys = ledger.entries.Part(new_id(), new_id(), new_id())
     async with transaction(scene.world.pool) as conn:
-        await post(conn, ledger.payment({nobodys: Money(5, "USD")}, NOON))
+        await post(conn, ledger.purchases.payment({nobodys: paid}, NOON))
 
 
 async def move_a_cent(scene: Scene) -> None:

@@ -157,7 +157,7 @@ async def test_a_payment_of_the_wrong_amount_is_never_posted(world: World) -> No
     """What Stripe shows does not fit the order: nothing is posted, an operator sees it."""
     order = await world.hold()
     await world.rest()
-    await world.pool.execute("UPDATE orders SET price_minor = 999")
+    await world.pool.execute("UPDATE sessions SET price_minor = 999")
     await world.pay(order)
     await world.rest()
     assert await world.told(facts.PaymentSucceeded) == []

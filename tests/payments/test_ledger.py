@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from services.payments import ledger
 from services.payments.domain.splits import divide
-from services.payments.ledger import Account, Entry, Part
+from services.payments.ledger.chart import Account
+from services.payments.ledger.entries import Entry, Paid, Part
 from services.payments.store.ledger import post
 from shared.db import transaction
 from shared.ids import new_id
@@ -25,16 +26,21 @@ PART = Part(ORDER, SESSION, ORDER)
 CURRENCIES = st.sampled_from(["USD", "JPY", "KWD", "HUF"])
 
 
+def by_card(price: Money) -> Paid:
+    """Return that the card pays the whole price."""
+    return Paid(price, Money(0, price.currency))
+
+
 def story(price: Money, refund_basis_points: int, fee: Money) -> list[Entry]:
     """Return every posting of an order that is refunded in part and released."""
     split = divide(price, refund_basis_points, 1_500)
     return [
-        ledger.payment({PART: price}, NOON),
-        ledger.stripe_fee(ORDER, fee, NOON),
-        ledger.refund_planned(PART, REFUND, split.mentee, NOON),
-        ledger.refund_settled(PART, REFUND, split.mentee, NOON),
-        ledger.release(PART, MENTOR, split.mentor, split.platform, NOON),
-        ledger.transfer(PART, MENTOR, split.mentor, NOON),
+        ledger.purchases.payment({PART: by_card(price)}, NOON),
+        ledger.purchases.stripe_fee(ORDER, fee, NOON),
+        ledger.refunds.refund_planned(PART, REFUND, split.mentee, NOON),
+        ledger.refunds.refund_settled(PART, REFUND, split.mentee, NOON),
+        ledger.earnings.release(PART, MENTOR, split.mentor, split.platform, NOON),
+        ledger.earnings.transfer(PART, MENTOR, split.mentor, NOON),
     ]
 
 
@@ -62,10 +68,10 @@ def test_every_story_ends_with_empty_clearing(
 def test_a_failed_refund_leaves_its_money_in_one_account(settled: bool) -> None:
     """Whether the money had left or not, it ends as a debt to the mentee."""
     amount = Money(500, "USD")
-    entries = [ledger.refund_planned(PART, REFUND, amount, NOON)]
+    entries = [ledger.refunds.refund_planned(PART, REFUND, amount, NOON)]
     if settled:
-        entries.append(ledger.refund_settled(PART, REFUND, amount, NOON))
-    entries.append(ledger.refund_failed(PART, REFUND, amount, NOON, settled=settled))
+        entries.append(ledger.refunds.refund_settled(PART, REFUND, amount, NOON))
+    entries.append(ledger.refunds.refund_failed(PART, REFUND, amount, NOON, settled=settled))
     left: dict[Account, int] = {}
     for line in (line for entry in entries for line in entry.lines):
         left[line.account] = left.get(line.account, 0) + line.minor
@@ -75,7 +81,7 @@ def test_a_failed_refund_leaves_its_money_in_one_account(settled: bool) -> None:
 
 async def test_a_cause_is_posted_once(world: World) -> None:
     """The same news twice is one entry."""
-    entry = ledger.payment({PART: Money(100, "USD")}, NOON)
+    entry = ledger.purchases.payment({PART: by_card(Money(100, "USD"))}, NOON)
     async with transaction(world.pool) as conn:
         assert await post(conn, entry)
         assert not await post(conn, entry)
@@ -148,6 +154,6 @@ async def test_money_in_clearing_is_seen(world: World) -> None:
     await world.advance(timedelta(minutes=15))
     part = Part(order.order_id, order.session_id, order.order_id)
     async with transaction(world.pool) as conn:
-        await post(conn, ledger.payment({part: Money(100, "USD")}, NOON))
+        await post(conn, ledger.purchases.payment({part: by_card(Money(100, "USD"))}, NOON))
     found = await world.pool.fetch("SELECT order_id, amount_minor FROM clearing_leftovers")
     assert [(row["order_id"], row["amount_minor"]) for row in found] == [(order.order_id, -100)]

@@ -118,7 +118,7 @@ async def plan_refund(
     )
     await store.add_refund(conn, refund)
     part = order.part(session.session_id)
-    await books.post(conn, ledger.refund_planned(part, refund.refund_id, amount, now))
+    await books.post(conn, ledger.refunds.refund_planned(part, refund.refund_id, amount, now))
     await plan_call_for(conn, order, refund, now)
 
 

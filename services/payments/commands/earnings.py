@@ -41,7 +41,7 @@ async def release_earnings(
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, released)
     part = order.part(earnings.session_id)
-    entry = ledger.release(part, order.mentor_id, released.mentor, released.platform, now)
+    entry = ledger.earnings.release(part, order.mentor_id, released.mentor, released.platform, now)
     await books.post(conn, entry)
     await announcer.announce(conn, fact, at=now)
     await ring(conn, TRANSFERS_BELL)
@@ -83,7 +83,7 @@ async def record_transfer(
     order, moved, fact = outcomes.sent(order, earnings, seen.stripe_transfer_id, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, moved)
-    await books.post(conn, ledger.transfer(part, order.mentor_id, moved.mentor, now))
+    await books.post(conn, ledger.earnings.transfer(part, order.mentor_id, moved.mentor, now))
     await announcer.announce(conn, fact, at=now)
 
 

@@ -86,7 +86,9 @@ async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> De
     again = mending.send_again(failed)
     await store.save_refund(conn, again)
     part = order.part(again.session_id)
-    entry = ledger.refund_retried(part, again.refund_id, again.amount, now, attempt=again.attempt)
+    entry = ledger.refunds.refund_retried(
+        part, again.refund_id, again.amount, now, attempt=again.attempt
+    )
     await books.post(conn, entry)
     await plan_call_for(conn, order, again, now)
     return _said_of(again)
@@ -100,7 +102,7 @@ async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> D
     order, failed = await _need_failed(conn, deed)
     await store.save_refund(conn, replace(failed, state="paid_otherwise"))
     part = order.part(failed.session_id)
-    entry = ledger.refund_paid_otherwise(part, failed.refund_id, failed.amount, now)
+    entry = ledger.refunds.refund_paid_otherwise(part, failed.refund_id, failed.amount, now)
     await books.post(conn, entry)
     return _said_of(failed)
 

@@ -13,6 +13,7 @@ from services.payments.domain import outcomes
 from services.payments.domain.orders import Order, Terms
 from services.payments.domain.requests import ExpireCheckout, LookAtCheckout
 from services.payments.domain.seen import CheckoutSeen, PaymentSeen
+from services.payments.ledger.entries import Paid
 from services.payments.store import ledger as books
 from services.payments.store import orders as store
 from services.payments.store import outcomes as outcome_store
@@ -90,8 +91,10 @@ async def record_payment(
     if order.state != "paid":
         order, fact = rules.pay(order, payment, now)
         await store.save_order(conn, order)
-        prices = {order.part(each.session_id): each.price for each in order.sessions}
-        await books.post(conn, ledger.payment(prices, payment.paid_at))
+        paid = {
+            order.part(each.session_id): Paid(each.to_pay, each.discount) for each in order.sessions
+        }
+        await books.post(conn, ledger.purchases.payment(paid, payment.paid_at))
         for session in order.sessions:
             await outcome_store.add_earnings(conn, outcomes.expect(order, session))
         await announcer.announce(conn, fact, at=now)
@@ -99,7 +102,7 @@ async def record_payment(
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
         await store.save_order(conn, replace(order, stripe_fee_minor=fee.minor, look_at=None))
-        await books.post(conn, ledger.stripe_fee(order.order_id, fee, now))
+        await books.post(conn, ledger.purchases.stripe_fee(order.order_id, fee, now))
 
 
 async def end_hold(conn: Connection, order_id: UUID, now: datetime) -> None:

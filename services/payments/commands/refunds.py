@@ -41,7 +41,7 @@ async def follow_refund(
         refund = replace(refund, state="settled")
         await store.save_refund(conn, refund)
         part = order.part(refund.session_id)
-        entry = ledger.refund_settled(
+        entry = ledger.refunds.refund_settled(
             part, refund.refund_id, refund.amount, now, attempt=refund.attempt
         )
         await books.post(conn, entry)
@@ -69,7 +69,7 @@ async def _fail(
     order, failed, fact = outcomes.fail(order, refund, code, now)
     await _save(conn, order, failed)
     settled = refund.state == "settled"
-    entry = ledger.refund_failed(
+    entry = ledger.refunds.refund_failed(
         order.part(refund.session_id),
         refund.refund_id,
         refund.amount,

@@ -15,12 +15,15 @@ from uuid import UUID
 
 from services.payments.domain.requests import CreateCheckout
 from services.payments.domain.seen import PaymentSeen
-from services.payments.ledger import Part
+from services.payments.ledger.entries import Part
 from shared.contracts.booking import BookingHeld
 from shared.contracts.payments import CheckoutClosed, CheckoutOpened, PaymentSucceeded
-from shared.errors import Kind, NotFound, Refusal
+from shared.errors import Kind as RefusalKind
+from shared.errors import NotFound, Refusal
 from shared.money import Money
 
+Kind = Literal["sessions", "package", "gift", "sponsorship", "plan"]
+"""What is bought: sessions that booking holds, or credits for sessions to come."""
 State = Literal["being_prepared", "open", "closing", "closed", "paid"]
 Decision = Literal["held", "confirmed", "expired", "lost", "cancelled", "completed", "no_show"]
 
@@ -55,17 +58,37 @@ class Terms:
 
 @dataclass(frozen=True)
 class Session:
-    """What of a price is for one session; nothing of it is released while it is objected to."""
+    """What of a price is for one session; nothing of it is released while it is objected to.
+
+    Of the price the platform gives `discount_minor`; credits of the lot pay in place of the card.
+    """
 
     session_id: UUID
     price: Money
     decision: Decision = "held"
     objected_at: datetime | None = None
+    discount_minor: int = 0
+    lot_id: UUID | None = None
+
+    @property
+    def discount(self) -> Money:
+        """Return what the platform gives of the price."""
+        return Money(self.discount_minor, self.price.currency)
+
+    @property
+    def to_pay(self) -> Money:
+        """Return what the card pays of the price."""
+        if self.lot_id is not None:
+            return Money(0, self.price.currency)
+        return self.price - self.discount
 
 
 @dataclass(frozen=True)
 class Order:
-    """One purchase; see the module for its states. `sessions` are in order and never empty."""
+    """One purchase; see the module for its states.
+
+    `sessions` are in order; only a purchase of credits has none.
+    """
 
     order_id: UUID
     mentor_id: UUID
@@ -88,6 +111,15 @@ class Order:
     opened_at: datetime
     version: int
     sessions: tuple[Session, ...]
+    kind: Kind = "sessions"
+
+    @property
+    def to_pay(self) -> Money:
+        """Return what the card pays in all."""
+        if not self.sessions:
+            return self.price
+        nothing = Money(0, self.price.currency)
+        return sum((each.to_pay for each in self.sessions), nothing)
 
     def session(self, session_id: UUID | None) -> Session:
         """Return one session, the only one when none is named.
@@ -118,7 +150,7 @@ class SessionUnnamed(Refusal):
     """The purchase has several sessions, and it was not said which one is meant."""
 
     code = "session_unnamed"
-    kind = Kind.SHAPE
+    kind = RefusalKind.SHAPE
     detail = "This purchase has several sessions; say in session_id which one you mean."
 
 
@@ -205,7 +237,7 @@ def checkout_for(order: Order, terms: Terms) -> CreateCheckout:
         order_id=order.order_id,
         mentee_id=order.mentee_id,
         title=order.title,
-        amount_minor=order.price.minor,
+        amount_minor=order.to_pay.minor,
         currency=order.price.currency,
         expires_at=expires_at,
         send_before=min(order.hold_until, expires_at - PAGE_LIVES_AT_LEAST),
@@ -254,7 +286,7 @@ def page_closed(order: Order, because: str) -> tuple[Order, CheckoutClosed]:
 
 def pay(order: Order, payment: PaymentSeen, now: datetime) -> tuple[Order, PaymentSucceeded]:
     """Note that the price was paid, from whichever state; raises `PaymentMismatch`."""
-    if (payment.amount_minor, payment.currency) != (order.price.minor, order.price.currency):
+    if (payment.amount_minor, payment.currency) != (order.to_pay.minor, order.price.currency):
         raise PaymentMismatch(str(order.order_id))
     paid = replace(
         settle_price(order, payment.paid_at),
@@ -268,7 +300,7 @@ def pay(order: Order, payment: PaymentSeen, now: datetime) -> tuple[Order, Payme
         mentor_id=order.mentor_id,
         mentee_id=order.mentee_id,
         version=paid.version,
-        amount_minor=order.price.minor,
+        amount_minor=payment.amount_minor,
         currency=order.price.currency,
         paid_at=payment.paid_at,
     )

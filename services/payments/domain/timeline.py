@@ -9,7 +9,7 @@ from enum import Enum
 from uuid import UUID
 
 from services.payments.domain.accounts import Payout
-from services.payments.ledger import Account
+from services.payments.ledger.chart import Account
 
 
 class Reader(Enum):

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.payments.domain.timeline import Posted
-from services.payments.ledger import Entry
+from services.payments.ledger.entries import Entry
 from shared.db import Connection
 from shared.ids import new_id
 

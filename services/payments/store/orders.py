@@ -16,16 +16,16 @@ INSERT_ORDER = """
 INSERT INTO orders (order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version)
+    paid_at, closed_because, version, kind)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21)
+    $21, $22)
 """
 INSERT_SESSION = """
-INSERT INTO sessions (session_id, order_id, place, price_minor, decision)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO sessions (session_id, order_id, place, price_minor, decision, discount_minor, lot_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SESSIONS = """
-SELECT session_id, price_minor, decision, objected_at FROM sessions
+SELECT session_id, price_minor, decision, objected_at, discount_minor, lot_id FROM sessions
 WHERE order_id = $1 ORDER BY place
 """
 SAVE_SESSION = "UPDATE sessions SET decision = $2, objected_at = $3 WHERE session_id = $1"
@@ -33,14 +33,14 @@ ORDER = """
 SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version
+    paid_at, closed_because, version, kind
 FROM orders WHERE order_id = $1
 """
 LOCK_ORDER = """
 SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version
+    paid_at, closed_because, version, kind
 FROM orders WHERE order_id = $1 FOR UPDATE
 """
 SAVE_ORDER = """
@@ -74,10 +74,19 @@ async def add_order(conn: Connection, order: Order) -> None:
         order.hold_until,
         order.opened_at,
         *_changing(order),
+        order.kind,
     )
     for place, each in enumerate(order.sessions, 1):
-        parts = (each.session_id, order.order_id, place, each.price.minor, each.decision)
-        await conn.execute(INSERT_SESSION, *parts)
+        await conn.execute(
+            INSERT_SESSION,
+            each.session_id,
+            order.order_id,
+            place,
+            each.price.minor,
+            each.decision,
+            each.discount_minor,
+            each.lot_id,
+        )
 
 
 async def load_order(conn: Connection, order_id: UUID) -> Order | None:
@@ -140,6 +149,8 @@ async def _order(conn: Connection, row: asyncpg.Record) -> Order:
             Money(each["price_minor"], currency),
             each["decision"],
             each["objected_at"],
+            each["discount_minor"],
+            each["lot_id"],
         )
         for each in await conn.fetch(SESSIONS, fields["order_id"])
     )
