@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.payments.commands import orders as commands
 from services.payments.domain.orders import Order, SessionUnnamed
-from services.payments.domain.outcomes import Refund, refunded_of, split_after
+from services.payments.domain.outcomes import Refund, divided, gone_after, refunded_of
 from services.payments.domain.timeline import Reader, tell
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
@@ -108,7 +108,7 @@ async def preview_refund(
     order, _ = await _own_order(call, conn, order_id, *Reader)
     session = order.session(query.session_id)
     back = refunded_of(session, await outcome_store.refunds_of(conn, session.session_id))
-    split = split_after(order, session, query.refund_basis_points, back)
+    split = divided(order, session, gone_after(session, query.refund_basis_points, back))
     return RefundPreview(
         mentee_minor=split.mentee.minor,
         mentor_minor=split.mentor.minor,

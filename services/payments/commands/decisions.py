@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
+from services.payments.commands.charges import charge_of
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import plan
 from services.payments.domain import orders as rules
@@ -124,11 +125,11 @@ async def plan_refund(
 
 async def plan_call_for(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
     """Plan the call that asks Stripe for this attempt at a refund."""
-    assert order.payment_intent_id is not None  # noqa: S101  There is something to give back.
+    charge = await charge_of(conn, order, order.session(refund.session_id))
     request = CreateRefund(
         refund_id=refund.refund_id,
         order_id=order.order_id,
-        payment_intent_id=order.payment_intent_id,
+        payment_intent_id=charge.payment_intent_id,
         amount_minor=refund.amount.minor,
         attempt=refund.attempt,
     )
@@ -158,7 +159,8 @@ async def _give_back(
     """
     earnings = await store.load_earnings(conn, session.session_id)
     refunded = outcomes.refunded_of(session, await store.refunds_of(conn, session.session_id))
-    split = outcomes.split_after(order, session, basis_points, refunded)
+    gone = outcomes.gone_after(session, basis_points, refunded)
+    split = outcomes.divided(order, session, gone)
     more = split.mentee - refunded
     # Of what cost nothing there are no earnings.
     if earnings is None or not more.minor:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.payments import ledger
+from services.payments.commands.charges import charge_of
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
 from services.payments.domain import outcomes
@@ -55,15 +56,16 @@ async def send_next_transfer(conn: Connection, now: datetime) -> bool:
     order_id, session_id, account_id = found
     order = await need_order(conn, order_id)
     earnings = await store.load_earnings(conn, session_id)
-    if earnings is None or earnings.transfer_state != "waiting" or order.charge_id is None:
+    if earnings is None or earnings.transfer_state != "waiting":
         return True
+    charge = await charge_of(conn, order, order.session(session_id))
     await store.save_earnings(conn, replace(earnings, transfer_state="planned"))
     request = CreateTransfer(
         order_id=order_id,
         session_id=session_id if len(order.sessions) > 1 else None,
         mentor_id=earnings.mentor_id,
         account_id=account_id,
-        charge_id=order.charge_id,
+        charge_id=charge.charge_id,
         amount_minor=earnings.mentor.minor,
         currency=earnings.mentor.currency,
     )

@@ -16,6 +16,7 @@ from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.domain import mending, outcomes
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Refund
+from services.payments.domain.splits import fraction
 from services.payments.store import ledger as books
 from services.payments.store import operations
 from services.payments.store import orders as orders_store
@@ -63,7 +64,8 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     known = await store.refunds_of(conn, session.session_id)
     if earnings is None or not mending.may_refund(order, session, earnings, known):
         raise mending.NotRefundable
-    split = outcomes.split_of(order, session, int(deed.arguments["refund_basis_points"]))
+    back = fraction(session.price, int(deed.arguments["refund_basis_points"]))
+    split = outcomes.divided(order, session, back)
     if not split.mentee.minor:
         raise mending.NothingToRefund
     shown = deed.arguments.get("shown")

@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.payments.domain.orders import Order, Session
-from services.payments.domain.splits import Split, divide, retain
+from services.payments.domain.splits import Split, fraction, retain
 from shared.contracts.payments import EarningsReleased, RefundFailed, RefundIssued, TransferSent
 from shared.money import Money
 
@@ -62,17 +62,15 @@ class AlreadyReleased(Exception):
     """Booking takes back a session whose money was given out: an operator must settle it."""
 
 
-def split_of(order: Order, session: Session, refund_basis_points: int) -> Split:
-    """Divide a session's part of the price by the terms frozen on the order."""
-    return divide(session.price, refund_basis_points, order.platform_share_basis_points)
+def divided(order: Order, session: Session, gone: Money) -> Split:
+    """Divide a session's part, of which so much has gone, by the terms frozen on the order."""
+    return retain(session.price, gone, order.platform_share_basis_points)
 
 
-def split_after(order: Order, session: Session, refund_basis_points: int, refunded: Money) -> Split:
-    """Divide a part of which something went back before: that is the least that goes back."""
-    split = split_of(order, session, refund_basis_points)
-    if split.mentee.minor >= refunded.minor:
-        return split
-    return retain(session.price, refunded, order.platform_share_basis_points)
+def gone_after(session: Session, refund_basis_points: int, gone: Money) -> Money:
+    """Return what has gone after a refund of a fraction in all; what went before counts."""
+    wanted = fraction(session.price, refund_basis_points)
+    return Money(max(wanted.minor, gone.minor), gone.currency)
 
 
 def refunded_of(session: Session, refunds: Sequence[Refund]) -> Money:
@@ -83,7 +81,7 @@ def refunded_of(session: Session, refunds: Sequence[Refund]) -> Money:
 
 def expect(order: Order, session: Session) -> Earnings:
     """Return what will be earned when the session takes place."""
-    split = split_of(order, session, 0)
+    split = divided(order, session, Money(0, session.price.currency))
     return Earnings(
         session.session_id,
         order.order_id,

@@ -36,9 +36,13 @@ class Split:
 
 def divide(price: Money, refund_basis_points: int, platform_share_basis_points: int) -> Split:
     """Divide a price after a refund of a fraction; the platform's share is of what is retained."""
-    whole = refund_basis_points == WHOLE_BASIS_POINTS
-    refund = price if whole else _down(price.part(refund_basis_points), _step(price.currency))
-    return retain(price, refund, platform_share_basis_points)
+    return retain(price, fraction(price, refund_basis_points), platform_share_basis_points)
+
+
+def fraction(price: Money, basis_points: int) -> Money:
+    """Return what of a price can be refunded for a fraction of it."""
+    whole = basis_points == WHOLE_BASIS_POINTS
+    return price if whole else _down(price.part(basis_points), _step(price.currency))
 
 
 def retain(price: Money, refund: Money, platform_share_basis_points: int) -> Split:
