@@ -26,6 +26,7 @@ class Objection(Shape):
     reason: str
     raised_at: AwareDatetime
     settled_at: AwareDatetime | None = None
+    decision: str | None = None
 
 
 class MayHere(May):

@@ -7,6 +7,7 @@ from services.booking.commands.objections import note_release
 from services.booking.commands.orders import settle_payment
 from services.booking.store.openings import mark_openings
 from services.booking.store.people import note_account, note_person
+from services.booking.store.words import forget_words
 from shared.contracts.payments import (
     AccountChanged,
     AccountConnected,
@@ -18,6 +19,7 @@ from shared.contracts.payments import (
     PaymentSucceeded,
 )
 from shared.contracts.profiles import (
+    ContactErased,
     MentorApproved,
     MentorChangesRequested,
     MentorProfileSubmitted,
@@ -53,6 +55,7 @@ def ears() -> Ears:
         listening.on(kind)(hear_person)
     for kind in ACCOUNTS:
         listening.on(kind)(hear_account)
+    listening.on(ContactErased)(hear_erasure)
     listening.on(PaymentSucceeded)(hear_payment)
     listening.on(CheckoutClosed)(hear_checkout_closed)
     listening.on(EarningsReleased)(hear_release)
@@ -63,6 +66,11 @@ async def hear_person(conn: Connection, heard: Heard[PersonFact]) -> None:
     """Remember who is approved; every such fact tells the whole state."""
     await note_person(conn, heard.fact)
     await mark_openings(conn, PersonId(heard.fact.person_id))
+
+
+async def hear_erasure(conn: Connection, heard: Heard[ContactErased]) -> None:
+    """Forget what a person wrote; the purchases stay, for the other side and for the books."""
+    await forget_words(conn, PersonId(heard.fact.person_id))
 
 
 async def hear_account(conn: Connection, heard: Heard[AccountFact]) -> None:

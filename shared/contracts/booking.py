@@ -24,9 +24,12 @@ from shared.contracts.envelope import Fact
 
 LostReason = Literal["time_sold", "cancelled", "begun", "mentor_unavailable"]
 CancellationPreset = Literal["flexible", "standard", "strict"]
-Reason = Annotated[
-    str | None,
-    Field(description="In the words of that person.", examples=["I am ill."]),
+ReasonGiven = Annotated[
+    bool,
+    Field(
+        description="Whether that person said why; the words are to be read at booking alone.",
+        examples=[True],
+    ),
 ]
 Credit = Annotated[
     BasisPoints,
@@ -146,7 +149,7 @@ class RequestDeclined(OrderFact):
     """A request came to nothing because one of the two said so; the time is free again."""
 
     by: Party = Field(description="Who said so; the mentee when it was withdrawn.")
-    reason: Reason = None
+    reason_given: ReasonGiven = False
 
 
 class Suggestion(BaseModel):
@@ -201,7 +204,7 @@ class MoveProposed(OrderFact):
     answer_by: AwareDatetime = Field(
         description="When the proposal lapses.", examples=["2026-03-04T12:00:00Z"]
     )
-    reason: Reason = None
+    reason_given: ReasonGiven = False
 
 
 class MoveDeclined(OrderFact):
@@ -230,7 +233,7 @@ class BookingExpired(OrderFact):
         description="Who gave the time back; `system` when it was not paid in time.",
         examples=["mentor"],
     )
-    reason: Reason = None
+    reason_given: ReasonGiven = False
 
 
 class BookingLost(OrderFact):
@@ -243,7 +246,7 @@ class BookingCancelled(OrderFact):
     """A confirmed session was called off; `refund_basis_points` of the price goes back."""
 
     by: Party = Field(description="Who called it off.")
-    reason: Reason = None
+    reason_given: ReasonGiven = False
     refund_basis_points: BasisPoints = Field(examples=[5_000])
     credit_basis_points: Credit = 0
 
@@ -273,15 +276,11 @@ class ObjectionRaised(OrderFact):
     """One side says it was not what was paid for; nothing is released until an operator decides."""
 
     by: Party = Field(description="Who objects.")
-    reason: str = Field(
-        description="In the words of that person.", examples=["We were cut off after 5 minutes."]
-    )
 
 
 class ObjectionSettled(OrderFact):
     """An operator decided: so much goes back, and what is retained is released."""
 
-    reason: str = Field(description="Why, as both sides read it.", examples=["Half was held."])
     refund_basis_points: BasisPoints = Field(examples=[5_000])
     settled_at: AwareDatetime = Field(
         description="From when what is retained may be released.",

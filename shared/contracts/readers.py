@@ -45,6 +45,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "notifications": "Unseals and keeps the address, the name, the locale and the zone."
     },
     profiles.ContactErased: {
+        "booking": "Forgets what the person wrote to the other side of a session, and the goals.",
         "notifications": "Forgets the contact for good: a late duplicate revives nobody."
     },
     profiles.MessageSealed: {
@@ -84,7 +85,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
         "notifications": "Tells the mentor who asks for what, and the mentee that we asked.",
     },
     booking.RequestDeclined: {
-        "notifications": "Tells the other side, with the reason.",
+        "notifications": "Tells the other side, and where to read why.",
     },
     booking.RequestLapsed: {
         "notifications": "Tells both; the mentee also who else has time.",
@@ -110,11 +111,11 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     booking.ObjectionRaised: {
         "payments": "Stops the release of the session, unless it is released already.",
-        "notifications": "Tells the other side, with the words of who objects.",
+        "notifications": "Tells the other side, and where to read what is objected to.",
     },
     booking.ObjectionSettled: {
         "payments": "Refunds what was decided, and releases the rest at once.",
-        "notifications": "Tells both what was decided, and why.",
+        "notifications": "Tells both what was decided, and where to read why.",
     },
     booking.NextFreeChanged: {"profiles": _FREE_NEXT},
     booking.NextFreeSnapshot: {"profiles": _FREE_NEXT},

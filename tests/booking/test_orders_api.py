@@ -216,7 +216,7 @@ async def test_a_mentee_cancels_with_the_share_that_was_shown(market: Marketplac
     )
     assert (status, after["state"], after["refund_basis_points"]) == (200, "cancelled", 5_000)
     (fact,) = await market.facts(BookingCancelled)
-    assert (fact.by, fact.reason, fact.refund_basis_points) == ("mentee", "Ill", 5_000)
+    assert (fact.by, fact.reason_given, fact.refund_basis_points) == ("mentee", True, 5_000)
     assert (fact.version, fact.calendar_sequence) == (3, 1)
     assert await market.pool.fetchval("SELECT count(*) FROM participations WHERE active") == 0
 

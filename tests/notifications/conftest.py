@@ -156,7 +156,7 @@ class Marketplace:
         """Return the fact that the mentee called it off."""
         told: dict[str, Any] = {**self._order(version), "calendar_sequence": 1}
         return booking.BookingCancelled(
-            **told, by="mentee", reason="ill & tired", refund_basis_points=5_000
+            **told, by="mentee", reason_given=True, refund_basis_points=5_000
         )
 
     def completed(self, version: int = 3) -> booking.SessionCompleted:

@@ -50,6 +50,7 @@ def said_then() -> dict[str, str | int]:
         "amount_minor": 1_250,
         "currency": "USD",
         "reason": "a reason",
+        "reason_given": 1,
         "until": later[0],
         "proposed_starts_at": later[1],
         "proposed_ends_at": later[2],

@@ -33,7 +33,7 @@ def proposed(market: Marketplace, by: str, version: int = 3) -> OrderFact:
         proposed_starts_at=NEW,
         proposed_ends_at=NEW + HOUR,
         answer_by=NOW + timedelta(hours=48),
-        reason="A wedding.",
+        reason_given=True,
     )
 
 
@@ -52,7 +52,7 @@ def moved(market: Marketplace, version: int = 4, **said: Any) -> OrderFact:
 
 
 async def test_a_proposed_move_is_told_to_the_other_side(market: Marketplace):
-    """With both times, the reason, and until when to answer; no invitation yet."""
+    """With both times, where to read why, and until when to answer; no invitation yet."""
     await confirmed(market, mentee_locale="de")
     await market.hear(proposed(market, "mentor"))
     await market.work()
@@ -61,7 +61,7 @@ async def test_a_proposed_move_is_told_to_the_other_side(market: Marketplace):
     assert subject == "Ein anderer Termin für Career talk mit Mia Mentor?"
     assert "Vorschlag: Samstag, 7. März 2026, 19:45 – 20:45" in text
     assert "Bisher: Freitag, 6. März 2026, 19:45 – 20:45" in text
-    assert "Der genannte Grund: A wedding." in text
+    assert "Ein Grund wurde genannt; er steht dort, wo du antwortest." in text
     assert "antworte bis 4. März 2026, 17:45" in text
     assert "text/calendar" not in {
         part.get_content_type() for part in market.mailbox.mails[0].walk()
@@ -190,20 +190,20 @@ async def test_an_absent_mentee_reads_that_nothing_comes_back(market: Marketplac
 async def test_an_objection_is_told_to_the_other_side_and_its_decision_to_both(
     market: Marketplace,
 ):
-    """The words of who objects go to one person; the decision and its reason to two."""
+    """That there is an objection goes to one person, the decision to two; the words stay."""
     await confirmed(market)
-    await market.hear(market.told(booking.ObjectionRaised, 3, by="mentee", reason="Cut off."))
+    await market.hear(market.told(booking.ObjectionRaised, 3, by="mentee"))
     await market.work()
     assert market.mailbox.recipients == [MENTOR]
     ((subject, text),) = market.words_to(MENTOR)
     assert subject == "An objection to Career talk with Tom Mentee"
-    assert "In their words: Cut off." in text
+    assert "What is objected to stands on the page of the session." in text
     market.mailbox.mails.clear()
-    decided = {"reason": "Half was held.", "refund_basis_points": 5_000, "settled_at": NOW}
+    decided = {"refund_basis_points": 5_000, "settled_at": NOW}
     await market.hear(market.told(booking.ObjectionSettled, 4, **decided))
     await market.work()
     ((_, text),) = market.words_to(MENTEE)
-    assert "The reason: Half was held." in text
+    assert "The reason stands on the page of the session." in text
     assert "Of the price, 50% goes back to you" in text
     ((_, text),) = market.words_to(MENTOR)
     assert "50% goes back to your mentee. Your share of what is kept is released" in text
@@ -212,8 +212,8 @@ async def test_an_objection_is_told_to_the_other_side_and_its_decision_to_both(
 async def test_a_settled_objection_is_not_told_as_open(market: Marketplace):
     """When the mail comes late, only the decision is news."""
     await market.confirm()
-    await market.hear(market.told(booking.ObjectionRaised, 3, by="mentor", reason="Abuse."))
-    decided = {"reason": "No proof.", "refund_basis_points": 0, "settled_at": NOW}
+    await market.hear(market.told(booking.ObjectionRaised, 3, by="mentor"))
+    decided = {"refund_basis_points": 0, "settled_at": NOW}
     await market.hear(market.told(booking.ObjectionSettled, 4, **decided))
     await market.meet()
     await market.work()

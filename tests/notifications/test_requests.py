@@ -107,28 +107,28 @@ async def test_an_accepted_request_that_is_not_paid_is_told_to_both(market: Mark
 async def test_an_accepted_request_that_one_side_calls_off_is_told_to_the_other(
     market: Marketplace, by: str, told: dict[str, str]
 ):
-    """It did not lapse: somebody said so, and why."""
+    """It did not lapse: somebody said so, and the page says why."""
     await market.hear(market.requested())
     await market.hear(held(market))
-    await market.hear(market.told(booking.BookingExpired, 3, by=by, reason="I am ill."))
+    await market.hear(market.told(booking.BookingExpired, 3, by=by, reason_given=True))
     await market.meet()
     await market.work()
     assert dict(zip(market.mailbox.recipients, market.mailbox.subjects, strict=True)) == told
     ((_, text),) = market.words_to(*told)
-    assert "I am ill." in text
+    assert "A reason was given; you find it on the page of the request." in text
 
 
 async def test_a_declined_request_is_told_to_the_mentee(market: Marketplace):
-    """With the reason the mentor gave; the mentor knows already."""
+    """With where to read the reason the mentor gave; the mentor knows already."""
     await market.meet(mentee_locale="de")
     await market.hear(market.requested())
     await market.work()
-    declined = market.told(booking.RequestDeclined, 2, by="mentor", reason="On holiday.")
+    declined = market.told(booking.RequestDeclined, 2, by="mentor", reason_given=True)
     await market.hear(declined)
     await market.work()
     ((subject, text), _) = market.words_to(MENTEE)
     assert subject == "Anfrage abgelehnt: Career talk mit Mia Mentor"
-    assert "Der genannte Grund: On holiday." in text
+    assert "Ein Grund wurde genannt; er steht auf der Seite der Anfrage." in text
     assert len(market.mailbox.to(MENTOR)) == 1
 
 

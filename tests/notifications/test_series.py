@@ -83,6 +83,22 @@ async def test_each_session_of_a_series_has_reminders_of_its_own(market: Marketp
     ]
 
 
+async def test_who_did_not_cancel_is_led_to_the_reason(market: Marketplace):
+    """To the page of that one session; whoever wrote the reason knows it."""
+    second = new_id()
+    await buy(market, second)
+    before = len(market.mailbox.mails)
+    said = of_second(market, second, refund_basis_points=10_000, reason_given=True)
+    await market.hear(market.told(booking.BookingCancelled, 3, by="mentee", **said))
+    await market.work()
+    del market.mailbox.mails[:before], market.mailbox.recipients[:before]
+    ((_, to_mentor),) = market.words_to(MENTOR)
+    ((_, to_mentee),) = market.words_to(MENTEE)
+    assert "A reason was given; you find it on the page of the session." in to_mentor
+    assert f"/sessions/{market.order}?session={second}" in to_mentor
+    assert "A reason was given" not in to_mentee
+
+
 async def test_a_series_confirmed_late_lists_what_still_takes_place(market: Marketplace):
     """Composed from the present state: a session called off meanwhile is in no list."""
     second = new_id()

@@ -89,3 +89,29 @@ async def test_the_views_that_others_rest_on_have_their_columns(
         view,
     )
     assert {row["column_name"]: row["data_type"] for row in rows} == columns
+
+
+SAID_BEFORE = """
+INSERT INTO messages (message_id, person_id, channel, kind, cause, planned_at, details)
+VALUES (gen_random_uuid(), gen_random_uuid(), 'feed', $1, 'x', now(), '{"reason": "Eulalia"}')
+"""
+WORDS_STAY = MIGRATIONS / "0004_words_stay.sql"
+
+
+async def test_what_people_wrote_before_is_not_kept(
+    database: Callable[..., Awaitable[Database]],
+):
+    """The migration leaves that there was a reason; codes of ours and of Stripe's stay."""
+    own = await database("notifications")
+    conn = await asyncpg.connect(own.superuser_url)
+    try:
+        await conn.execute("SET search_path = notifications")
+        await conn.execute("ALTER TABLE sessions ADD COLUMN cancel_reason text")
+        for kind in ("move_proposed", "objection_raised", "objection_settled", "payout_failed"):
+            await conn.execute(SAID_BEFORE, kind)
+        await conn.execute(WORDS_STAY.read_text())
+        kept = dict(await conn.fetch("SELECT kind, details::text FROM messages"))
+    finally:
+        await conn.close()
+    assert [kind for kind, details in kept.items() if "Eulalia" in details] == ["payout_failed"]
+    assert kept["move_proposed"] == '{"reason_given": 1}'

@@ -15,7 +15,16 @@ from tests.web.conftest import (
     order,
     problem,
 )
-from tests.web.filling import ANSWERS, ASKED, BY_REQUEST, FREE, OF_STATE, fill
+from tests.web.filling import (
+    ANSWERS,
+    ASKED,
+    BY_REQUEST,
+    FREE,
+    OBJECTION,
+    OF_STATE,
+    PROPOSAL,
+    fill,
+)
 from tests.web.pages import Page
 from web.shapes import Question
 
@@ -182,3 +191,22 @@ async def test_who_missed_a_session_is_told_of_its_price(person: Browser, servic
     text = (await person.page(part)).text
     assert "goes back" not in text
     assert "$" not in text
+
+
+ILL = "I am <b>ill</b>, see you in May."
+
+
+@pytest.mark.parametrize(("state", "said"), [
+    ("cancelled", {"cancelled_by": "mentor", "cancel_reason": ILL}),
+    ("declined", {"cancelled_by": "mentor", "cancel_reason": ILL}),
+    ("confirmed", {"proposal": PROPOSAL | {"reason": ILL}}),
+    ("completed", {"objection": OBJECTION | {"reason": ILL}}),
+    ("completed", {"objection": OBJECTION | {"settled_at": STARTS, "decision": ILL}}),
+])  # fmt: skip
+async def test_the_page_of_a_session_says_why(
+    person: Browser, services: Services, state: str, said: dict[str, object]
+):
+    """Letters lead here for the reason of whatever somebody did or decided."""
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order(state, **said)))
+    page = await person.page(f"/sessions/{ORDER}")
+    assert ILL in page.text

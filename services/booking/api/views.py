@@ -48,12 +48,13 @@ class ProposalView(View):
 
 
 class ObjectionView(View):
-    """What one side says against the session; an operator decides about an open one."""
+    """What one side says against the session, and why an operator decided as they did."""
 
     by: Party
     reason: str
     raised_at: InstantUtc
     settled_at: InstantUtc | None
+    decision: str | None
 
 
 class SessionView(View):

@@ -187,7 +187,7 @@ def _proposed(order: Order, session: Session, proposal: Proposal) -> Change:
         proposed_starts_at=proposal.starts_at,
         proposed_ends_at=proposal.ends_at,
         answer_by=proposal.answer_by,
-        reason=proposal.reason,
+        reason_given=proposal.reason is not None,
     )
 
 

@@ -84,9 +84,7 @@ def raise_objection(
     if now >= until:
         raise ObjectionTooLate(until=until.isoformat())
     objection = Objection(by, reason, raised_at=now)
-    return change_session(
-        order, session, ObjectionRaised, {"objection": objection}, by=by, reason=reason
-    )
+    return change_session(order, session, ObjectionRaised, {"objection": objection}, by=by)
 
 
 def settle_objection(
@@ -103,13 +101,12 @@ def settle_objection(
         raise RefundTooSmall(refund_basis_points=went_back)
     if session.released_at and refund_basis_points > went_back:
         raise AlreadyReleased
-    settled = replace(session.objection, settled_at=now)
+    settled = replace(session.objection, settled_at=now, decision=reason)
     return change_session(
         order,
         session,
         ObjectionSettled,
         {"objection": settled, "refund_basis_points": refund_basis_points},
-        reason=reason,
         refund_basis_points=refund_basis_points,
         settled_at=now,
     )

@@ -106,12 +106,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Objection:
-    """What one side says against a session, until an operator decides."""
+    """What one side says against a session, until an operator decides and says why."""
 
     by: Party
     reason: str
     raised_at: datetime
     settled_at: datetime | None = None
+    decision: str | None = None
 
 
 @dataclass(frozen=True)

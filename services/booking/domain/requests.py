@@ -59,7 +59,12 @@ def decline(order: Order, by: Party, reason: str | None, *, now: datetime) -> Ch
     if order.state is OrderState.OFFERED:
         return change(order, OrderState.DECLINED, WaitlistOfferEnded, of_sessions=kept, by=by)
     return change(
-        order, OrderState.DECLINED, RequestDeclined, of_sessions=kept, by=by, reason=reason
+        order,
+        OrderState.DECLINED,
+        RequestDeclined,
+        of_sessions=kept,
+        by=by,
+        reason_given=reason is not None,
     )
 
 

@@ -128,7 +128,7 @@ def cancel(
             BookingExpired,
             of_sessions=said,
             by=by,
-            reason=call_off.reason,
+            reason_given=call_off.reason is not None,
         )
     share = _agreed_share(order, session, by, call_off, now)
     fields = {
@@ -143,7 +143,7 @@ def cancel(
         BookingCancelled,
         fields,
         by=by,
-        reason=call_off.reason,
+        reason_given=call_off.reason is not None,
         refund_basis_points=share,
         credit_basis_points=MENTOR_FAILED_CREDIT if by == "mentor" else 0,
     )

@@ -36,6 +36,7 @@ def objection_as_json(objection: Objection | None) -> Kept | None:
         "reason": objection.reason,
         "raised_at": objection.raised_at.isoformat(),
         "settled_at": settled.isoformat() if settled else None,
+        "decision": objection.decision,
     }
 
 
@@ -49,6 +50,7 @@ def objection_from(kept: Kept | None) -> Objection | None:
         kept["reason"],
         datetime.fromisoformat(kept["raised_at"]),
         datetime.fromisoformat(settled) if settled else None,
+        kept.get("decision"),
     )
 
 

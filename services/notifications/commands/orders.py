@@ -56,11 +56,9 @@ async def open_request(conn: Connection, fact: BookingRequested, *, at: datetime
 
 async def decline_request(conn: Connection, fact: RequestDeclined, *, at: datetime) -> None:
     """Tell the other side that a request was declined, or withdrawn."""
-    order = await _follow(
-        conn, fact, state="declined", cancelled_by=fact.by, cancel_reason=fact.reason
-    )
+    order = await _follow(conn, fact, state="declined", cancelled_by=fact.by)
     if order:
-        await plan(conn, *notices(order, "request_declined", fact, at, to=order.all_but(fact.by)))
+        await plan(conn, *_ended(order, "request_declined", fact, at))
 
 
 async def lapse_request(conn: Connection, fact: RequestLapsed, *, at: datetime) -> None:
@@ -123,12 +121,10 @@ async def confirm_order(conn: Connection, fact: BookingConfirmed, *, at: datetim
 
 async def expire_order(conn: Connection, fact: BookingExpired, *, at: datetime) -> None:
     """Note that a hold ended; when it had been asked for, tell who does not know it already."""
-    order = await _follow(
-        conn, fact, state="expired", cancelled_by=fact.by, cancel_reason=fact.reason
-    )
+    order = await _follow(conn, fact, state="expired", cancelled_by=fact.by)
     if order and order.requested:
         kind = "request_unpaid" if fact.by == "system" else "request_declined"
-        await plan(conn, *notices(order, kind, fact, at, to=order.all_but(fact.by)))
+        await plan(conn, *_ended(order, kind, fact, at))
 
 
 async def lose_order(conn: Connection, fact: OrderFact, *, at: datetime) -> None:
@@ -208,6 +204,13 @@ async def _follow(conn: Connection, fact: OrderFact, **fields: object) -> Order 
     order = whole_changed(known, fact, **fields)
     await orders.save_order(conn, order)
     return order
+
+
+def _ended(
+    order: Order, kind: str, fact: RequestDeclined | BookingExpired, at: datetime
+) -> list[Plan]:
+    details = {"reason_given": int(fact.reason_given)}
+    return notices(order, kind, fact, at, to=order.all_but(fact.by), details=details)
 
 
 def _until(fact: Opening, until: datetime) -> Details:

@@ -35,7 +35,7 @@ async def propose_move(conn: Connection, fact: MoveProposed, *, at: datetime) ->
         "until": fact.answer_by.isoformat(),
         "proposed_starts_at": fact.proposed_starts_at.isoformat(),
         "proposed_ends_at": fact.proposed_ends_at.isoformat(),
-        **({"reason": fact.reason} if fact.reason else {}),
+        "reason_given": int(fact.reason_given),
     }
     await _tell(conn, order, fact, "move_proposed", at, but=fact.by, details=details)
 
@@ -76,11 +76,11 @@ async def cancel_session(conn: Connection, fact: BookingCancelled, *, at: dateti
         fact,
         state="cancelled",
         cancelled_by=fact.by,
-        cancel_reason=fact.reason,
         refund_basis_points=fact.refund_basis_points,
     )
     if order:
-        await _tell(conn, order, fact, "session_cancelled", at)
+        details = {"reason_given": int(fact.reason_given)}
+        await _tell(conn, order, fact, "session_cancelled", at, details=details)
 
 
 async def complete_session(conn: Connection, fact: SessionCompleted, *, at: datetime) -> None:
@@ -103,18 +103,16 @@ async def miss_session(conn: Connection, fact: SessionMissed, *, at: datetime) -
 
 
 async def raise_objection(conn: Connection, fact: ObjectionRaised, *, at: datetime) -> None:
-    """Tell the other side, and nobody else, what is objected to."""
+    """Tell the other side, and nobody else, that there is an objection."""
     if order := await _follow(conn, fact, objected=True):
-        details = {"reason": fact.reason}
-        await _tell(conn, order, fact, "objection_raised", at, but=fact.by, details=details)
+        await _tell(conn, order, fact, "objection_raised", at, but=fact.by)
 
 
 async def settle_objection(conn: Connection, fact: ObjectionSettled, *, at: datetime) -> None:
-    """Tell both what was decided, and why."""
+    """Tell both what was decided."""
     settled = {"objected": False, "refund_basis_points": fact.refund_basis_points}
     if order := await _follow(conn, fact, **settled):
-        details = {"reason": fact.reason}
-        await _tell(conn, order, fact, "objection_settled", at, details=details)
+        await _tell(conn, order, fact, "objection_settled", at)
 
 
 async def _follow(conn: Connection, fact: OrderFact, **fields: object) -> Order | None:

@@ -110,9 +110,15 @@ def _link(situation: Situation, sender: Sender) -> str:
         return situation.secret.link
     if mentor := situation.message.details.get("next_mentor_id"):
         return f"{sender.web_url}/mentors/{mentor}"
-    if situation.message.order_id:
-        return f"{sender.web_url}/sessions/{situation.message.order_id}"
+    if order_id := situation.message.order_id:
+        return f"{sender.web_url}/sessions/{order_id}{_which(situation)}"
     return sender.web_url + PAGES.get(situation.message.kind, "/")
+
+
+def _which(situation: Situation) -> str:
+    """Return what makes the page of a series open on the session that the message is about."""
+    order, session_id = situation.order, situation.message.session_id
+    return f"?session={session_id}" if order and session_id and len(order.sessions) > 1 else ""
 
 
 def _facts(situation: Situation, sender: Sender) -> dict[str, object]:
@@ -138,6 +144,7 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
     next_best = message.instant("next_starts_at")
     return {
         "reason": details.get("reason"),
+        "reason_given": bool(details.get("reason_given")),
         "money": words.amount(voice, Money(int(details["amount_minor"]), str(details["currency"])))
         if "amount_minor" in details
         else None,
@@ -168,7 +175,6 @@ def _about(situation: Situation, voice: words.Voice) -> dict[str, object]:
         "dates": dates if len(dates) > 1 else [],
         "starts": words.clock_time(voice, session.starts_at),
         "clock_change": clock_change(order, session, voice.zone),
-        "said": session.cancel_reason,
         "percent": words.percentage(voice, session.refund_basis_points or 0),
         "refunds": bool(session.refund_basis_points),
         **_parties(situation, order, session),

@@ -46,7 +46,6 @@ class Session:
     state: SessionState
     calendar_sequence: int = 0
     cancelled_by: str | None = None
-    cancel_reason: str | None = None
     refund_basis_points: int | None = None
     missed_by: str | None = None
     proposed_by: str | None = None

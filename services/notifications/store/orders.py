@@ -18,8 +18,8 @@ FROM orders WHERE order_id = ANY($1::uuid[])
 """
 SESSIONS = """
 SELECT order_id, session_id, starts_at, ends_at, state, calendar_sequence, cancelled_by,
-       cancel_reason, refund_basis_points, missed_by, proposed_by, proposal, objected,
-       mentor_reviewed, mentee_reviewed
+       refund_basis_points, missed_by, proposed_by, proposal, objected, mentor_reviewed,
+       mentee_reviewed
 FROM sessions WHERE order_id = ANY($1::uuid[])
 ORDER BY order_id, starts_at, session_id
 """
@@ -32,15 +32,14 @@ ON CONFLICT (order_id) DO UPDATE SET
 """
 SAVE_SESSION = """
 INSERT INTO sessions (session_id, order_id, starts_at, ends_at, state, calendar_sequence,
-                      cancelled_by, cancel_reason, refund_basis_points, missed_by, proposed_by,
-                      proposal, objected, mentor_reviewed, mentee_reviewed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                      cancelled_by, refund_basis_points, missed_by, proposed_by, proposal,
+                      objected, mentor_reviewed, mentee_reviewed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (session_id) DO UPDATE SET
     starts_at = excluded.starts_at, ends_at = excluded.ends_at, state = excluded.state,
     calendar_sequence = excluded.calendar_sequence, cancelled_by = excluded.cancelled_by,
-    cancel_reason = excluded.cancel_reason, refund_basis_points = excluded.refund_basis_points,
-    missed_by = excluded.missed_by, proposed_by = excluded.proposed_by,
-    proposal = excluded.proposal, objected = excluded.objected,
+    refund_basis_points = excluded.refund_basis_points, missed_by = excluded.missed_by,
+    proposed_by = excluded.proposed_by, proposal = excluded.proposal, objected = excluded.objected,
     mentor_reviewed = excluded.mentor_reviewed, mentee_reviewed = excluded.mentee_reviewed
 """
 
@@ -92,7 +91,6 @@ def _row(order: Order, session: Session) -> tuple[object, ...]:
         session.state,
         session.calendar_sequence,
         session.cancelled_by,
-        session.cancel_reason,
         session.refund_basis_points,
         session.missed_by,
         session.proposed_by,
