@@ -30,7 +30,10 @@ class CardEntry:
 
 @dataclass(frozen=True)
 class CardBehaviour:
-    """How a card behaves: a decline, a challenge, what a refund to it does, when funds arrive."""
+    """How a card behaves: a decline, a challenge, what a refund to it does, when funds arrive.
+
+    `dispute` is why its bank disputes every charge at once, or asks about it when it is an inquiry.
+    """
 
     code: str | None = None
     decline_code: str | None = None
@@ -39,6 +42,8 @@ class CardBehaviour:
     refund: str = "succeeds"
     available_at_once: bool = False
     brand: str = "visa"
+    dispute: str | None = None
+    inquiry: bool = False
 
 
 def _declined(reason: str, message: str = _DECLINED, code: str = "card_declined") -> CardBehaviour:
@@ -55,6 +60,9 @@ TEST_CARDS = {
     "4000000000000077": CardBehaviour(available_at_once=True),
     "4000000000007726": CardBehaviour(refund="pends"),
     "4000000000005126": CardBehaviour(refund="fails"),
+    "4000000000000259": CardBehaviour(dispute="fraudulent"),
+    "4000000000002685": CardBehaviour(dispute="product_not_received"),
+    "4000000000001976": CardBehaviour(dispute="fraudulent", inquiry=True),
     "4000000000000002": _declined("generic_decline"),
     "4000000000009995": _declined("insufficient_funds", _INSUFFICIENT),
     "4000000000009987": _declined("lost_card"),

@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulators.stripe import accounts, books, checkout_flow, payouts, refunds, webhooks
+from simulators.stripe import (
+    accounts,
+    books,
+    checkout_flow,
+    dispute_flow,
+    payouts,
+    refunds,
+    webhooks,
+)
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardEntry
 from simulators.stripe.errors import Json, StripeError
@@ -27,6 +35,7 @@ REMEMBERED_KINDS = (
     "payment_intent",
     "charge",
     "refund",
+    "dispute",
     "transfer",
     "transfer_reversal",
     "payout",
@@ -83,6 +92,21 @@ class FailRefund(Order):
     reason: str = "expired_or_canceled_card"
 
 
+class OpenDispute(Order):
+    """Which charge a bank disputes, or asks about; the whole rest when no amount is named."""
+
+    charge: str
+    reason: str = "fraudulent"
+    amount: Annotated[int, Field(ge=1)] | None = None
+    inquiry: bool = False
+
+
+class WinDispute(Order):
+    """The bank decides for the merchant; Stripe gives its fee back only when told to."""
+
+    fee_returned: bool = False
+
+
 class FailNextPayout(Order):
     """Whose next payout to arrive shall fail, and why."""
 
@@ -124,6 +148,10 @@ class Control:
         self._order(app, "/_sim/accounts/{id}/restrict", Restrict, _restrict)
         self._order(app, "/_sim/refunds/{id}/fail", FailRefund, _fail_refund)
         self._order(app, "/_sim/refunds/{id}/finish", Nothing, _finish_refund)
+        self._order(app, "/_sim/disputes", OpenDispute, _open_dispute)
+        self._order(app, "/_sim/disputes/{id}/win", WinDispute, _win_dispute)
+        self._order(app, "/_sim/disputes/{id}/lose", Nothing, _lose_dispute)
+        self._order(app, "/_sim/disputes/{id}/escalate", Nothing, _escalate_dispute)
         self._order(app, "/_sim/payouts/fail_next", FailNextPayout, _fail_next_payout)
 
     def _order(
@@ -265,6 +293,25 @@ def _fail_refund(act: Act, order: FailRefund, identifier: str) -> Json:
 def _finish_refund(act: Act, _order: Nothing, identifier: str) -> Json:
     refunds.finish_refund(act, identifier)
     return act.find("refund", identifier)
+
+
+def _open_dispute(act: Act, order: OpenDispute, _id: str) -> Json:
+    charge = act.find("charge", order.charge, param="charge")
+    inquiry = order.inquiry
+    return dispute_flow.open_dispute(act, charge, order.reason, order.amount, inquiry=inquiry)
+
+
+def _win_dispute(act: Act, order: WinDispute, identifier: str) -> Json:
+    dispute = act.find("dispute", identifier)
+    return dispute_flow.win(act, dispute, fee_returned=order.fee_returned)
+
+
+def _lose_dispute(act: Act, _order: Nothing, identifier: str) -> Json:
+    return dispute_flow.lose(act, act.find("dispute", identifier))
+
+
+def _escalate_dispute(act: Act, _order: Nothing, identifier: str) -> Json:
+    return dispute_flow.escalate(act, act.find("dispute", identifier))
 
 
 def _fail_next_payout(act: Act, order: FailNextPayout, _id: str) -> Json:

@@ -225,7 +225,11 @@ def _charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Js
         description=charge["description"],
     )
     charge["balance_transaction"] = books.post(act, posting)["id"]
-    return act.add("charge", charge, {"refund": behaviour_of(entry).refund})
+    behaviour = behaviour_of(entry)
+    if behaviour.dispute:
+        act.schedule(act.moment, "open_dispute", charge["id"])
+    dispute = {"reason": behaviour.dispute, "inquiry": behaviour.inquiry}
+    return act.add("charge", charge, {"refund": behaviour.refund, "dispute": dispute})
 
 
 def _new_charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from simulators.stripe import books, money
+from simulators.stripe import books, dispute_flow, money
 from simulators.stripe.act import PLATFORM, Act
 from simulators.stripe.errors import InvalidParameters, Json, invalid
 from simulators.stripe.ids import new_id
@@ -61,6 +61,10 @@ def create_refund(act: Act, params: CreateRefund, _ids: Mapping[str, str]) -> Js
     if rest == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise invalid(message, code="charge_already_refunded")
+    rest -= dispute_flow.withdrawn_of(act, charge)
+    if rest <= 0:
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise invalid(message, code="charge_disputed")
     amount = params.amount or rest
     if amount > rest:
         asked, left = (money.written(n, charge["currency"]) for n in (amount, rest))

@@ -1,12 +1,13 @@
 """What happens by itself on the business clock, in the order in which it is due.
 
 Sessions expire, money becomes available, payouts are made, submitted and booked, refunds are
-finished. When the clock jumps, everything on the way is done as of its own instant.
+finished, disputes are opened by test cards and lost when nobody answers. When the clock jumps,
+everything on the way is done as of its own instant.
 """
 
 from __future__ import annotations
 
-from simulators.stripe import books, checkout_flow, payouts, refunds
+from simulators.stripe import books, checkout_flow, dispute_flow, payouts, refunds
 from simulators.stripe.act import PLATFORM, Act
 from simulators.stripe.balance import shown_balance
 from simulators.stripe.store import Due
@@ -28,6 +29,10 @@ def perform(act: Act, due: Due) -> None:
         refunds.finish_refund(act, due.ref)
     elif due.action == "fail_refund":
         refunds.fail_refund_when_due(act, due.ref)
+    elif due.action == "open_dispute":
+        dispute_flow.open_when_due(act, due.ref)
+    elif due.action == "end_dispute":
+        dispute_flow.end_when_due(act, due.ref)
     else:
         raise AssertionError(f"nobody knows how to {due.action}")
 
