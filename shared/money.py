@@ -1,8 +1,8 @@
 """Money: integer minor units with a currency, and divisions that always add up.
 
-What we know of a currency is what Stripe publishes at https://docs.stripe.com/currencies: which ones
-can be charged, how many digits they have, in which steps they move, and the smallest and largest
-charge.
+What we know of a currency is what Stripe publishes at https://docs.stripe.com/currencies: which
+ones can be charged, how many digits they have, in which steps they move, and the smallest and
+largest charge.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ _ABOUT_A_DOLLAR = {
     50_000: "LAK STD VND",
     100_000: "LBP",
 }
-"""For the others Stripe wants half a dollar after conversion. Here stands about one dollar, in whole
-units: room for a rate to move by half before anything is offered that cannot be charged."""
+"""For the others Stripe wants half a dollar after conversion. Here stands about one dollar, in
+whole units: a rate may move by half before anything is offered that cannot be charged."""
 _ROUGHLY = {code: units for units, codes in _ABOUT_A_DOLLAR.items() for code in codes.split()}
 
 
