@@ -234,6 +234,20 @@ FROM booking.openings AS b
 LEFT JOIN profiles.openings AS p ON p.mentor_id = b.mentor_id
 WHERE b.version > 0 AND p.version IS DISTINCT FROM b.version
 """
+COUNTERS_OFF = """
+SELECT format('%s %s', account, COALESCE(mentor_id::text, 'of nobody')) AS subject,
+       format('counted %s, entries say %s %s', COALESCE(c.minor, 0), COALESCE(l.minor, 0), currency)
+           AS detail
+FROM (
+    SELECT account, mentor_id, currency, sum(amount_minor) AS minor
+    FROM payments.ledger_counters GROUP BY account, mentor_id, currency
+) AS c
+FULL JOIN (
+    SELECT account, mentor_id, currency, sum(amount_minor) AS minor
+    FROM payments.ledger_lines GROUP BY account, mentor_id, currency
+) AS l USING (account, mentor_id, currency)
+WHERE COALESCE(c.minor, 0) <> COALESCE(l.minor, 0)
+"""
 IN_FLIGHT = """
 SELECT kind, subject, since FROM {schema}.in_flight ORDER BY since LIMIT $1
 """
@@ -241,28 +255,14 @@ LEDGER_BALANCES = """
 SELECT account, currency, amount_minor FROM payments.ledger_balances ORDER BY account, currency
 """
 STRIPE_SIDE_OF_LEDGER = """
-SELECT source, currency, sum(amount_minor)::bigint AS amount_minor
-FROM (
-    SELECT CASE
-               WHEN e.kind IN ('payment', 'stripe_fee') THEN o.charge_id
-               WHEN e.kind IN ('refund_settled', 'refund_failed') THEN r.stripe_refund_id
-               WHEN e.kind = 'transfer' THEN n.stripe_transfer_id
-           END AS stripe_id,
-           e.cause, l.currency, l.amount_minor
-    FROM payments.ledger_lines AS l
-    JOIN payments.ledger_entries AS e ON e.entry_id = l.entry_id
-    LEFT JOIN payments.orders AS o ON o.order_id = l.order_id
-    LEFT JOIN payments.refunds AS r
-        ON e.kind IN ('refund_settled', 'refund_failed')
-       AND r.refund_id::text = split_part(e.cause, ':', 2)
-    LEFT JOIN payments.earnings AS n
-        ON e.kind = 'transfer' AND n.order_id = l.order_id
-       AND n.session_id = COALESCE(l.session_id, n.session_id)
-    WHERE l.account = 'stripe_balance'
-) AS lines
-CROSS JOIN LATERAL (SELECT COALESCE(stripe_id, cause) AS source) AS named
-GROUP BY source, currency
+SELECT COALESCE(e.source, e.cause) AS source, l.currency,
+       sum(l.amount_minor)::bigint AS amount_minor
+FROM payments.ledger_lines AS l
+JOIN payments.ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE l.account = 'stripe_balance'
+GROUP BY COALESCE(e.source, e.cause), l.currency
 """
+"""Every entry names Stripe's object that shows it; one that does not is named by its cause."""
 
 
 def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
@@ -273,6 +273,7 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("completed before its end", COMPLETED_BEFORE_ITS_END),
         Check("ledger entry does not balance", ENTRY_UNBALANCED),
         Check("ledger does not sum to zero", LEDGER_TOTAL),
+        Check("balances and entries differ", COUNTERS_OFF),
         Check("clearing account not zero", CLEARING_LEFT_OVER),
         Check("earnings and ledger differ", EARNINGS_NOT_POSTED),
         Check("price and its parts differ", PARTS_OF_PRICE),

@@ -19,6 +19,8 @@ ROLES = (*APPS, *OWNERS, "ops_reader")
 READ, WRITE = {"SELECT"}, {"SELECT", "INSERT", "UPDATE", "DELETE"}
 APPEND = {"SELECT", "INSERT"}
 LEDGER = ("payments.ledger_entries", "payments.ledger_lines")
+COUNTED = "payments.ledger_counters"
+"""Balances change by posting alone: the service cannot write them."""
 LOGS = ("operator_log", "order_facts")
 """Of every service: what operators did, and what was told of each purchase."""
 APPEND_ONLY = (*LEDGER, *(f"{service}.{log}" for service in SERVICE_NAMES for log in LOGS))
@@ -162,7 +164,7 @@ def _allowed(role: str, relation: str) -> set[str]:
         return READ
     if relation.split(".")[0] != role.removesuffix("_app"):
         return set()
-    if relation.endswith(".migrations"):
+    if relation.endswith(".migrations") or relation == COUNTED:
         return READ
     return APPEND if relation in APPEND_ONLY else WRITE
 

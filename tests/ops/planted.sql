@@ -119,10 +119,11 @@ FROM (VALUES (2, 6000, 'cancelled'), (3, 12000, 'booking_lost'), (4, 12000, 'can
 -- Lines of orders 1 to 3 are from before sessions had parts, those of order 4 name their session.
 CREATE FUNCTION pg_temp.post(kind text, n int, debit text, credit text, minor bigint)
 RETURNS void LANGUAGE sql AS $$
-    INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
-    VALUES (md5(kind || n)::uuid,
-            kind || CASE WHEN kind LIKE 'refund%' THEN ':00000000-0000-0000-0000-00000000020'
-                         ELSE ':' END || n, kind, '2026-01-03Z')
+    INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at, source)
+    VALUES (md5(kind || n)::uuid, kind || ':' || n, kind, '2026-01-03Z',
+            CASE WHEN kind IN ('payment', 'stripe_fee') THEN 'ch_' || least(n, 4)
+                 WHEN kind = 'refund_settled' THEN 're_' || n
+                 WHEN kind = 'transfer' THEN 'tr_' || n END)
     ON CONFLICT DO NOTHING;
     INSERT INTO payments.ledger_lines (entry_id, line_number, account, order_id, session_id,
                                        amount_minor, currency)

@@ -189,6 +189,10 @@ FAULTS = {
     "ledger does not sum to zero": """
         DELETE FROM payments.ledger_lines WHERE account = 'platform_revenue'
     """,
+    "balances and entries differ": """
+        UPDATE payments.ledger_counters SET amount_minor = amount_minor + 1
+        WHERE account = 'stripe_fees'
+    """,
     "clearing account not zero": """
         UPDATE payments.ledger_lines SET amount_minor = amount_minor - 7
         WHERE account = 'session_clearing' AND amount_minor = -12000

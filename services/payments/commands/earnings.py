@@ -85,7 +85,8 @@ async def record_transfer(
     order, moved, fact = outcomes.sent(order, earnings, seen.stripe_transfer_id, now)
     await order_store.save_order(conn, order)
     await store.save_earnings(conn, moved)
-    await books.post(conn, ledger.earnings.transfer(part, order.mentor_id, moved.mentor, now))
+    entry = ledger.earnings.transfer(part, order.mentor_id, moved.mentor, now)
+    await books.post(conn, entry.shown_by(seen.stripe_transfer_id))
     await announcer.announce(conn, fact, at=now)
 
 

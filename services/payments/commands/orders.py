@@ -94,7 +94,8 @@ async def record_payment(
         paid = {
             order.part(each.session_id): Paid(each.to_pay, each.discount) for each in order.sessions
         }
-        await books.post(conn, ledger.purchases.payment(paid, payment.paid_at))
+        entry = ledger.purchases.payment(paid, payment.paid_at)
+        await books.post(conn, entry.shown_by(payment.charge_id))
         for session in order.sessions:
             await outcome_store.add_earnings(conn, outcomes.expect(order, session))
         await announcer.announce(conn, fact, at=now)
@@ -102,7 +103,8 @@ async def record_payment(
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
         await store.save_order(conn, replace(order, stripe_fee_minor=fee.minor, look_at=None))
-        await books.post(conn, ledger.purchases.stripe_fee(order.order_id, fee, now))
+        entry = ledger.purchases.stripe_fee(order.order_id, fee, now)
+        await books.post(conn, entry.shown_by(payment.charge_id))
 
 
 async def end_hold(conn: Connection, order_id: UUID, now: datetime) -> None:

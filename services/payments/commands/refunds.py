@@ -44,7 +44,7 @@ async def follow_refund(
         entry = ledger.refunds.refund_settled(
             part, refund.refund_id, refund.amount, now, attempt=refund.attempt
         )
-        await books.post(conn, entry)
+        await books.post(conn, entry.shown_by(refund.stripe_refund_id))
     if seen.status in FAILED and refund.state in ("issued", "settled"):
         await _fail(conn, order, refund, seen.failure_code, now)
 
@@ -77,7 +77,7 @@ async def _fail(
         settled=settled,
         attempt=refund.attempt,
     )
-    await books.post(conn, entry)
+    await books.post(conn, entry.shown_by(refund.stripe_refund_id))
     await announcer.announce(conn, fact, at=now)
 
 

@@ -2,13 +2,14 @@
 
 Double entry in integer minor units: debits are positive, credits negative, and the lines of an
 entry sum to zero per currency. `cause` names what an entry follows from; it is unique, so that an
-event posts once however often it is reported.
+event posts once however often it is reported. What touches Stripe's balance says which of Stripe's
+objects shows it there, so that both books can be compared object by object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -52,12 +53,21 @@ class Paid:
 
 @dataclass(frozen=True)
 class Entry:
-    """One posting, as of a business instant."""
+    """One posting, as of a business instant.
+
+    `source` is Stripe's object (charge, refund, transfer, reversal, dispute, payout) whose balance
+    transactions show the same movement of Stripe's balance.
+    """
 
     cause: str
     kind: str
     happened_at: datetime
     lines: tuple[Line, ...]
+    source: str | None = None
+
+    def shown_by(self, source: str | None) -> Entry:
+        """Return the entry with the object of Stripe that shows it."""
+        return replace(self, source=source)
 
 
 class Unbalanced(ValueError):

@@ -11,15 +11,23 @@ from services.payments.ledger.entries import Entry
 from shared.db import Connection
 from shared.ids import new_id
 
-INSERT_ENTRY = """
-INSERT INTO ledger_entries (entry_id, cause, kind, happened_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (cause) DO NOTHING RETURNING entry_id
-"""
-INSERT_LINE = """
+POST = """
+WITH entry AS (
+    INSERT INTO ledger_entries (entry_id, cause, kind, happened_at, source)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (cause) DO NOTHING RETURNING entry_id, source
+), asked AS (
+    INSERT INTO ledger_questions (source) SELECT source FROM entry WHERE source IS NOT NULL
+)
 INSERT INTO ledger_lines (entry_id, line_number, account, order_id, mentor_id, amount_minor,
     currency, session_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT entry.entry_id, line.number, line.account, line.order_id, line.mentor_id, line.amount_minor,
+    line.currency, line.session_id
+FROM entry CROSS JOIN unnest($6::text[], $7::uuid[], $8::uuid[], $9::bigint[], $10::text[],
+    $11::uuid[]) WITH ORDINALITY
+    AS line (account, order_id, mentor_id, amount_minor, currency, session_id, number)
 """
+NOTHING_POSTED = "INSERT 0 0"
 LINES_OF_ORDER = """
 SELECT e.kind, e.happened_at, l.account, l.amount_minor, l.currency, l.session_id
 FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
@@ -35,23 +43,21 @@ async def post(conn: Connection, entry: Entry) -> bool:
     """Post an entry unless its cause was posted before; return whether it was new."""
     if not entry.lines:
         return False
-    entry_id = new_id()
-    new = await conn.fetchval(INSERT_ENTRY, entry_id, entry.cause, entry.kind, entry.happened_at)
-    if new is None:
-        return False
-    for number, line in enumerate(entry.lines, 1):
-        await conn.execute(
-            INSERT_LINE,
-            entry_id,
-            number,
-            line.account.value,
-            line.order_id,
-            line.mentor_id,
-            line.minor,
-            line.currency,
-            line.session_id,
-        )
-    return True
+    done = await conn.execute(
+        POST,
+        new_id(),
+        entry.cause,
+        entry.kind,
+        entry.happened_at,
+        entry.source,
+        [line.account.value for line in entry.lines],
+        [line.order_id for line in entry.lines],
+        [line.mentor_id for line in entry.lines],
+        [line.minor for line in entry.lines],
+        [line.currency for line in entry.lines],
+        [line.session_id for line in entry.lines],
+    )
+    return done != NOTHING_POSTED
 
 
 async def lines_of_order(conn: Connection, order_id: UUID) -> list[Posted]:
