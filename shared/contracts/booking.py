@@ -16,6 +16,7 @@ from shared.contracts.common import (
     OfferingRef,
     OrderRef,
     Party,
+    PromotionCode,
     SessionRef,
     StartsAt,
     Title,
@@ -129,6 +130,11 @@ class BookingHeld(OrderFact):
     )
     policy: FrozenPolicy = Field(description="What the mentee accepted.")
     sessions: SoldSessions
+    promotion_code: PromotionCode | None = Field(
+        default=None,
+        description="The code that was named; payments says what it takes off.",
+        examples=[None],
+    )
 
 
 class BookingRequested(OrderFact):

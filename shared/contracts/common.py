@@ -37,6 +37,14 @@ CurrencyCode = Annotated[
     str, Field(pattern="^[A-Z]{3}$", description="ISO 4217.", examples=["USD"])
 ]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000, description="Hundredths of a percent.")]
+PromotionCode = Annotated[
+    str,
+    Field(
+        pattern="^[A-Z0-9][A-Z0-9-]{2,23}$",
+        description="A promotion code: an id, in capital letters.",
+        examples=["SPRING-25"],
+    ),
+]
 Party = Literal["mentee", "mentor", "operator", "system"]
 
 StartsAt = Annotated[
