@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from services.payments.api.routes import build_api
+from services.payments.api.terms import TERMS
 from services.payments.api.webhooks import SECRETS, Secrets
 from services.payments.commands.accounts import republish_accounts
 from services.payments.config import Settings
@@ -77,6 +78,7 @@ class _Wiring:
         return Verifier(keys_from(self._settings.jwks_url, self._http))
 
     def _wire(self, app: web.Application, _running: Running) -> None:
+        app[TERMS] = terms_of(self._settings)
         app[SECRETS] = Secrets(
             self._settings.stripe_webhook_secrets, self._settings.stripe_connect_webhook_secrets
         )

@@ -21,6 +21,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from joserfc.jwk import ECKey, KeySet
 
 from services.payments.api.routes import build_api
+from services.payments.api.terms import TERMS
 from services.payments.api.webhooks import SECRETS, Secrets
 from services.payments.domain.orders import Order, Terms
 from services.payments.events import listen
@@ -48,6 +49,7 @@ SHARE = 1_500
 DELAY = timedelta(hours=48)
 PLATFORM_SECRETS = ("whsec_platform_new", "whsec_platform_old")
 CONNECT_SECRETS = ("whsec_connect",)
+TERMS_OF_NOW = Terms("https://web.test", SHARE, DELAY)
 CALL_TIMEOUT_SECONDS = 0.6
 REST_SECONDS = 30.0
 TURN_PAUSE_SECONDS = 0.02
@@ -321,7 +323,7 @@ async def open_world(
         stripe = await ends.enter_async_context(simulated)
         gateway = open_gateway(str(stripe.make_url("")))
         ends.push_async_callback(gateway.close)
-        inbox = Inbox(pool, listen(Terms("https://web.test", SHARE, DELAY)), clock)
+        inbox = Inbox(pool, listen(TERMS_OF_NOW), clock)
         turned = [*loops(pool, gateway, clock), Loop("kept_events", inbox.take_up, 0.0)]
         yield World(pool, clock, client, stripe, gateway, turned, inbox, key)
 
@@ -343,6 +345,7 @@ def _application(pool: Pool, clock: FixedClock, key: ECKey) -> web.Application:
 
     limiter = Limiter(pool)
     app = build(build_api(), Surroundings(lambda: pool, clock, Verifier(keys), lambda: limiter))
+    app[TERMS] = TERMS_OF_NOW
     app[SECRETS] = Secrets(PLATFORM_SECRETS, CONNECT_SECRETS)
     return app
 
