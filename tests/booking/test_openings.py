@@ -281,6 +281,13 @@ def test_the_first_start_that_can_be_booked_counts():
     assert look_again_at == NOW + timedelta(days=1)
 
 
+def test_of_two_offerings_with_one_start_the_first_is_looked_for_when_it_comes():
+    """Which of them is named does not depend on when we looked."""
+    opening, look_again_at = next_free([sight(5, 4, 1), sight(5, 60, 2)], NOW)
+    assert opening == Opening(NOW + timedelta(days=5), OfferingId(UUID(int=2)))
+    assert look_again_at == NOW + timedelta(days=1)
+
+
 def test_without_anything_in_sight_we_look_again_in_time():
     """As far as we looked beyond the horizon, so long nothing can come."""
     assert next_free([], NOW) == (None, NOW + BEYOND)

@@ -65,7 +65,7 @@ def next_free(sights: Iterable[Sight], now: datetime) -> tuple[Opening | None, d
     first = next((sight for sight in seen if sight.is_bookable(now)), None)
     if first is None:
         return None, min([now + BEYOND, *(sight.appears_at for sight in seen)])
-    sooner = [sight.appears_at for sight in seen if sight.starts_at < first.starts_at]
+    sooner = [sight.appears_at for sight in seen[: seen.index(first)]]
     return Opening(first.starts_at, first.offering_id), min([first.fades_at, *sooner])
 
 
