@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.notifications.commands import orders, people, planning, sessions
+from services.notifications.commands import orders, people, planning, prepaid, sessions
 from services.notifications.domain.messages import Contact
 from shared.contracts import booking, payments, profiles
 from shared.contracts import sealed as contents
@@ -31,6 +31,7 @@ def hear(seal_private_key: str) -> Ears:
     _hear_moves(ears)
     _hear_outcomes(ears)
     _hear_money(ears)
+    _hear_credits(ears)
     _hear_accounts(ears)
     return ears
 
@@ -178,7 +179,8 @@ def _hear_outcomes(ears: Ears) -> None:
 def _hear_money(ears: Ears) -> None:
     @ears.on(payments.PaymentSucceeded)
     async def paid(conn: Connection, heard: Heard[payments.PaymentSucceeded]) -> None:
-        await _tell_of_money(conn, heard, "payment_receipt", to_mentor=False)
+        if heard.fact.amount_minor:  # Credits and codes paid the rest: no card, no receipt.
+            await _tell_of_money(conn, heard, "payment_receipt", to_mentor=False)
 
     @ears.on(payments.RefundIssued)
     async def refunded(conn: Connection, heard: Heard[payments.RefundIssued]) -> None:
@@ -191,6 +193,44 @@ def _hear_money(ears: Ears) -> None:
     @ears.on(payments.TransferSent)
     async def transferred(conn: Connection, heard: Heard[payments.TransferSent]) -> None:
         await _tell_of_money(conn, heard, "transfer_sent", to_mentor=True)
+
+
+def _hear_credits(ears: Ears) -> None:
+    @ears.on(payments.CreditsBought)
+    async def bought(conn: Connection, heard: Heard[payments.CreditsBought]) -> None:
+        await prepaid.tell_of_purchase(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.GiftRedeemed)
+    async def redeemed(conn: Connection, heard: Heard[payments.GiftRedeemed]) -> None:
+        await prepaid.tell_of_redemption(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsGranted)
+    async def granted(conn: Connection, heard: Heard[payments.CreditsGranted]) -> None:
+        await prepaid.tell_of_grant(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsReturned)
+    async def returned(conn: Connection, heard: Heard[payments.CreditsReturned]) -> None:
+        await prepaid.tell_of_return(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsReminded)
+    async def reminded(conn: Connection, heard: Heard[payments.CreditsReminded]) -> None:
+        await prepaid.remind(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsExpired)
+    async def over(conn: Connection, heard: Heard[payments.CreditsExpired]) -> None:
+        await prepaid.tell_of_end(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsRefunded)
+    async def refunded(conn: Connection, heard: Heard[payments.CreditsRefunded]) -> None:
+        await prepaid.tell_of_refund(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.CreditsRefundFailed)
+    async def refund_failed(conn: Connection, heard: Heard[payments.CreditsRefundFailed]) -> None:
+        await prepaid.tell_of_refund(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.SponsoredSessionCompleted)
+    async def thanked(conn: Connection, heard: Heard[payments.SponsoredSessionCompleted]) -> None:
+        await prepaid.thank(conn, heard.fact, at=heard.happened_at)
 
 
 _MoneyHeard = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
@@ -11,7 +12,9 @@ from shared.contracts.common import (
     MenteeRef,
     MentorRef,
     Minor,
+    OfferingRef,
     OrderRef,
+    PersonRef,
     RefundRef,
     SessionRef,
 )
@@ -91,11 +94,157 @@ class EarningsReleased(MoneyFact):
 
 
 class TransferSent(MoneyFact):
-    """The mentor's share moved to the connected account."""
+    """The mentor's share, or a part of it, moved to the connected account."""
 
     amount_minor: Minor
     currency: CurrencyCode
     session_id: OfSession = None
+    netted_minor: Minor = Field(
+        default=0, description="What was kept of the share for what the mentor owes.", examples=[0]
+    )
+
+
+class DebtIncurred(MoneyFact):
+    """The mentor got more of a session than is left for the mentor, and owes it.
+
+    It comes back from the connected account, or is kept from later shares.
+    """
+
+    amount_minor: Minor
+    currency: CurrencyCode
+    because: Literal["refund", "dispute"] = Field(description="Where the money went.")
+    session_id: OfSession = None
+
+
+class TransferReversed(MoneyFact):
+    """A part of a transfer came back from the connected account."""
+
+    amount_minor: Minor
+    currency: CurrencyCode
+    session_id: OfSession = None
+
+
+class DisputeFact(MoneyFact):
+    """A fact about a bank that takes a payment back, or asks about it."""
+
+    dispute_id: str = Field(description="The dispute at Stripe.", examples=["du_1"])
+    amount_minor: Minor
+    currency: CurrencyCode
+
+
+class DisputeOpened(DisputeFact):
+    """The mentee's bank disputes the payment, or only asks about it; the money waits meanwhile."""
+
+    inquiry: bool = Field(
+        description="Whether the bank only asks: then no money has moved.", examples=[False]
+    )
+    answer_by: AwareDatetime | None = Field(
+        default=None,
+        description="Until when it can be answered.",
+        examples=["2026-03-20T23:59:59Z"],
+    )
+
+
+class DisputeClosed(DisputeFact):
+    """The bank decided, or asks no more; a dispute that was lost can still be won later."""
+
+    outcome: Literal["won", "lost", "inquiry_over"] = Field(
+        description="`won`: the money is back; `lost`: it is not coming back."
+    )
+
+
+LotRef = Annotated[
+    UUID,
+    Field(
+        description="So many sessions that were bought at once.",
+        examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0701"],
+    ),
+]
+GoodUntil = Annotated[
+    AwareDatetime,
+    Field(description="Until when it can be booked.", examples=["2027-03-02T12:05:00Z"]),
+]
+HowMany = Annotated[int, Field(ge=0, description="How many sessions.", examples=[5])]
+OwnerRef = Annotated[
+    PersonRef | None,
+    Field(description="Who may book with it; nobody yet of a gift or a fund.", examples=[None]),
+]
+
+
+class CreditsBought(MoneyFact):
+    """Sessions were paid before they are booked; the mentee is who bought them."""
+
+    kind: Literal["package", "gift", "sponsorship", "plan"] = Field(
+        description="For oneself, for somebody who has the code, for a mentor's fund, or by a plan."
+    )
+    offering_id: OfferingRef
+    sessions: HowMany
+    amount_minor: Minor
+    currency: CurrencyCode
+    expires_at: GoodUntil
+
+
+class GiftRedeemed(MoneyFact):
+    """Somebody redeemed the code of a gift; the mentee is who gave it."""
+
+    recipient_id: PersonRef
+    sessions: HowMany
+    expires_at: GoodUntil
+
+
+class CreditsGranted(MoneyFact):
+    """A mentor gave a session that a sponsor had paid; the mentee is who may book it."""
+
+    expires_at: GoodUntil
+
+
+class CreditsReturned(MoneyFact):
+    """The credit that paid for a session can be booked again: it did not take place."""
+
+    session_id: SessionRef
+    lot_id: LotRef
+    expires_at: GoodUntil
+
+
+class CreditsReminded(MoneyFact):
+    """Credits end soon that nobody has booked with; the mentee is who bought them."""
+
+    owner_id: OwnerRef
+    remaining: HowMany
+    expires_at: GoodUntil
+
+
+class CreditsExpired(MoneyFact):
+    """Credits ended that nobody had booked with; the mentee is who bought them."""
+
+    owner_id: OwnerRef
+    remaining: HowMany
+    refunded: bool = Field(
+        description="Whether their money goes back to who bought them.", examples=[False]
+    )
+
+
+class CreditsRefunded(MoneyFact):
+    """Stripe accepted a refund of unused credits to who bought them; it is on its way."""
+
+    refund_id: RefundRef
+    amount_minor: Minor
+    currency: CurrencyCode
+
+
+class CreditsRefundFailed(MoneyFact):
+    """A refund of unused credits came back from the bank; an operator must find another way."""
+
+    refund_id: RefundRef
+    amount_minor: Minor
+    currency: CurrencyCode
+
+
+class SponsoredSessionCompleted(MoneyFact):
+    """A session took place that a sponsor had paid; who came is told to no sponsor."""
+
+    session_id: SessionRef
+    sponsor_id: PersonRef
 
 
 class AccountFact(Fact):
@@ -160,8 +309,21 @@ FACTS: tuple[type[Fact], ...] = (
     PaymentSucceeded,
     RefundIssued,
     RefundFailed,
+    DisputeOpened,
+    DisputeClosed,
     EarningsReleased,
     TransferSent,
+    DebtIncurred,
+    TransferReversed,
+    CreditsBought,
+    GiftRedeemed,
+    CreditsGranted,
+    CreditsReturned,
+    CreditsReminded,
+    CreditsExpired,
+    CreditsRefunded,
+    CreditsRefundFailed,
+    SponsoredSessionCompleted,
     AccountConnected,
     AccountChanged,
     AccountSnapshot,

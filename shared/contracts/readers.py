@@ -18,6 +18,7 @@ SERVICES: tuple[Service, ...] = ("profiles", "booking", "payments", "notificatio
 _VETTED = "Knows who is approved, and whose offerings can be bought."
 _KNOWS_MENTOR = "Follows the state of the mentor; tells nobody."
 _FOR_SALE = "Shows in search what can be bought, and at which price."
+_SOLD_AHEAD = "Knows of what packages and gifts can be bought."
 _FREE_NEXT = "Shows in search when the mentor is free next, and sorts by it."
 _PAYABLE = "Lets a mentor publish paid offerings while the account can receive money."
 _TELLS_PAYABLE = "Tells the mentor once the account can receive money."
@@ -46,14 +47,14 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     profiles.ContactErased: {
         "booking": "Forgets what the person wrote to the other side of a session, and the goals.",
-        "notifications": "Forgets the contact for good: a late duplicate revives nobody."
+        "notifications": "Forgets the contact for good: a late duplicate revives nobody.",
     },
     profiles.MessageSealed: {
         "notifications": "Plans the mail; the secret is unsealed when it is sent."
     },
-    booking.OfferingPublished: {"profiles": _FOR_SALE},
-    booking.OfferingWithdrawn: {"profiles": _FOR_SALE},
-    booking.OfferingSnapshot: {"profiles": _FOR_SALE},
+    booking.OfferingPublished: {"profiles": _FOR_SALE, "payments": _SOLD_AHEAD},
+    booking.OfferingWithdrawn: {"profiles": _FOR_SALE, "payments": _SOLD_AHEAD},
+    booking.OfferingSnapshot: {"profiles": _FOR_SALE, "payments": _SOLD_AHEAD},
     booking.BookingHeld: {
         "payments": "Opens the order and prepares the payment page.",
         "notifications": "Learns of the sessions; tells the mentee when a request was accepted.",
@@ -127,6 +128,23 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.RefundIssued: {"notifications": "Tells the mentee how much comes back."},
     payments.RefundFailed: {
         "notifications": "Tells the mentee that the bank sent it back, and what comes next."
+    },
+    payments.CreditsBought: {
+        "notifications": "Tells who bought them how many, until when, and what was paid."
+    },
+    payments.GiftRedeemed: {"notifications": "Tells who gave, and who has it now."},
+    payments.CreditsGranted: {"notifications": "Tells the mentee that a session is paid."},
+    payments.CreditsReturned: {"notifications": "Tells the mentee that the credit is back."},
+    payments.CreditsReminded: {
+        "notifications": "Reminds who may book with them, or who paid for them."
+    },
+    payments.CreditsExpired: {"notifications": "Tells whose credits they were."},
+    payments.CreditsRefunded: {"notifications": "Tells who bought them how much comes back."},
+    payments.CreditsRefundFailed: {
+        "notifications": "Tells who bought them that the bank sent it back, and what comes next."
+    },
+    payments.SponsoredSessionCompleted: {
+        "notifications": "Thanks the sponsor, without saying who came."
     },
     payments.EarningsReleased: {"booking": "Takes no more objections to the session."},
     payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},

@@ -24,6 +24,22 @@ PAGES: Mapping[str, str] = {
     "account_ready": "/mentor",
     "payout_paid": "/earnings",
     "payout_failed": "/earnings",
+    **dict.fromkeys(
+        (
+            "credits_bought",
+            "gift_bought",
+            "sponsorship_bought",
+            "gift_redeemed",
+            "gift_received",
+            "credits_granted",
+            "credits_expiring",
+            "credits_expired",
+            "credits_refunded",
+            "credits_refund_failed",
+            "sponsorship_thanks",
+        ),
+        "/credits",
+    ),
 }
 """Where a message leads that is about no session and holds no link of its own."""
 
@@ -144,6 +160,7 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
     next_best = message.instant("next_starts_at")
     return {
         "reason": details.get("reason"),
+        "count": int(details.get("count", 0)),
         "reason_given": bool(details.get("reason_given")),
         "money": words.amount(voice, Money(int(details["amount_minor"]), str(details["currency"])))
         if "amount_minor" in details

@@ -96,6 +96,11 @@ def _account_ready(situation: Situation) -> str | None:
     return None if situation.can_receive else "state_changed_since"
 
 
+def _in_time(situation: Situation) -> str | None:
+    until = situation.message.instant("until")
+    return "time_over" if until and situation.now >= until else None
+
+
 _RULES: Mapping[str, Rule] = {
     **dict.fromkeys(SECRET_KINDS, _link_good),
     **dict.fromkeys(REMINDERS, _remind),
@@ -114,5 +119,6 @@ _RULES: Mapping[str, Rule] = {
     "mentor_changes_requested": _not_outdated("changes_requested"),
     "mentor_suspended": _not_outdated("suspended"),
     "account_ready": _account_ready,
+    "credits_expiring": _in_time,
 }
 """What must still hold at send time; a kind that is not here always goes out."""

@@ -68,7 +68,11 @@ LEFT JOIN contacts AS r ON r.person_id = m.person_id
 LEFT JOIN mentors AS t ON t.person_id = m.person_id
 LEFT JOIN orders AS o ON o.order_id = m.order_id
 LEFT JOIN contacts AS x
-    ON x.person_id = CASE WHEN m.person_id = o.mentor_id THEN o.mentee_id ELSE o.mentor_id END
+    ON x.person_id = CASE
+        WHEN m.details ? 'other_id' THEN (m.details ->> 'other_id')::uuid
+        WHEN m.person_id = o.mentor_id THEN o.mentee_id
+        ELSE o.mentor_id
+    END
 """
 SITUATIONS = (
     f"{_SITUATION} WHERE m.message_id = ANY($1::uuid[]) ORDER BY m.planned_at, m.message_id"

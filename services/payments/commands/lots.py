@@ -1,0 +1,147 @@
+"""Credits pay for sessions in place of the card, and come back when nothing comes of them.
+
+Whoever changes a lot holds the lock of the purchase it is about first: that of the sessions which
+it pays for, or its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.payments import ledger
+from services.payments.commands.plans import announcer
+from services.payments.domain import credits as rules
+from services.payments.domain import orders as order_rules
+from services.payments.domain.credits import Lot, Wanted
+from services.payments.domain.orders import Order, Session
+from services.payments.store import credits as store
+from services.payments.store import ledger as books
+from services.payments.store import orders as order_store
+from shared.contracts.booking import BookingHeld
+from shared.contracts.payments import CreditsBought, CreditsReturned
+from shared.db import Connection
+
+
+async def use_credits(conn: Connection, order: Order, held: BookingHeld, now: datetime) -> Order:
+    """Let credits pay for the sessions of a new purchase as far as they reach.
+
+    Such a session costs what its credit was bought for, on the terms of that purchase.
+    """
+    lots = await store.lock_usable(conn, order.mentee_id, order.mentor_id, now)
+    paid = rules.pay_with(_wanted(order, held), lots, now) if lots else []
+    for session, lot in paid:
+        await store.save_lot(conn, lot)
+        order = order_rules.change(order, session)
+        part = order.part(session.session_id)
+        entry = ledger.prepaid.used(lot.purchase_id, lot.account, part, lot.unit, now)
+        await books.post(conn, entry)
+    return await _on_terms_of(conn, order, [lot for _, lot in paid]) if paid else order
+
+
+def _wanted(order: Order, held: BookingHeld) -> list[Wanted]:
+    spans = {each.session_id: each for each in held.sessions} or {held.session_id: held}
+    return [
+        Wanted(
+            each,
+            held.offering_id,
+            _minutes(spans[each.session_id].starts_at, spans[each.session_id].ends_at),
+        )
+        for each in order.sessions
+    ]
+
+
+def _minutes(starts_at: datetime, ends_at: datetime) -> int:
+    return round((ends_at - starts_at).total_seconds() / 60)
+
+
+async def _on_terms_of(conn: Connection, order: Order, lots: Sequence[Lot]) -> Order:
+    """Return the purchase at the prices of its credits, on the terms under which they were bought.
+
+    Where the card pays for one session or more, the terms are those of today for all of them.
+    """
+    total = sum((each.price.minor for each in order.sessions), 0)
+    order = replace(order, price=replace(order.price, minor=total))
+    bought = await order_store.load_order(conn, lots[0].purchase_id)
+    one = {lot.purchase_id for lot in lots}
+    if bought is None or len(one) > 1 or order.to_pay.minor:
+        return order
+    return replace(order, platform_share_basis_points=bought.platform_share_basis_points)
+
+
+async def free_credits(conn: Connection, order: Order, now: datetime) -> Order:
+    """Free the credits of a purchase whose rest was not paid in time; it is locked."""
+    for session in order.sessions:
+        lot = await store.lock_lot(conn, session.lot_id) if session.lot_id else None
+        if lot is None:
+            continue
+        await store.save_lot(conn, rules.put_back(lot, now))
+        part = order.part(session.session_id)
+        entry = ledger.prepaid.freed(lot.purchase_id, lot.account, part, lot.unit, now)
+        await books.post(conn, entry)
+        order = order_rules.change(order, replace(session, lot_id=None))
+    await store.free_sessions(conn, order.order_id)
+    return order
+
+
+async def return_credit(conn: Connection, order: Order, session: Session, now: datetime) -> None:
+    """Return the whole credit that paid for a session; the purchase of the session is locked."""
+    assert session.lot_id is not None  # noqa: S101  A credit paid for it.
+    lot = await store.lock_lot(conn, session.lot_id)
+    assert lot is not None  # noqa: S101  Lots are never deleted.
+    lot = rules.put_back(lot, now)
+    await store.save_lot(conn, lot)
+    part = order.part(session.session_id)
+    await books.post(
+        conn, ledger.prepaid.returned(lot.purchase_id, lot.account, part, lot.unit, now)
+    )
+    assert lot.expires_at is not None  # noqa: S101  It was paid.
+    told = await _told_again(conn, order)
+    fact = CreditsReturned(
+        order_id=order.order_id,
+        mentor_id=order.mentor_id,
+        mentee_id=order.mentee_id,
+        version=told.version,
+        session_id=session.session_id,
+        lot_id=lot.lot_id,
+        expires_at=lot.expires_at,
+    )
+    await announcer.announce(conn, fact, at=now)
+
+
+async def _told_again(conn: Connection, order: Order) -> Order:
+    """Return a locked purchase one version on: of a series several credits come back at once."""
+    known = await order_store.load_order(conn, order.order_id) or order
+    told = replace(known, version=known.version + 1)
+    await order_store.save_order(conn, told)
+    return told
+
+
+async def fill_lots(
+    conn: Connection,
+    order: Order,
+    paid_at: datetime,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> None:
+    """Make the credits of a purchase good that was just paid; it is locked."""
+    for lot in await store.lock_lots_of(conn, order.order_id):
+        filled = rules.fill(lot, paid_at, expires_at)
+        await store.save_lot(conn, filled)
+        entry = ledger.prepaid.bought(order.order_id, lot.account, filled.price, paid_at)
+        await books.post(conn, entry.shown_by(order.charge_id))
+        assert filled.expires_at is not None  # noqa: S101  It was filled.
+        fact = CreditsBought(
+            order_id=order.order_id,
+            mentor_id=order.mentor_id,
+            mentee_id=order.mentee_id,
+            version=order.version,
+            kind=lot.kind,
+            offering_id=lot.offering_id,
+            sessions=lot.sessions,
+            amount_minor=filled.price.minor,
+            currency=filled.price.currency,
+            expires_at=filled.expires_at,
+        )
+        await announcer.announce(conn, fact, at=now)
