@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from services.payments.commands import accounts, earnings, orders, refunds
+from services.payments.commands.books import keep_movements
 from services.payments.commands.webhooks import keep_events
 from services.payments.domain.operations import Refused
 from services.payments.domain.requests import (
@@ -18,11 +19,13 @@ from services.payments.domain.requests import (
     LookAtRefund,
     MentorRequest,
     ReadEvents,
+    ReadMovements,
     Request,
 )
 from services.payments.domain.seen import (
     AccountLinkSeen,
     AccountSeen,
+    BooksSeen,
     CheckoutSeen,
     EventsSeen,
     PayoutSeen,
@@ -45,6 +48,8 @@ async def apply_answer(conn: Connection, request: Request, seen: Seen, now: date
         return await accounts.follow_payout(conn, request.mentor_id, seen, now)
     if isinstance(request, ReadEvents) and isinstance(seen, EventsSeen):
         return await keep_events(conn, request, seen, now)
+    if isinstance(request, ReadMovements) and isinstance(seen, BooksSeen):
+        return await keep_movements(conn, request, seen, now)
     return await _about_order(conn, request, seen, now)
 
 

@@ -215,6 +215,31 @@ class ReadEvents(Request):
         return f"{self.source}:{self.before}" if self.before else self.source
 
 
+class ReadMovements(Request):
+    """Read the platform's balance transactions from an instant on, or those of one payout.
+
+    They are listed as events are, the newest first, and read in stretches in the same way.
+    """
+
+    kind: ClassVar[str] = "movements.list"
+
+    account_id: str | None
+    payout_id: str | None
+    since: AwareDatetime
+    before: str | None = None
+    newest: AwareDatetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Return which list it is."""
+        return self.payout_id or PLATFORM
+
+    @property
+    def subject(self) -> str:
+        """Return which list it is, and which stretch."""
+        return f"{self.name}:{self.before}" if self.before else self.name
+
+
 _KINDS: tuple[type[Request], ...] = (
     CreateCheckout,
     ExpireCheckout,
@@ -227,6 +252,7 @@ _KINDS: tuple[type[Request], ...] = (
     LookAtAccount,
     LookAtPayout,
     ReadEvents,
+    ReadMovements,
 )
 REQUESTS: dict[str, type[Request]] = {request.kind: request for request in _KINDS}
 """Every kind of call by its name."""

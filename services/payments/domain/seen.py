@@ -95,3 +95,22 @@ class EventsSeen(Seen):
 
     events: tuple[EventSeen, ...]
     complete: bool
+
+
+class BookedSeen(Seen):
+    """A balance transaction; `source` is the object it is about, itself where there is none."""
+
+    movement_id: str
+    type: str
+    source: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    created_at: AwareDatetime
+
+
+class BooksSeen(Seen):
+    """A stretch of balance transactions; `complete` when there was nothing after it."""
+
+    movements: tuple[BookedSeen, ...]
+    complete: bool

@@ -26,10 +26,13 @@ from services.payments.domain.requests import (
     LookAtPayout,
     LookAtRefund,
     ReadEvents,
+    ReadMovements,
     Request,
 )
 from services.payments.domain.seen import (
     AccountLinkSeen,
+    BookedSeen,
+    BooksSeen,
     EventSeen,
     EventsSeen,
     Seen,
@@ -42,6 +45,7 @@ from services.payments.gateway.shapes import (
     read_account,
     read_checkout,
     read_event,
+    read_movement,
     read_payout,
     read_refund,
     read_transfer,
@@ -105,6 +109,8 @@ class StripeGateway:
         """Make a call; raises `Unfinished`, `AnswerLost` or `NotPermitted`."""
         if isinstance(request, ReadEvents):
             return await _answered(self._read_events(request))
+        if isinstance(request, ReadMovements):
+            return await _answered(self._read_movements(request))
         if isinstance(request, CreateCheckout | CreateRefund | CreateTransfer | CreateAccount):
             return await _answered(self._create(request, {"idempotency_key": key}))
         if isinstance(request, ExpireCheckout):
@@ -213,6 +219,22 @@ class StripeGateway:
         except SearchTooLong:
             return EventsSeen(events=tuple(events), complete=False)
         return EventsSeen(events=tuple(events), complete=True)
+
+    async def _read_movements(self, request: ReadMovements) -> Seen:
+        options: Any = {"stripe_account": request.account_id} if request.account_id else {}
+        params: Json = {"created": {"gte": to_epoch_seconds(request.since - LOOK_BACK)}}
+        if request.payout_id:
+            params = {"payout": request.payout_id}
+        if request.before:
+            params["starting_after"] = request.before
+        rows = _pages(self._v1.balance_transactions.list_async, params, options)
+        movements: list[BookedSeen] = []
+        try:
+            async for row in rows:
+                movements.append(read_movement(row))
+        except SearchTooLong:
+            return BooksSeen(movements=tuple(movements), complete=False)
+        return BooksSeen(movements=tuple(movements), complete=True)
 
     async def _find_checkout(self, request: CreateCheckout, created: Json) -> Seen | None:
         sessions = _pages(self._v1.checkout.sessions.list_async, {"created": created})

@@ -14,6 +14,7 @@ from services.payments.domain.requests import (
 from services.payments.domain.seen import (
     AccountSeen,
     CheckoutSeen,
+    BookedSeen,
     EventSeen,
     PaymentSeen,
     PayoutSeen,
@@ -156,6 +157,19 @@ def read_payout(payout: Json, transfer_ids: Sequence[str | None]) -> PayoutSeen:
         arrives_at=from_epoch_seconds(payout["arrival_date"]),
         failure_code=payout.get("failure_code"),
         transfer_ids=tuple(found for found in transfer_ids if found),
+    )
+
+
+def read_movement(transaction: Json) -> BookedSeen:
+    """Return what we keep of a balance transaction."""
+    return BookedSeen(
+        movement_id=transaction["id"],
+        type=transaction["type"],
+        source=transaction["source"] or transaction["id"],
+        amount_minor=transaction["amount"],
+        fee_minor=transaction["fee"],
+        currency=transaction["currency"].upper(),
+        created_at=from_epoch_seconds(transaction["created"]),
     )
 
 

@@ -1,5 +1,5 @@
 """The ledger's rules: which accounts there are, and which lines each event posts. Pure."""
 
-from services.payments.ledger import chart, earnings, entries, purchases, refunds
+from services.payments.ledger import chart, earnings, entries, movements, purchases, refunds
 
-__all__ = ["chart", "earnings", "entries", "purchases", "refunds"]
+__all__ = ["chart", "earnings", "entries", "movements", "purchases", "refunds"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from services.payments.commands import earnings, orders, webhooks
+from services.payments.commands import books, earnings, orders, webhooks
 from services.payments.commands.mending import ACTIONS
 from services.payments.commands.plans import OPERATIONS_BELL, TRANSFERS_BELL, WEBHOOKS_BELL
 from services.payments.gateway.calls import StripeGateway
@@ -18,6 +18,7 @@ CALLERS = 4
 """How many calls to Stripe one worker makes at the same time."""
 POLL_SECONDS = 0.3
 READ_EVENTS_POLL_SECONDS = 1.0
+FOLD_POLL_SECONDS = 30.0
 BATCH = 50
 """How many due things are done before the loop looks whether it should stop."""
 
@@ -42,6 +43,9 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
         Loop("send_transfers", each(earnings.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
+        Loop("compare_books", each(books.compare_books), POLL_SECONDS),
+        Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
+        Loop("read_movements", each(books.plan_next_movement_read), READ_EVENTS_POLL_SECONDS),
         Loop("read_events", each(webhooks.plan_next_event_read), READ_EVENTS_POLL_SECONDS),
     ]
 
