@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
+from services.payments.commands import fees, lots, promotions
 from services.payments.commands.plans import announcer, plan
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
 from services.payments.domain.orders import Order, Terms
+from services.payments.domain.recovery import after
 from services.payments.domain.requests import ExpireCheckout, LookAtCheckout
 from services.payments.domain.seen import CheckoutSeen, PaymentSeen
 from services.payments.ledger.entries import Paid
@@ -18,6 +20,7 @@ from services.payments.store import ledger as books
 from services.payments.store import orders as store
 from services.payments.store import outcomes as outcome_store
 from shared.contracts.booking import BookingHeld
+from shared.contracts.payments import PaymentSucceeded
 from shared.db import Connection
 from shared.errors import Missing, NotFound
 from shared.inbox import arrived
@@ -26,13 +29,24 @@ from shared.money import Money
 
 async def open_order(conn: Connection, held: BookingHeld, terms: Terms, now: datetime) -> None:
     """Begin a purchase; its page is prepared unless the hold is over or nothing is to be paid."""
-    order = rules.begin(held, terms, now)
+    order = await fees.freeze(conn, rules.begin(held, terms, now))
+    if now < order.hold_until:
+        order = await lots.use_credits(conn, order, held, now)
+    discount = None
+    if held.promotion_code:
+        order, discount = await promotions.use(
+            conn, order, held.promotion_code, held.offering_id, now
+        )
     await store.add_order(conn, order)
+    if discount:
+        await promotions.reserve(conn, order, discount, now)
     await arrived(conn, f"order:{order.order_id}")
     if rules.is_free(order):
         await store.save_order(conn, rules.settle_price(order, now))
     elif now >= order.hold_until:
         await close_order(conn, order, "hold_over", now)
+    elif not order.to_pay.minor:
+        await settle_without_card(conn, order, now)
     else:
         await plan(conn, rules.checkout_for(order, terms), now)
 
@@ -61,9 +75,12 @@ async def close_order(conn: Connection, order: Order, because: str, now: datetim
     """Note that no payment can come through the page; a paid or closed order stays as it is."""
     if order.state in ("paid", "closed"):
         return
+    order = await lots.free_credits(conn, order, now)
     closed, fact = rules.page_closed(order, because)
     await store.save_order(conn, closed)
-    await announcer.announce(conn, fact, at=now)
+    await promotions.give_back(conn, order, now)
+    if order.sessions:  # Of credits that nobody paid booking knows nothing.
+        await announcer.announce(conn, fact, at=now)
 
 
 async def follow_checkout(
@@ -74,7 +91,8 @@ async def follow_checkout(
     if order.state == "being_prepared":
         order, fact = rules.page_opened(order, seen.checkout_id, seen.url, now)
         await store.save_order(conn, order)
-        await announcer.announce(conn, fact, at=now)
+        if order.sessions:
+            await announcer.announce(conn, fact, at=now)
     if seen.payment is not None:
         await record_payment(conn, order, seen.payment, now)
     elif seen.status == "expired":
@@ -90,21 +108,55 @@ async def record_payment(
     """
     if order.state != "paid":
         order, fact = rules.pay(order, payment, now)
-        await store.save_order(conn, order)
-        paid = {
-            order.part(each.session_id): Paid(each.to_pay, each.discount) for each in order.sessions
-        }
-        entry = ledger.purchases.payment(paid, payment.paid_at)
-        await books.post(conn, entry.shown_by(payment.charge_id))
-        for session in order.sessions:
-            await outcome_store.add_earnings(conn, outcomes.expect(order, session))
-        await announcer.announce(conn, fact, at=now)
-        await arrived(conn, f"payment:{order.order_id}")
+        await _take_in(conn, order, fact, payment.charge_id, now)
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
-        await store.save_order(conn, replace(order, stripe_fee_minor=fee.minor, look_at=None))
+        waited = order.borne_fee_minor is None
+        order = rules.bear_fee(order, fee)
+        await store.save_order(conn, order)
         entry = ledger.purchases.stripe_fee(order.order_id, fee, now)
         await books.post(conn, entry.shown_by(payment.charge_id))
+        if waited:
+            await _divide_anew(conn, order)
+
+
+async def settle_without_card(conn: Connection, order: Order, now: datetime) -> None:
+    """Take a purchase as paid of which nothing is left for a card to pay; the order is locked."""
+    order, fact = rules.settle_without_card(order, now)
+    await _take_in(conn, order, fact, None, now)
+
+
+async def _take_in(
+    conn: Connection, order: Order, fact: PaymentSucceeded, charge_id: str | None, now: datetime
+) -> None:
+    """Post a price that was paid, whoever gave what of it, and tell."""
+    await store.save_order(conn, order)
+    if not order.sessions:
+        return await lots.fill_lots(conn, order, fact.paid_at, now)
+    paid = {
+        order.part(each.session_id): Paid(each.to_pay, each.discount) for each in order.sessions
+    }
+    if order.price.minor:
+        entry = ledger.purchases.payment(paid, fact.paid_at)
+        await books.post(conn, entry.shown_by(charge_id))
+        for session in order.sessions:
+            await outcome_store.add_earnings(conn, outcomes.expect(order, session))
+    await promotions.redeem(conn, order, now)
+    await announcer.announce(conn, fact, at=now)
+    await arrived(conn, f"payment:{order.order_id}")
+
+
+async def _divide_anew(conn: Connection, order: Order) -> None:
+    """Divide what is not released yet once more, now that the mentor's part of the fee is known."""
+    for session in order.sessions:
+        earnings = await outcome_store.load_earnings(conn, session.session_id)
+        if earnings is not None and earnings.released_at is None:
+            split = after(order, session, earnings.gone)
+            state = "waiting" if split.mentor.minor else "nothing"
+            anew = replace(
+                earnings, mentor=split.mentor, platform=split.platform, transfer_state=state
+            )
+            await outcome_store.save_earnings(conn, anew)
 
 
 async def end_hold(conn: Connection, order_id: UUID, now: datetime) -> None:

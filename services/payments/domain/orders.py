@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from services.payments.domain.fees import FeeTerms
+from services.payments.domain.promotions import Discount, Why
 from services.payments.domain.requests import CreateCheckout
 from services.payments.domain.seen import PaymentSeen
 from services.payments.ledger.entries import Part
@@ -20,7 +22,7 @@ from shared.contracts.booking import BookingHeld
 from shared.contracts.payments import CheckoutClosed, CheckoutOpened, PaymentSucceeded
 from shared.errors import Kind as RefusalKind
 from shared.errors import NotFound, Refusal
-from shared.money import Money
+from shared.money import Money, charge_step, spread
 
 Kind = Literal["sessions", "package", "gift", "sponsorship", "plan"]
 """What is bought: sessions that booking holds, or credits for sessions to come."""
@@ -43,8 +45,8 @@ PAGE_LIVES_AT_LEAST = timedelta(minutes=30)
 """Stripe's, from when it makes the page."""
 PAGE_LIVES_AT_MOST = timedelta(hours=23, minutes=55)
 """Stripe's 24 hours, less what our clock may be ahead of Stripe's."""
-RETURN_PATH = "{web}/orders/{order_id}/return"
-BACK_PATH = "{web}/orders/{order_id}"
+RETURN_PATH = "{web}/{what}/{order_id}/return"
+BACK_PATH = "{web}/{what}/{order_id}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Terms:
 class Session:
     """What of a price is for one session; nothing of it is released while it is objected to.
 
-    Of the price the platform gives `discount_minor`; credits of the lot pay in place of the card.
+    Nor while a bank disputes its charge. Of the price the platform gives `discount_minor`; credits
+    of the lot pay in place of the card.
     """
 
     session_id: UUID
@@ -69,6 +72,7 @@ class Session:
     objected_at: datetime | None = None
     discount_minor: int = 0
     lot_id: UUID | None = None
+    disputed_at: datetime | None = None
 
     @property
     def discount(self) -> Money:
@@ -82,12 +86,24 @@ class Session:
             return Money(0, self.price.currency)
         return self.price - self.discount
 
+    def by_card(self, gone: Money) -> Money:
+        """Return what the card had paid of so much of the price; the rest a code had taken off.
+
+        Of a fraction of the price the mentee gets that fraction of what was paid.
+        """
+        if gone.minor >= self.price.minor:
+            return self.to_pay
+        minor = self.to_pay.minor * gone.minor // self.price.minor
+        return Money(minor, gone.currency).in_steps(charge_step(gone.currency))
+
 
 @dataclass(frozen=True)
 class Order:
     """One purchase; see the module for its states.
 
-    `sessions` are in order; only a purchase of credits has none.
+    `sessions` are in order; only a purchase of credits has none. `taken_off_minor` is what a code
+    of the mentor's took off the price; `borne_fee_minor` what the mentor bears of Stripe's fee,
+    none while that is waited for.
     """
 
     order_id: UUID
@@ -112,6 +128,40 @@ class Order:
     version: int
     sessions: tuple[Session, ...]
     kind: Kind = "sessions"
+    minimum_fee_minor: int = 0
+    fee_rule: int | None = None
+    borne_fee_minor: int | None = 0
+    promotion_code: str | None = None
+    promotion_refused: Why | None = None
+    taken_off_minor: int = 0
+
+    @property
+    def fees(self) -> FeeTerms:
+        """Return what was frozen of the rule by which the platform takes its share."""
+        bears = self.borne_fee_minor != 0
+        return FeeTerms(
+            self.platform_share_basis_points, self.minimum_fee_minor, bears, self.fee_rule
+        )
+
+    @property
+    def awaits_fee(self) -> bool:
+        """Return whether the mentor bears Stripe's fee, and Stripe has not said what it is."""
+        return self.borne_fee_minor is None
+
+    def borne_by(self, session: Session) -> int:
+        """Return what of Stripe's fee the mentor bears for a session, in minor units."""
+        if not self.borne_fee_minor:
+            return 0
+        prices = [each.price for each in self.sessions]
+        whole = Money(min(self.borne_fee_minor, self.price.minor), self.price.currency)
+        ids = [each.session_id for each in self.sessions]
+        return spread(whole, prices)[ids.index(session.session_id)].minor
+
+    @property
+    def discount(self) -> Money:
+        """Return what a code takes off, whoever pays for it."""
+        given = sum(each.discount_minor for each in self.sessions)
+        return Money(self.taken_off_minor + given, self.price.currency)
 
     @property
     def to_pay(self) -> Money:
@@ -127,22 +177,21 @@ class Order:
         Raises `SessionUnnamed` or `NotFound`.
         """
         if session_id is None:
-            only, *others = self.sessions
-            if others:
+            if len(self.sessions) != 1:
                 raise SessionUnnamed
-            return only
+            return self.sessions[0]
         named = (each for each in self.sessions if each.session_id == session_id)
         found = next(named, None)
         if found is None:
             raise NotFound
         return found
 
-    def part(self, session_id: UUID) -> Part:
-        """Return what the ledger calls a session of this purchase.
+    def part(self, session_id: UUID | None) -> Part:
+        """Return what the ledger calls a session of this purchase; none for unused credits.
 
         The only session of a purchase goes under the purchase's name, as before there were several.
         """
-        name = session_id if len(self.sessions) > 1 else self.order_id
+        name = session_id if session_id and len(self.sessions) > 1 else self.order_id
         return Part(self.order_id, session_id, name)
 
 
@@ -197,9 +246,67 @@ def _parts(held: BookingHeld) -> tuple[Session, ...]:
     return tuple(Session(each, Money(minor, held.currency)) for each, minor in prices.items())
 
 
+def freeze(order: Order, fees: FeeTerms) -> Order:
+    """Freeze on a purchase what the platform will take of it."""
+    return replace(
+        order,
+        platform_share_basis_points=fees.share_basis_points,
+        minimum_fee_minor=fees.minimum_minor,
+        fee_rule=fees.rule,
+        borne_fee_minor=None if fees.mentor_bears else 0,
+    )
+
+
+def take_off(order: Order, code: str, found: Discount | Why) -> Order:
+    """Take off what a code takes off the parts that credits do not pay, or note why nothing.
+
+    What the platform gives stays in the price; what the mentor gives lowers the price itself.
+    """
+    if not isinstance(found, Discount):
+        return replace(order, promotion_code=code, promotion_refused=found)
+    parts = iter(found.parts)
+    off = {each.session_id: next(parts) for each in order.sessions if each.lot_id is None}
+    by_mentor = found.promotion.paid_by == "mentor"
+    sessions = tuple(
+        _reduced(each, off[each.session_id], by_mentor=by_mentor)
+        if each.session_id in off
+        else each
+        for each in order.sessions
+    )
+    taken = found.whole.minor if by_mentor else 0
+    price = order.price - Money(taken, order.price.currency)
+    return replace(
+        order, promotion_code=code, sessions=sessions, price=price, taken_off_minor=taken
+    )
+
+
+def _reduced(session: Session, off: Money, *, by_mentor: bool) -> Session:
+    if by_mentor:
+        return replace(session, price=session.price - off)
+    return replace(session, discount_minor=off.minor)
+
+
 def is_free(order: Order) -> bool:
-    """Return whether nothing is to be paid: booking confirms such a purchase by itself."""
-    return order.price.minor == 0
+    """Return whether nothing was ever to be paid: booking confirms such a purchase by itself."""
+    return order.price.minor + order.taken_off_minor == 0
+
+
+def bear_fee(order: Order, fee: Money) -> Order:
+    """Note what Stripe kept, and what of it the mentor bears if that was agreed.
+
+    A fee in another currency than the price stays with the platform.
+    """
+    known = replace(order, stripe_fee_minor=fee.minor, look_at=None)
+    if order.borne_fee_minor is not None:
+        return known
+    return replace(known, borne_fee_minor=fee.minor if fee.currency == order.price.currency else 0)
+
+
+def settle_without_card(order: Order, now: datetime) -> tuple[Order, PaymentSucceeded]:
+    """Note that nothing is left for a card to pay: a code or credits paid the whole price."""
+    borne = order.borne_fee_minor or 0
+    paid = replace(settle_price(order, now), borne_fee_minor=borne, version=order.version + 1)
+    return paid, _succeeded(paid, now)
 
 
 def decide(order: Order, decision: Decision, session_id: UUID | None = None) -> Order:
@@ -232,7 +339,8 @@ def checkout_for(order: Order, terms: Terms) -> CreateCheckout:
     expires_at = min(
         order.hold_until + CLOSES_BY_ITSELF_AFTER, order.opened_at + PAGE_LIVES_AT_MOST
     )
-    places = {"web": terms.web_url.rstrip("/"), "order_id": order.order_id}
+    what = "orders" if order.sessions else "purchases"
+    places = {"web": terms.web_url.rstrip("/"), "what": what, "order_id": order.order_id}
     return CreateCheckout(
         order_id=order.order_id,
         mentee_id=order.mentee_id,
@@ -295,14 +403,18 @@ def pay(order: Order, payment: PaymentSeen, now: datetime) -> tuple[Order, Payme
         look_at=now + FEE_LOOK_EVERY,
         version=order.version + 1,
     )
-    return paid, PaymentSucceeded(
-        order_id=order.order_id,
-        mentor_id=order.mentor_id,
-        mentee_id=order.mentee_id,
+    return paid, _succeeded(paid, payment.paid_at)
+
+
+def _succeeded(paid: Order, at: datetime) -> PaymentSucceeded:
+    return PaymentSucceeded(
+        order_id=paid.order_id,
+        mentor_id=paid.mentor_id,
+        mentee_id=paid.mentee_id,
         version=paid.version,
-        amount_minor=payment.amount_minor,
-        currency=order.price.currency,
-        paid_at=payment.paid_at,
+        amount_minor=paid.to_pay.minor,
+        currency=paid.price.currency,
+        paid_at=at,
     )
 
 

@@ -16,37 +16,42 @@ INSERT_ORDER = """
 INSERT INTO orders (order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version, kind)
+    paid_at, closed_because, version, borne_fee_minor, kind, minimum_fee_minor, fee_rule,
+    promotion_code, promotion_refused, taken_off_minor)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-    $21, $22)
+    $21, $22, $23, $24, $25, $26, $27, $28)
 """
 INSERT_SESSION = """
 INSERT INTO sessions (session_id, order_id, place, price_minor, decision, discount_minor, lot_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SESSIONS = """
-SELECT session_id, price_minor, decision, objected_at, discount_minor, lot_id FROM sessions
-WHERE order_id = $1 ORDER BY place
+SELECT session_id, price_minor, decision, objected_at, discount_minor, lot_id, disputed_at
+FROM sessions WHERE order_id = $1 ORDER BY place
 """
-SAVE_SESSION = "UPDATE sessions SET decision = $2, objected_at = $3 WHERE session_id = $1"
+SAVE_SESSION = """
+UPDATE sessions SET decision = $2, objected_at = $3, disputed_at = $4 WHERE session_id = $1
+"""
 ORDER = """
 SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version, kind
+    paid_at, closed_because, version, kind, minimum_fee_minor, fee_rule, borne_fee_minor,
+    promotion_code, promotion_refused, taken_off_minor
 FROM orders WHERE order_id = $1
 """
 LOCK_ORDER = """
 SELECT order_id, mentor_id, mentee_id, title, price_minor, currency,
     platform_share_basis_points, release_delay_seconds, hold_until, opened_at, state, close_at,
     look_at, checkout_id, checkout_url, payment_intent_id, charge_id, stripe_fee_minor,
-    paid_at, closed_because, version, kind
+    paid_at, closed_because, version, kind, minimum_fee_minor, fee_rule, borne_fee_minor,
+    promotion_code, promotion_refused, taken_off_minor
 FROM orders WHERE order_id = $1 FOR UPDATE
 """
 SAVE_ORDER = """
 UPDATE orders SET state = $2, close_at = $3, look_at = $4, checkout_id = $5, checkout_url = $6,
     payment_intent_id = $7, charge_id = $8, stripe_fee_minor = $9, paid_at = $10,
-    closed_because = $11, version = $12
+    closed_because = $11, version = $12, borne_fee_minor = $13
 WHERE order_id = $1
 """
 NEXT_TO_CLOSE = """
@@ -75,6 +80,11 @@ async def add_order(conn: Connection, order: Order) -> None:
         order.opened_at,
         *_changing(order),
         order.kind,
+        order.minimum_fee_minor,
+        order.fee_rule,
+        order.promotion_code,
+        order.promotion_refused,
+        order.taken_off_minor,
     )
     for place, each in enumerate(order.sessions, 1):
         await conn.execute(
@@ -107,9 +117,11 @@ async def save_order(conn: Connection, order: Order) -> None:
 
 
 async def save_sessions(conn: Connection, order: Order) -> None:
-    """Store what booking decided about the sessions of an order that is locked."""
+    """Store what was decided about the sessions of an order that is locked."""
     for each in order.sessions:
-        await conn.execute(SAVE_SESSION, each.session_id, each.decision, each.objected_at)
+        await conn.execute(
+            SAVE_SESSION, each.session_id, each.decision, each.objected_at, each.disputed_at
+        )
 
 
 async def next_to_close(conn: Connection, now: datetime) -> UUID | None:
@@ -135,6 +147,7 @@ def _changing(order: Order) -> tuple[object, ...]:
         order.paid_at,
         order.closed_because,
         order.version,
+        order.borne_fee_minor,
     )
 
 
@@ -151,6 +164,7 @@ async def _order(conn: Connection, row: asyncpg.Record) -> Order:
             each["objected_at"],
             each["discount_minor"],
             each["lot_id"],
+            each["disputed_at"],
         )
         for each in await conn.fetch(SESSIONS, fields["order_id"])
     )

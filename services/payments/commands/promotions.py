@@ -1,0 +1,130 @@
+"""Promotion codes: used by a purchase that begins, redeemed when it is paid, or given back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.domain.orders import Order, take_off
+from services.payments.domain.promotions import (
+    Attempt,
+    Discount,
+    Promotion,
+    PromotionCodeTaken,
+    Why,
+    apply,
+    check_shape,
+)
+from services.payments.store import promotions as store
+from shared.db import Connection
+from shared.errors import NotFound
+from shared.money import Money
+
+
+async def create(conn: Connection, promotion: Promotion) -> Promotion:
+    """Make a code; raises `PromotionShape` or `PromotionCodeTaken`."""
+    check_shape(promotion)
+    if not await store.add_promotion(conn, promotion):
+        raise PromotionCodeTaken
+    return promotion
+
+
+async def pause(
+    conn: Connection, promotion_id: UUID, mentor_id: UUID | None, at: datetime | None
+) -> Promotion:
+    """Stop a code at an instant, or let it go on; raises `NotFound` unless it is the mentor's.
+
+    Without a mentor any code is meant. Purchases that began with it keep what it takes off.
+    """
+    found = await store.lock(conn, promotion_id)
+    theirs = found is not None and found.mentor_id == mentor_id and found.paid_by == "mentor"
+    if found is None or not (mentor_id is None or theirs):
+        raise NotFound
+    await store.pause(conn, promotion_id, at)
+    return await store.lock(conn, promotion_id) or found
+
+
+async def look_up(
+    conn: Connection,
+    code: str,
+    mentee_id: UUID,
+    offering: tuple[UUID, UUID],
+    prices: Sequence[Money],
+    now: datetime,
+) -> Discount | Why:
+    """Return what a code would take off a purchase that began now, without using it.
+
+    `offering` is the mentor and what is offered.
+    """
+    found = await store.by_code(conn, code)
+    return await _apply(conn, found, mentee_id, offering, prices, now)
+
+
+async def use(
+    conn: Connection, order: Order, code: str, offering_id: UUID, now: datetime
+) -> tuple[Order, Discount | None]:
+    """Return a purchase that begins with what a code takes off, or with why it takes nothing.
+
+    Until the transaction ends nobody else uses the code, nor this person another one: so a limit
+    holds however many try at once.
+    """
+    await store.take_turn(conn, order.mentee_id)
+    found = await store.lock_by_code(conn, code)
+    offering = (order.mentor_id, offering_id)
+    prices = [each.price for each in order.sessions if each.lot_id is None]
+    result = await _apply(conn, found, order.mentee_id, offering, prices, now)
+    return take_off(order, code, result), result if isinstance(result, Discount) else None
+
+
+async def reserve(conn: Connection, order: Order, discount: Discount, now: datetime) -> None:
+    """Count a use of a code by a purchase that is stored now; the code is locked."""
+    await store.add_use(
+        conn,
+        order.order_id,
+        discount.promotion.promotion_id,
+        order.mentee_id,
+        discount.whole,
+        now,
+    )
+
+
+async def redeem(conn: Connection, order: Order, now: datetime) -> None:
+    """Note that a purchase with a code was paid, also when that is later than its page closed."""
+    found = await store.use_of(conn, order.order_id)
+    if found is None or found[1] == "redeemed":
+        return
+    promotion_id, state = found
+    counts = 1 if state == "given_back" else 0
+    await store.save_use(conn, order.order_id, promotion_id, "redeemed", now, counts)
+
+
+async def give_back(conn: Connection, order: Order, now: datetime) -> None:
+    """Let somebody else use the code of a purchase that came to nothing."""
+    found = await store.use_of(conn, order.order_id)
+    if found is None or found[1] == "given_back":
+        return
+    await store.save_use(conn, order.order_id, found[0], "given_back", now, -1)
+
+
+async def _apply(
+    conn: Connection,
+    promotion: Promotion | None,
+    mentee_id: UUID,
+    offering: tuple[UUID, UUID],
+    prices: Sequence[Money],
+    now: datetime,
+) -> Discount | Why:
+    if promotion is None:
+        return "unknown"
+    if not prices:
+        return "paid_by_credits"
+    mentor_id, offering_id = offering
+    attempt = Attempt(
+        mentor_id,
+        offering_id,
+        prices,
+        await store.used_before(conn, promotion.promotion_id, mentee_id),
+        await store.bought_before(conn, mentee_id),
+    )
+    return apply(promotion, attempt, now)

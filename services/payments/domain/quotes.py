@@ -1,0 +1,106 @@
+"""What a purchase would come to before anything is held, by the rules of one that is. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.domain.orders import Order, Session, Terms
+from services.payments.domain.outcomes import divided
+from services.payments.domain.promotions import Why
+from services.payments.domain.splits import fraction
+from shared.errors import Kind, Refusal
+from shared.money import Money, charge_step, largest_charge
+
+NOBODY = UUID(int=0)
+"""What is only asked about has no id."""
+
+
+class PriceNotQuotable(Refusal):
+    """No card can be charged so much, or in such steps."""
+
+    code = "price_not_quotable"
+    kind = Kind.SHAPE
+    detail = "Ask about a price that a card can be charged."
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody is about to buy; `price` is that of each session."""
+
+    mentee_id: UUID
+    mentor_id: UUID
+    offering_id: UUID
+    price: Money
+    sessions: int
+    code: str | None
+    fractions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Quote:
+    """Every amount: price = discount + credits + to pay; `back` is of one session."""
+
+    price: Money
+    discount: Money
+    credits: Money
+    credits_used: int
+    to_pay: Money
+    promotion_refused: Why | None
+    back: tuple[tuple[int, Money], ...]
+    mentor: Money
+    platform: Money
+
+
+def draft(wanted: Wanted, terms: Terms, now: datetime) -> Order:
+    """Return the purchase as it would begin; raises `PriceNotQuotable`."""
+    price = Money(wanted.price.minor * wanted.sessions, wanted.price.currency)
+    if price.minor > largest_charge(price.currency) or price.minor % charge_step(price.currency):
+        raise PriceNotQuotable
+    return Order(
+        order_id=NOBODY,
+        mentor_id=wanted.mentor_id,
+        mentee_id=wanted.mentee_id,
+        title="",
+        price=price,
+        platform_share_basis_points=terms.platform_share_basis_points,
+        release_delay=terms.release_delay,
+        hold_until=now,
+        state="being_prepared",
+        close_at=now,
+        look_at=None,
+        checkout_id=None,
+        checkout_url=None,
+        payment_intent_id=None,
+        charge_id=None,
+        stripe_fee_minor=None,
+        paid_at=None,
+        closed_because=None,
+        opened_at=now,
+        version=0,
+        sessions=tuple(
+            Session(UUID(int=number), wanted.price) for number in range(1, wanted.sessions + 1)
+        ),
+    )
+
+
+def tell(order: Order, wanted: Wanted) -> Quote:
+    """Say what a drafted purchase comes to, its credits and its code applied."""
+    by_credits = [each for each in order.sessions if each.lot_id is not None]
+    nothing = Money(0, order.price.currency)
+    splits = [divided(order, each, nothing) for each in order.sessions]
+    first = order.sessions[0]
+    return Quote(
+        price=Money(wanted.price.minor * wanted.sessions, wanted.price.currency),
+        discount=order.discount,
+        credits=Money(wanted.price.minor * len(by_credits), wanted.price.currency),
+        credits_used=len(by_credits),
+        to_pay=order.to_pay,
+        promotion_refused=order.promotion_refused,
+        back=tuple(
+            (points, first.by_card(fraction(first.price, points))) for points in wanted.fractions
+        ),
+        mentor=sum((split.mentor for split in splits), nothing),
+        platform=sum((split.platform for split in splits), nothing),
+    )

@@ -1,0 +1,172 @@
+"""SQL for promotion codes and the purchases that used them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.promotions import Promotion, UseState
+from shared.db import Connection
+from shared.money import Money
+
+INSERT_PROMOTION = """
+INSERT INTO promotions (promotion_id, code, paid_by, made_by, made_at, percent_basis_points,
+    amount_minor, currency, mentor_id, offering_id, at_most, per_person, first_purchase_only,
+    starts_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (code) DO NOTHING
+"""
+BY_CODE = """
+SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
+    mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
+    used
+FROM promotions WHERE code = $1
+"""
+LOCK_BY_CODE = """
+SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
+    mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
+    used
+FROM promotions WHERE code = $1 FOR NO KEY UPDATE
+"""
+LOCK = """
+SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
+    mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
+    used
+FROM promotions WHERE promotion_id = $1 FOR NO KEY UPDATE
+"""
+LIST = """
+SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
+    mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
+    used
+FROM promotions
+WHERE ($1::uuid IS NULL OR (mentor_id = $1 AND paid_by = 'mentor'))
+  AND ($2::uuid IS NULL OR promotion_id < $2)
+ORDER BY promotion_id DESC LIMIT $3
+"""
+PAUSE = "UPDATE promotions SET paused_at = $2 WHERE promotion_id = $1"
+COUNT = "UPDATE promotions SET used = used + $2 WHERE promotion_id = $1"
+USED_BEFORE = """
+SELECT count(*) FROM promotion_uses
+WHERE promotion_id = $1 AND mentee_id = $2 AND state <> 'given_back'
+"""
+BOUGHT_BEFORE = """
+SELECT EXISTS (SELECT FROM orders WHERE mentee_id = $1 AND paid_at IS NOT NULL AND price_minor > 0)
+    OR EXISTS (
+        SELECT FROM promotion_uses AS u JOIN promotions AS p ON p.promotion_id = u.promotion_id
+        WHERE u.mentee_id = $1 AND u.state = 'reserved' AND p.first_purchase_only
+    )
+"""
+TAKE_TURN = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('payments:promotions:' || ($1::uuid)::text, 0))"
+)
+INSERT_USE = """
+INSERT INTO promotion_uses (order_id, promotion_id, mentee_id, discount_minor, currency, state,
+    changed_at)
+VALUES ($1, $2, $3, $4, $5, 'reserved', $6)
+"""
+USE_OF = "SELECT promotion_id, state FROM promotion_uses WHERE order_id = $1"
+SAVE_USE = "UPDATE promotion_uses SET state = $2, changed_at = $3 WHERE order_id = $1"
+
+
+async def add_promotion(conn: Connection, promotion: Promotion) -> bool:
+    """Store a new promotion; return whether its code was free."""
+    done = await conn.execute(
+        INSERT_PROMOTION,
+        promotion.promotion_id,
+        promotion.code,
+        promotion.paid_by,
+        promotion.made_by,
+        promotion.made_at,
+        promotion.percent_basis_points,
+        promotion.amount_minor,
+        promotion.currency,
+        promotion.mentor_id,
+        promotion.offering_id,
+        promotion.at_most,
+        promotion.per_person,
+        promotion.first_purchase_only,
+        promotion.starts_at,
+        promotion.ends_at,
+    )
+    return done.endswith(" 1")
+
+
+async def by_code(conn: Connection, code: str) -> Promotion | None:
+    """Return the promotion with a code."""
+    return _promotion(await conn.fetchrow(BY_CODE, code))
+
+
+async def lock_by_code(conn: Connection, code: str) -> Promotion | None:
+    """Return the promotion with a code, of which nobody else uses one up meanwhile."""
+    return _promotion(await conn.fetchrow(LOCK_BY_CODE, code))
+
+
+async def lock(conn: Connection, promotion_id: UUID) -> Promotion | None:
+    """Return a promotion, locked until the transaction ends."""
+    return _promotion(await conn.fetchrow(LOCK, promotion_id))
+
+
+async def list_promotions(
+    conn: Connection, mentor_id: UUID | None, before: UUID | None, limit: int
+) -> list[Promotion]:
+    """Return all promotions, or those that a mentor pays for, newest first."""
+    rows = await conn.fetch(LIST, mentor_id, before, limit)
+    return [Promotion(**dict(row)) for row in rows]
+
+
+async def pause(conn: Connection, promotion_id: UUID, at: datetime | None) -> None:
+    """Stop a promotion, or with no instant let it go on."""
+    await conn.execute(PAUSE, promotion_id, at)
+
+
+async def take_turn(conn: Connection, mentee_id: UUID) -> None:
+    """Wait until no other purchase of this person begins with a code."""
+    await conn.execute(TAKE_TURN, mentee_id)
+
+
+async def used_before(conn: Connection, promotion_id: UUID, mentee_id: UUID) -> int:
+    """Return how often a person has used a code, or is about to."""
+    return await conn.fetchval(USED_BEFORE, promotion_id, mentee_id)
+
+
+async def bought_before(conn: Connection, mentee_id: UUID) -> bool:
+    """Return whether a person has paid for something, or is about to with a newcomers' code."""
+    return bool(await conn.fetchval(BOUGHT_BEFORE, mentee_id))
+
+
+async def add_use(
+    conn: Connection,
+    order_id: UUID,
+    promotion_id: UUID,
+    mentee_id: UUID,
+    discount: Money,
+    at: datetime,
+) -> None:
+    """Note that a purchase uses a promotion, which is locked, and count it."""
+    await conn.execute(
+        INSERT_USE, order_id, promotion_id, mentee_id, discount.minor, discount.currency, at
+    )
+    await conn.execute(COUNT, promotion_id, 1)
+
+
+async def use_of(conn: Connection, order_id: UUID) -> tuple[UUID, UseState] | None:
+    """Return which promotion a purchase uses and how far that is; the order is locked."""
+    row = await conn.fetchrow(USE_OF, order_id)
+    return (row["promotion_id"], row["state"]) if row else None
+
+
+async def save_use(
+    conn: Connection, order_id: UUID, promotion_id: UUID, state: UseState, at: datetime, counts: int
+) -> None:
+    """Note how far the use is, and count it so much more or less."""
+    await conn.execute(SAVE_USE, order_id, state, at)
+    if counts:
+        await conn.execute(COUNT, promotion_id, counts)
+
+
+def _promotion(row: asyncpg.Record | None) -> Promotion | None:
+    fields: dict[str, Any] = dict(row) if row else {}
+    return Promotion(**fields) if row else None
