@@ -44,10 +44,10 @@ def open_dispute(
     act: Act, charge: Json, reason: str, amount: int | None = None, *, inquiry: bool = False
 ) -> Json:
     """Let the bank dispute a charge, or only ask about it; the whole rest if no amount is named."""
-    amount = amount or charge["amount"] - charge["amount_refunded"]
-    if charge["status"] != "succeeded" or amount + withdrawn_of(act, charge) > charge["amount"]:
-        raise invalid(f"Charge {charge['id']} has no {written(amount, charge['currency'])} left.")
-    dispute = act.add("dispute", _dispute(act, charge, reason, amount, inquiry=inquiry))
+    taken: int = amount or charge["amount"] - charge["amount_refunded"]
+    if charge["status"] != "succeeded" or taken + withdrawn_of(act, charge) > charge["amount"]:
+        raise invalid(f"Charge {charge['id']} has no {written(taken, charge['currency'])} left.")
+    dispute = act.add("dispute", _dispute(act, charge, reason, taken, inquiry=inquiry))
     act.save(charge, disputed=True)
     if inquiry:
         act.schedule(act.moment + INQUIRY_DAYS * books.DAY_SECONDS, "end_dispute", dispute["id"])
