@@ -15,6 +15,9 @@ from aiohttp import web
 from simulators.stripe import (
     accounts,
     balance,
+    billing_invoices,
+    billing_prices,
+    billing_subscriptions,
     checkout,
     customers,
     disputes,
@@ -37,6 +40,8 @@ from simulators.stripe.stage import Stage
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *balance.ROUTES,
+    *billing_prices.ROUTES,
+    *billing_subscriptions.ROUTES,
     *checkout.ROUTES,
     *customers.ROUTES,
     *disputes.ROUTES,
@@ -49,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
 PARTS: Parts = {
     ("checkout.session", "line_items"): checkout.line_items,
     ("charge", "refunds"): refunds.refunds_of_charge,
+    ("invoice", "payments"): billing_invoices.payments_of,
 }
 HANG_POLL_SECONDS = 0.05
 

@@ -64,6 +64,7 @@ TEST_CARDS = {
     "4000000000002685": CardBehaviour(dispute="product_not_received"),
     "4000000000001976": CardBehaviour(dispute="fraudulent", inquiry=True),
     "4000000000000002": _declined("generic_decline"),
+    "4000000000000341": _declined("generic_decline"),
     "4000000000009995": _declined("insufficient_funds", _INSUFFICIENT),
     "4000000000009987": _declined("lost_card"),
     "4000000000009979": _declined("stolen_card"),

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from simulators.stripe import money
 from simulators.stripe.act import Act
+from simulators.stripe.billing_prices import PriceData, new_price, recurring_price
+from simulators.stripe.billing_subscriptions import SubscriptionData
 from simulators.stripe.checkout_flow import expire, unknown_payer
 from simulators.stripe.errors import InvalidParameters, Json, invalid
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing, page
 from simulators.stripe.params import (
     NO_METADATA,
-    Amount,
-    Currency,
     ListParams,
     Metadata,
     Page,
@@ -34,27 +34,8 @@ LINE_ITEMS_MAX = 100
 Url = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=5000)]
 
 
-class ProductData(Shape):
-    """What is sold, in words."""
-
-    name: Annotated[str, Field(min_length=1, max_length=250)]
-    description: Text | None = None
-    images: tuple[str, ...] = ()
-    metadata: Metadata = NO_METADATA
-    tax_code: str | None = None
-
-
-class PriceData(Shape):
-    """A price made for this session alone."""
-
-    currency: Currency
-    product_data: ProductData
-    unit_amount: Amount
-    tax_behavior: Literal["exclusive", "inclusive", "unspecified"] | None = None
-
-
 class LineItem(Shape):
-    """One line of the bill."""
+    """One line of the bill, at a price made for this session alone."""
 
     price_data: PriceData
     quantity: Annotated[int, Field(ge=1, le=999_999)] = 1
@@ -72,14 +53,15 @@ class IntentData(Shape):
 
 
 class CreateSession(Params):
-    """The parameters of a new session in payment mode."""
+    """The parameters of a new session that takes one payment, or begins a subscription."""
 
-    mode: Literal["payment"]
+    mode: Literal["payment", "subscription"]
     line_items: Annotated[list[LineItem], Field(min_length=1, max_length=LINE_ITEMS_MAX)]
     success_url: Url
     cancel_url: Url | None = None
     metadata: Metadata = NO_METADATA
-    payment_intent_data: IntentData = IntentData()
+    payment_intent_data: IntentData | None = None
+    subscription_data: SubscriptionData | None = None
     expires_at: int | None = None
     customer: str | None = None
     customer_email: Annotated[str, Field(pattern=r"^\S+@\S+\.\S+$", max_length=800)] | None = None
@@ -109,20 +91,45 @@ class ListSessions(ListParams):
 def create_session(act: Act, params: CreateSession, _ids: Mapping[str, str]) -> Json:
     """Open a session; its page is at `url` until it is paid or expires."""
     _check_payer(act, params)
-    items = [_item(act, item) for item in params.line_items]
+    subscribes = params.mode == "subscription"
+    items = [_item(act, item, subscribes=subscribes) for item in params.line_items]
     currency = items[0]["currency"]
     total = sum(item["amount_total"] for item in items)
     _refuse_tiny(total, currency)
-    hidden = {
-        "line_items": items,
-        "intent": params.payment_intent_data.model_dump(exclude_none=True),
-    }
+    hidden = {"line_items": items, **_to_come(params, items[0])}
     session = act.add("checkout.session", _session(act, params, total, currency), hidden)
     act.schedule(session["expires_at"], "expire_session", session["id"])
     return session
 
 
+def _to_come(params: CreateSession, item: Json) -> Json:
+    """Return what the payment, and the subscription if one begins, will carry."""
+    if params.mode == "payment":
+        intent = params.payment_intent_data or IntentData()
+        return {"intent": intent.model_dump(exclude_none=True)}
+    begun = params.subscription_data or SubscriptionData()
+    priced = {"price": item["price"], "quantity": item["quantity"]}
+    return {
+        "intent": {"description": "Subscription creation"},
+        "subscription": {**begun.model_dump(), **priced},
+    }
+
+
+def _check_mode(params: CreateSession) -> None:
+    subscribes = params.mode == "subscription"
+    other = "payment_intent_data" if subscribes else "subscription_data"
+    if getattr(params, other) is not None:
+        message = f"You can not pass `{other}` in `{params.mode}` mode."
+        raise InvalidParameters(message, param=other)
+    if subscribes and params.customer_creation:
+        message = "`customer_creation` can only be used in `payment` mode."
+        raise InvalidParameters(message, param="customer_creation")
+    if subscribes and len(params.line_items) > 1:
+        raise InvalidParameters("This simulator knows subscriptions to one price.")
+
+
 def _check_payer(act: Act, params: CreateSession) -> None:
+    _check_mode(params)
     if params.customer and params.customer_email:
         message = "You may only specify one of these parameters: customer, customer_email."
         raise InvalidParameters(message)
@@ -153,8 +160,13 @@ def _refuse_tiny(total: int, currency: str) -> None:
         raise invalid(message, code="amount_too_small")
 
 
-def _item(act: Act, item: LineItem) -> Json:
+def _item(act: Act, item: LineItem, *, subscribes: bool) -> Json:
     price = item.price_data
+    made = (
+        recurring_price(act, price)
+        if subscribes
+        else new_price(act, price, new_id("prod"), active=False)
+    )
     total = price.unit_amount * item.quantity
     return {
         "id": new_id("li"),
@@ -164,36 +176,12 @@ def _item(act: Act, item: LineItem) -> Json:
         "amount_tax": 0,
         "amount_total": total,
         "currency": price.currency,
-        "description": price.product_data.name,
+        "description": price.product_data.name if price.product_data else None,
         "discounts": [],
         "metadata": {},
-        "price": _price(act, price),
+        "price": made,
         "quantity": item.quantity,
         "taxes": [],
-    }
-
-
-def _price(act: Act, price: PriceData) -> Json:
-    return {
-        "id": new_id("price"),
-        "object": "price",
-        "active": False,
-        "billing_scheme": "per_unit",
-        "created": act.moment,
-        "currency": price.currency,
-        "custom_unit_amount": None,
-        "livemode": False,
-        "lookup_key": None,
-        "metadata": {},
-        "nickname": None,
-        "product": new_id("prod"),
-        "recurring": None,
-        "tax_behavior": price.tax_behavior or "unspecified",
-        "tiers_mode": None,
-        "transform_quantity": None,
-        "type": "one_time",
-        "unit_amount": price.unit_amount,
-        "unit_amount_decimal": str(price.unit_amount),
     }
 
 
@@ -202,7 +190,8 @@ def _session(act: Act, params: CreateSession, total: int, currency: str) -> Json
     copied = ("cancel_url", "client_reference_id", "customer", "customer_email", "locale",
               "metadata", "mode", "payment_method_types", "submit_type", "success_url",
               "billing_address_collection")  # fmt: skip
-    creation = params.customer_creation or "if_required"
+    subscribes = params.mode == "subscription"
+    creation = "always" if subscribes else params.customer_creation or "if_required"
     return {
         **_unused(),
         "id": identifier,
@@ -217,7 +206,7 @@ def _session(act: Act, params: CreateSession, total: int, currency: str) -> Json
         "expires_at": _expiry(act, params),
         "livemode": False,
         "payment_intent": None,
-        "payment_method_collection": "if_required",
+        "payment_method_collection": "always" if subscribes else "if_required",
         "payment_status": "unpaid",
         "status": "open",
         "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},

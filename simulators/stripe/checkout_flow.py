@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from simulators.stripe import billing_subscriptions as billing
 from simulators.stripe import payments
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardEntry
@@ -36,16 +37,15 @@ def authenticate(act: Act, session: Json, *, passed: bool) -> Json:
     if not passed:
         payments.fail_authentication(act, intent)
         return session
-    filed = act.filed("checkout.session", session["id"])
-    entry = CardEntry(**filed.hidden["entry"]) if filed else CardEntry("")
+    entry = CardEntry(**_hidden(act, session)["entry"])
     intent = payments.confirm(act, intent, entry, authenticated=True, page="")
     return _complete(act, session, intent, entry) if intent["status"] == "succeeded" else session
 
 
 def expire(act: Act, session: Json) -> Json:
     """Close a session that was not paid, and cancel its payment intent if there is one."""
-    if session["payment_intent"]:
-        intent = act.find("payment_intent", session["payment_intent"])
+    intent = _begun(act, session)
+    if intent:
         payments.cancel(act, intent, "expired")
     expired = act.save(session, status="expired", url=None)
     act.store.unschedule("expire_session", session["id"])
@@ -62,18 +62,15 @@ def expire_when_due(act: Act, identifier: str) -> None:
 
 def message_for(act: Act, session: Json) -> str | None:
     """Return what the payer should be told about the last try, if it failed."""
-    if not session["payment_intent"]:
-        return None
-    error = act.find("payment_intent", session["payment_intent"])["last_payment_error"]
+    intent = _begun(act, session)
+    error = intent["last_payment_error"] if intent else None
     return error["message"] if error else None
 
 
 def waits_for_authentication(act: Act, session: Json) -> bool:
     """Tell whether the payer is expected at the bank's page."""
-    if not session["payment_intent"]:
-        return False
-    intent = act.find("payment_intent", session["payment_intent"])
-    return intent["status"] == "requires_action"
+    intent = _begun(act, session)
+    return intent is not None and intent["status"] == "requires_action"
 
 
 def _refuse_closed(session: Json) -> None:
@@ -82,27 +79,39 @@ def _refuse_closed(session: Json) -> None:
 
 
 def _intent(act: Act, session: Json) -> tuple[Json, Json]:
-    if session["payment_intent"]:
-        return act.find("payment_intent", session["payment_intent"]), session
-    filed = act.filed("checkout.session", session["id"])
-    given = dict(filed.hidden["intent"]) if filed else {}
-    given["customer"] = session["customer"]
+    begun = _begun(act, session)
+    if begun:
+        return begun, session
+    hidden = _hidden(act, session)
+    given = {**hidden["intent"], "customer": session["customer"]}
     total, currency = session["amount_total"], session["currency"]
     intent = payments.create_intent(act, total, currency, given)
-    return intent, act.save(session, payment_intent=intent["id"])
+    if session["mode"] == "payment":
+        return intent, act.save(session, payment_intent=intent["id"])
+    act.store.hide(session["id"], {**hidden, "first_intent": intent["id"]})
+    return intent, session
+
+
+def _begun(act: Act, session: Json) -> Json | None:
+    """Return the intent of the payment, if a card was submitted; a subscription's is not shown."""
+    known = session["payment_intent"] or _hidden(act, session).get("first_intent")
+    return act.find("payment_intent", known) if known else None
+
+
+def _hidden(act: Act, session: Json) -> Json:
+    filed = act.filed("checkout.session", session["id"])
+    return filed.hidden if filed else {}
 
 
 def _remember_entry(act: Act, session: Json, entry: CardEntry) -> None:
-    filed = act.filed("checkout.session", session["id"])
-    if filed:
-        act.store.hide(session["id"], {**filed.hidden, "entry": asdict(entry)})
+    act.store.hide(session["id"], {**_hidden(act, session), "entry": asdict(entry)})
 
 
 def _complete(act: Act, session: Json, intent: Json, entry: CardEntry) -> Json:
     customer = session["customer"]
     if customer is None and session["customer_creation"] == "always":
         customer = guest_customer(act, entry.email, entry.name)["id"]
-        act.save(intent, customer=customer)
+        intent = act.save(intent, customer=customer)
     lines = {"city": None, "line1": None, "line2": None, "state": None}
     address = {**lines, "country": entry.country, "postal_code": entry.postal_code}
     details = {
@@ -111,17 +120,26 @@ def _complete(act: Act, session: Json, intent: Json, entry: CardEntry) -> Json:
         "email": entry.email,
         "name": entry.name,
     }
+    session = act.save(session, customer=customer)
     completed = act.save(
         session,
+        **_subscribed(act, session, intent, entry),
         status="complete",
         payment_status="paid",
-        customer=customer,
         customer_details=details,
         url=None,
     )
     act.store.unschedule("expire_session", session["id"])
     act.announce("checkout.session.completed", completed)
     return completed
+
+
+def _subscribed(act: Act, session: Json, intent: Json, entry: CardEntry) -> Json:
+    if session["mode"] == "payment":
+        return {}
+    given = _hidden(act, session)["subscription"]
+    subscription, invoice = billing.begin(act, session, given, intent, entry)
+    return {"subscription": subscription, "invoice": invoice}
 
 
 def unknown_payer() -> Json:

@@ -18,6 +18,7 @@ from simulators.stripe import (
     refunds,
     webhooks,
 )
+from simulators.stripe import billing_subscriptions as billing
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardEntry
 from simulators.stripe.errors import Json, StripeError
@@ -34,6 +35,8 @@ REMEMBERED_KINDS = (
     "checkout.session",
     "payment_intent",
     "charge",
+    "subscription",
+    "invoice",
     "refund",
     "dispute",
     "transfer",
@@ -152,6 +155,8 @@ class Control:
         self._order(app, "/_sim/disputes/{id}/win", WinDispute, _win_dispute)
         self._order(app, "/_sim/disputes/{id}/lose", Nothing, _lose_dispute)
         self._order(app, "/_sim/disputes/{id}/escalate", Nothing, _escalate_dispute)
+        self._order(app, "/_sim/subscriptions/{id}/card", Pay, _replace_card)
+        self._order(app, "/_sim/invoices/{id}/pay", Pay, _pay_invoice)
         self._order(app, "/_sim/payouts/fail_next", FailNextPayout, _fail_next_payout)
 
     def _order(
@@ -276,6 +281,16 @@ def _pay(act: Act, order: Pay, identifier: str) -> Json:
         "requires_authentication": checkout_flow.waits_for_authentication(act, session),
         "message": checkout_flow.message_for(act, session),
     }
+
+
+def _replace_card(act: Act, order: Pay, identifier: str) -> Json:
+    entry = CardEntry(order.card, email=order.email, name=order.name)
+    return billing.replace_card(act, identifier, entry)
+
+
+def _pay_invoice(act: Act, order: Pay, identifier: str) -> Json:
+    entry = CardEntry(order.card, email=order.email, name=order.name)
+    return billing.pay_with(act, act.find("invoice", identifier), entry)
 
 
 def _complete(act: Act, _order: Nothing, identifier: str) -> Json:

@@ -20,7 +20,7 @@ EXPANDABLE = frozenset(
     "balance_transaction charge customer destination destination_payment "
     "destination_payment_refund failure_balance_transaction latest_charge payment_intent source "
     "source_refund source_transaction source_transfer source_transfer_reversal transfer "
-    "transfer_reversal account".split()
+    "transfer_reversal account invoice latest_invoice payment product subscription".split()
 )
 
 Parts = Mapping[tuple[str, str], Callable[[Act, Json], Json]]

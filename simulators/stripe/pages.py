@@ -16,8 +16,9 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
 from simulators.stripe import accounts, books, checkout, checkout_flow, money
+from simulators.stripe import billing_subscriptions as billing
 from simulators.stripe.act import Act
-from simulators.stripe.cards import CardEntry
+from simulators.stripe.cards import CardEntry, behaviour_of
 from simulators.stripe.errors import Json, StripeError
 from simulators.stripe.lists import page
 from simulators.stripe.params import ListParams
@@ -61,6 +62,7 @@ class Pages:
             ("/setup/e/{account}/{token}", _onboarding_page, _onboard),
             ("/express/{account}/{token}", _dashboard_page, None),
             ("/receipts/{id}", _receipt_page, None),
+            ("/i/{id}", _invoice_page, _pay_invoice),
         ):
             app.router.add_get(path, self._handler(look))
             if do:
@@ -213,6 +215,32 @@ def _dashboard_page(act: Act, request: web.Request, _fields: Mapping[str, str]) 
         pending=books.balances(there, "pending"),
         payouts=page(there, "payout", ListParams(limit=100), "/v1/payouts")["data"],
     )
+
+
+def _invoice_page(act: Act, request: web.Request, _fields: Mapping[str, str]) -> web.Response:
+    invoice = act.find("invoice", request.match_info["id"])
+    known = {"email": invoice["customer_email"] or "", "name": invoice["customer_name"] or ""}
+    return _invoice_form(invoice, known, None)
+
+
+def _invoice_form(
+    invoice: Json, fields: Mapping[str, str], message: str | None, status: int = 200
+) -> web.Response:
+    if invoice["status"] != "open":
+        text = f"This invoice is {invoice['status']}."
+        return render("message.html", title=f"Invoice {invoice['number']}", text=text)
+    return render("invoice.html", status, invoice=invoice, fields=fields, message=message)
+
+
+def _pay_invoice(act: Act, request: web.Request, fields: Mapping[str, str]) -> web.Response:
+    invoice = act.find("invoice", request.match_info["id"])
+    entry = _card_entry(act, fields)
+    if isinstance(entry, str):
+        return _invoice_form(invoice, fields, entry, 422)
+    tried = billing.pay_with(act, invoice, entry)
+    if tried["status"] == "open":
+        return _invoice_form(tried, fields, behaviour_of(entry).message, 402)
+    return _see_other(f"/i/{invoice['id']}")
 
 
 def _receipt_page(act: Act, request: web.Request, _fields: Mapping[str, str]) -> web.Response:

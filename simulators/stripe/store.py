@@ -97,12 +97,14 @@ CREATE INDEX IF NOT EXISTS deliveries_of_event ON deliveries (event);
 """
 
 FILTERS = (
+    "active",
     "charge",
     "currency",
     "customer",
     "destination",
     "email",
     "payment_intent",
+    "product",
     "source",
     "status",
     "transfer",
@@ -111,7 +113,7 @@ FILTERS = (
 )
 """The fields of objects that lists can be filtered by; each has an index."""
 
-HIDDEN_FILTERS = ("payout",)
+HIDDEN_FILTERS = ("invoice", "payout", "subscription")
 """The same, of the hidden side."""
 
 
