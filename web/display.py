@@ -200,12 +200,14 @@ STATES = {
     "failed": "Sent back by the bank",
 }
 GOOD_STATES = frozenset(
-    {"confirmed", "completed", "approved", "published", "reached", "ready", "paid"}
+    "confirmed completed approved published reached ready paid done obeyed".split()
 )
 BAD_STATES = frozenset(
-    {"cancelled", "declined", "failed", "lost", "no_show", "refused", "suspended"}
+    "cancelled declined failed lost no_show refused suspended undetermined unmatched".split()
 )
-CALM_STATES = frozenset({"draft", "open", "expired", "lapsed", "withdrawn", "dropped", "none"})
+CALM_STATES = frozenset(
+    {"draft", "open", "expired", "lapsed", "withdrawn", "dropped", "none", "ignored"}
+)
 
 
 def in_words(state: str) -> str:

@@ -234,6 +234,33 @@ async def stripe_away(ward: Ward) -> AsyncGenerator[Trouble]:
     yield Trouble(at(ward, "payments"), mended=ward.world.rest)
 
 
+@trouble("StripeCircuitOpen")
+async def stripe_circuit_open(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Cut every connection to Stripe until the worker gives up speaking to it."""
+    world = ward.world
+    await world.sim("POST", "faults", {"kind": "reset", "count": None})
+    await world.hold()
+    while not world.gateway.line.circuit.is_open:
+        await world.turn()
+        await world.pool.execute("UPDATE operations SET next_try_at = now()")
+    await world.turn()
+
+    async def mend() -> None:
+        await world.stripe.delete("/_sim/faults")
+        await world.rest()
+
+    yield Trouble(at(ward, "payments"), mended=mend, meanwhile=world.turn)
+
+
+@trouble("EventsUnread")
+async def events_unread(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Have nobody read Stripe's list of events for four days."""
+    await ward.world.rest()
+    long_ago = ward.world.clock.now() - timedelta(days=4)
+    await ward.spoil("UPDATE payments.event_reads SET read_at = $1, next_read_at = $1", long_ago)
+    yield Trouble(at(ward, "payments"), mended=ward.world.rest)
+
+
 @trouble("WebhooksWait")
 async def webhooks_wait(ward: Ward) -> AsyncGenerator[Trouble]:
     """Notices of a payment that nobody obeys for ten minutes."""

@@ -26,6 +26,7 @@ from services.payments.api.webhooks import SECRETS, Secrets
 from services.payments.domain.orders import Order, Terms
 from services.payments.events import listen
 from services.payments.gateway.calls import StripeGateway
+from services.payments.gateway.line import Pace
 from services.payments.store.orders import load_order
 from services.payments.workers.loops import loops
 from shared.auth import Principal, Role, Verifier, sign_access_token
@@ -51,6 +52,8 @@ PLATFORM_SECRETS = ("whsec_platform_new", "whsec_platform_old")
 CONNECT_SECRETS = ("whsec_connect",)
 TERMS_OF_NOW = Terms("https://web.test", SHARE, DELAY)
 CALL_TIMEOUT_SECONDS = 0.6
+UNLIMITED = 100_000.0
+"""Calls per second where not the pace is tried."""
 REST_SECONDS = 30.0
 TURN_PAUSE_SECONDS = 0.02
 OUTBOX = "SELECT headers, value FROM outbox ORDER BY id"
@@ -333,7 +336,9 @@ async def world(payments_database: Database) -> AsyncGenerator[World]:
     """Give the service with the simulator, both at rest at noon."""
 
     def gateway(address: str) -> StripeGateway:
-        return StripeGateway("sk_test_payments", address, CALL_TIMEOUT_SECONDS)
+        return StripeGateway(
+            "sk_test_payments", address, CALL_TIMEOUT_SECONDS, pace=Pace(UNLIMITED)
+        )
 
     async with open_world(payments_database, gateway) as opened:
         yield opened

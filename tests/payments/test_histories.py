@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
+from services.payments.gateway.line import Circuit, Pace
 from tests.engines import Database
 from tests.payments.checking import complaints
-from tests.payments.conftest import open_world
+from tests.payments.conftest import UNLIMITED, open_world
 from tests.payments.histories import CALL_SECONDS, History, MortalGateway
 
 PURCHASES, STEPS = 4, 22
@@ -26,7 +27,8 @@ async def history(database: NewDatabase, seed: int) -> AsyncGenerator[History]:
     made: list[MortalGateway] = []
 
     def gateway(address: str) -> MortalGateway:
-        made.append(MortalGateway("sk_test_payments", address, CALL_SECONDS, 0))
+        at_once = {"pace": Pace(UNLIMITED), "circuit": Circuit(first_rest_seconds=0.0)}
+        made.append(MortalGateway("sk_test_payments", address, CALL_SECONDS, 0, **at_once))
         return made[0]
 
     async with open_world(await database("payments"), gateway) as world:

@@ -142,11 +142,15 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/dead-letters": ("/operator/dead-letters",),
     "/operator/log": ("/operator/log",),
     "/operator/ledger": ("/operator/ledger",),
+    "/operator/calls": ("/operator/calls", "/operator/calls?state=any&kind=refund.create"),
+    "/operator/calls/{operation_id}": (f"/operator/calls/{SESSION}",),
+    "/operator/notices": ("/operator/notices", "/operator/notices?type=payout.paid"),
 }
 LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
          "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
          "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
-         "/operator/log", "/operator/ledger", f"/mentors/{MENTOR}")  # fmt: skip
+         "/operator/log", "/operator/ledger", "/operator/calls", "/operator/notices",
+         f"/mentors/{MENTOR}")  # fmt: skip
 """What looks different when there is nothing yet."""
 
 
@@ -349,7 +353,34 @@ def _operators() -> dict[str, object]:
         "/v1/operator/dead-letters": {"items": [letter]},
         "/v1/operator/log": {"items": [deed]},
         "/v1/operator/ledger/trial-balance": {"items": balance},
+        **_stripe(),
     }
+
+
+def _stripe() -> dict[str, object]:
+    call = {"operation_id": SESSION, "kind": "refund.create", "subject": ORDER,
+            "state": "undetermined", "attempts": 3, "planned_at": STARTS, "next_try_at": STARTS,
+            "outcome": {"because": "Stripe replays a failure"}, "idempotency_key": "refund:1",
+            "parameters": {"amount_minor": 12000, "account_id": None}, "order_id": ORDER,
+            "can": {"retry": True, "look": True}}  # fmt: skip
+    notice = {"event_id": "evt_1", "type": "charge.refunded", "object_id": "ch_1",
+              "received_at": STARTS, "created_at": STARTS, "state": "unmatched", "attempts": 2,
+              "operation_id": SESSION, "call": "refund.retrieve", "call_state": "done",
+              "order_id": ORDER, "account_id": "acct_1"}  # fmt: skip
+    open_calls = {"kind": "refund.create", "state": "undetermined", "calls": 1,
+                  "oldest_at": STARTS, "most_attempts": 3}  # fmt: skip
+    waiting = {"state": "unmatched", "notices": 2, "oldest_at": STARTS}
+    return {
+        "/v1/operator/operations": {"items": [call], "next_cursor": "abc"},
+        "/v1/operator/operations/open": {
+            "lines": [{"state": "open", "failures": 7, "since": STARTS}], "items": [open_calls],
+        },
+        f"/v1/operator/operations/{SESSION}": call,
+        "/v1/operator/webhooks": {"items": [notice], "next_cursor": "abc"},
+        "/v1/operator/webhooks/waiting": {
+            "items": [waiting], "sources": 2, "read_until": STARTS,
+        },
+    }  # fmt: skip
 
 
 def _notifications() -> dict[str, object]:

@@ -63,7 +63,7 @@ async def mend(visit: Visit) -> web.Response:
     """Release, have a refund tried again, or record that it was paid another way."""
     verb = visit.part("verb")
     path, done = VERBS[verb]
-    body = {"reason": _reason(visit, verb), **session_named(visit)}
+    body = {"reason": reason_of(visit, verb), **session_named(visit)}
     whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
     await visit.send(Service.PAYMENTS, "POST", whole, body)
     return visit.go(_page_of(visit), done)
@@ -72,7 +72,7 @@ async def mend(visit: Visit) -> web.Response:
 async def retry_call(visit: Visit) -> web.Response:
     """Have an open call to Stripe made now."""
     operation_id = visit.part("operation_id")
-    body = {"reason": _reason(visit, operation_id)}
+    body = {"reason": reason_of(visit, operation_id)}
     path = f"/v1/operator/operations/{operation_id}/retry"
     await visit.send(Service.PAYMENTS, "POST", path, body)
     return visit.go(_page_of(visit), "Stripe is asked again.")
@@ -94,7 +94,7 @@ async def refund(visit: Visit) -> web.Response:
         return await refund_preview(visit)
     share = visit.form.whole("percent", least=1, most=WHOLE_PERCENT)
     body = {
-        "reason": _reason(visit, "refund"),
+        "reason": reason_of(visit, "refund"),
         "refund_basis_points": share * BASIS_POINTS_PER_PERCENT,
         **session_named(visit),
         **{
@@ -125,7 +125,7 @@ async def replay(visit: Visit) -> web.Response:
     """Hand a dead letter back to its service's worker."""
     event_id = visit.part("event_id")
     # An event may be a dead letter of several services: their forms stand on one page.
-    body = {"reason": _reason(visit, f"{visit.part('service')}-{event_id}")}
+    body = {"reason": reason_of(visit, f"{visit.part('service')}-{event_id}")}
     service = Service[visit.part("service").upper()]
     await visit.send(service, "POST", f"/v1/operator/dead-letters/{event_id}/replay", body)
     return visit.go("/operator/dead-letters", "The event is tried again.")
@@ -161,7 +161,8 @@ async def _money_state(visit: Visit, order_id: str) -> MoneyState | None:
         return None  # Payments has not heard of the order yet.
 
 
-def _reason(visit: Visit, name: str) -> str:
+def reason_of(visit: Visit, name: str) -> str:
+    """Return the reason that was typed; raises what the form then says at its field."""
     reason = visit.form.text("reason")
     if not reason:
         raise wrong_fields(**{f"reason_{name}": "Say why: it is logged."})

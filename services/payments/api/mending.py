@@ -108,13 +108,6 @@ def add_routes(api: Api) -> None:
             f"{path}/{end}", may=operator, idempotent=True, status=ACCEPTED, refusals=refusals
         )
         declare(handler)
-    api.post(
-        "/v1/operator/operations/{operation_id}/retry",
-        may=operator,
-        idempotent=True,
-        status=ACCEPTED,
-        refusals=(NotFound,),
-    )(retry_call)
 
 
 async def show_state(call: Call, order_id: UUID, conn: Connection) -> MoneyStateView:
@@ -163,12 +156,6 @@ async def pay_otherwise(call: Call, order_id: UUID, body: MendBody, conn: Connec
     """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
     deed = _deed(call, "refund_paid_otherwise", order_id, body)
     return await do(call, conn, commands.pay_otherwise, deed)
-
-
-async def retry_call(call: Call, operation_id: UUID, body: Reasoned, conn: Connection) -> DeedDone:
-    """Have a call to Stripe tried now; an undetermined one is looked for first."""
-    deed = Deed(str(call.person_id), "retry_call", str(operation_id), body.reason)
-    return await do(call, conn, commands.retry_call, deed)
 
 
 def _deed(

@@ -10,7 +10,17 @@ from shared.web.operators import add_operator_routes
 def build_api() -> Api:
     """Return the API of this service."""
     api = Api("Mentorium payments")
-    for topic in (accounts, orders, operators, mending, webhooks):
+    for topic in (
+        accounts,
+        orders,
+        packages,
+        purchases,
+        giving,
+        operators,
+        mending,
+        watching,
+        webhooks,
+    ):
         topic.add_routes(api)
     add_operator_routes(api)
     return api

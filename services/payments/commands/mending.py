@@ -11,7 +11,7 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.decisions import plan_call_for, plan_refund
-from services.payments.commands.operations import retry_operation
+from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.domain import mending, outcomes
 from services.payments.domain.orders import Order, Session
@@ -31,6 +31,25 @@ async def retry_call(conn: Connection, deed: Deed, now: BusinessInstant) -> Deta
     """Have a call to Stripe tried now; raises `NotFound` unless it is open."""
     del now
     return {"about": await retry_operation(conn, UUID(deed.subject))}
+
+
+async def look_for_call(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Have the effect of an undetermined call looked for; raises `NothingToLookFor`."""
+    del now
+    return {"about": await look_for_operation(conn, UUID(deed.subject))}
+
+
+async def obey_webhook(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Have a notice obeyed that matched nothing; raises `NotFound` when it is no such one."""
+    del now
+    await obey_again(conn, deed.subject)
+    return {}
+
+
+async def read_events(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Have Stripe's event lists read now, for what no notice brought."""
+    del deed
+    return {"lists": await read_events_now(conn, now)}
 
 
 async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -109,6 +128,9 @@ async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> D
     return _said_of(failed)
 
 
+    "look_for_call": look_for_call,
+    "obey_webhook": obey_webhook,
+    "read_events": read_events,
 ACTIONS: Actions = {
     "retry_call": retry_call,
     "release": release,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from services.payments.commands.effects import apply_answer, apply_refusal
 from services.payments.commands.plans import OPERATIONS_BELL
 from services.payments.domain.operations import (
     Again,
+    NothingToLookFor,
     Operation,
     Refused,
     Undetermined,
@@ -16,6 +18,7 @@ from services.payments.domain.operations import (
 )
 from services.payments.domain.seen import Seen
 from services.payments.store import operations as store
+from services.payments.store import watching
 from shared.db import Connection, ring
 from shared.errors import NotFound
 from shared.log import logger
@@ -65,6 +68,24 @@ async def retry_operation(conn: Connection, operation_id: UUID) -> str:
     return subject
 
 
+async def look_for_operation(conn: Connection, operation_id: UUID) -> str:
+    """Have the effect of an undetermined call looked for, and return whom it is about.
+
+    It is not sent again, whatever the look shows; raises `NothingToLookFor`.
+    """
+    subject = await store.look_for(conn, operation_id)
+    if subject is None:
+        raise NothingToLookFor
+    await ring(conn, OPERATIONS_BELL)
+    return subject
+
+
+async def tell_line(conn: Connection, caller_id: UUID, state: str, failures: int) -> None:
+    """Say how a worker finds Stripe, so that operators see it."""
+    await watching.tell_line(conn, caller_id, state, failures)
+
+
 async def _postpone(conn: Connection, operation: Operation, again: Again) -> None:
-    pause = timedelta(seconds=pause_seconds(operation.attempts))
+    luck = random.random()  # noqa: S311  Nobody gains by guessing it.
+    pause = timedelta(seconds=pause_seconds(operation.attempts, luck))
     await store.postpone_operation(conn, operation, pause, again.because, fresh_key=again.fresh_key)

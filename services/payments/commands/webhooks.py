@@ -22,10 +22,13 @@ from services.payments.store.webhooks import Notice
 from shared.clock import system_now
 from shared.db import Connection, ring
 from shared.log import logger
+from shared.errors import NotFound
 
 READ_EVENTS_EVERY = timedelta(hours=1)
 """Business time between two readings of the platform's event list."""
 READ_ACCOUNT_EVENTS_EVERY = timedelta(days=1)
+EVENTS_KEPT = timedelta(days=30)
+"""How long Stripe lists an event (https://docs.stripe.com/api/events)."""
 """The same for a connected account: there are many, and a transfer looks for itself."""
 
 _log = logger("webhooks")
@@ -55,8 +58,8 @@ async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
     except Unmatched:
         await _put_aside(conn, event)
         return True
-    if request is not None and await _planned(conn, request, now):
-        await store.end_webhook(conn, event.event_id, "obeyed")
+    if request is not None and (call := await _planned(conn, request, now)):
+        await store.end_webhook(conn, event.event_id, "obeyed", call)
     elif request is None and system_now() > notice.received_at + UNMATCHED_AFTER:
         await _put_aside(conn, event)
     else:
@@ -67,16 +70,32 @@ async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
 async def plan_next_event_read(conn: Connection, now: datetime) -> bool:
     """Plan to read the event list whose turn it is; return whether there was one."""
     await store.add_event_source(conn, None, now, now)
-    request = await store.next_event_source(conn, now)
-    if request is None:
+    source = await store.next_event_source(conn, now)
+    if source is None:
         return False
     pause = READ_ACCOUNT_EVENTS_EVERY if request.account_id else READ_EVENTS_EVERY
+    request = source.request
+    if now - source.read_at > EVENTS_KEPT:
+        # What is older Stripe does not list any more; the books tell what was missed.
+        _log.error("events_beyond_retention", source=request.source, read_at=source.read_at)
     await store.plan_next_read(conn, request.source, now + pause)
     await plan(conn, request, now)
     return True
 
 
 async def follow_account_events(conn: Connection, account_id: str, now: datetime) -> None:
+async def read_events_now(conn: Connection, now: datetime) -> int:
+    """Have every event list read now; return how many there are."""
+    return await store.read_all_now(conn, now)
+
+
+async def obey_again(conn: Connection, event_id: str) -> None:
+    """Have a notice that matched nothing obeyed anew; raises `NotFound` when it is no such one."""
+    if not await store.wait_again(conn, event_id):
+        raise NotFound
+    await ring(conn, WEBHOOKS_BELL)
+
+
     """Begin to read the events of a new account; what happens from `now` on is found."""
     first_read_at = now + READ_ACCOUNT_EVENTS_EVERY
     await store.add_event_source(conn, account_id, now, first_read_at)
@@ -92,15 +111,16 @@ async def keep_events(
     here = max((event.created_at for event in seen.events), default=request.since)
     newest = max(here, request.newest or here)
     if seen.complete:
-        await store.note_read(conn, request.source, newest)
+        await store.note_read(conn, request.source, newest, now)
     else:
         older = {"before": seen.events[-1].event_id, "newest": newest}
         await plan(conn, request.model_copy(update=older), now)
 
 
-async def _planned(conn: Connection, request: Request, now: datetime) -> bool:
-    """Return whether a look that begins after the event is written down."""
-    return await plan(conn, request, now) or await operations.is_ahead(conn, request)
+async def _planned(conn: Connection, request: Request, now: datetime) -> UUID | None:
+    """Write a look down; return the one that begins after the event, if it is certain to."""
+    await plan(conn, request, now)
+    return await operations.ahead(conn, request)
 
 
 async def _wait(conn: Connection, notice: Notice) -> None:

@@ -7,12 +7,15 @@ with the same key; Stripe may forget keys after 24 hours
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from services.payments.domain.requests import Request
+from shared.errors import Refusal
 
 KEY_TRUSTED_FOR = timedelta(hours=23)
 """Business time, as Stripe's own 24 hours; the hour between is for slow calls."""
@@ -28,11 +31,19 @@ FRESH_KEY_CODES = frozenset({"balance_insufficient", "lock_timeout"})
 class Step(Enum):
     """What to do with a call now."""
 
+class NothingToLookFor(Refusal):
+    """The call takes no effect, or what came of it is known."""
+
+    code = "nothing_to_look_for"
+    detail = "Only calls that are undetermined, and that take effect at Stripe, are looked for."
+
+
     SEND = "send"
     LOOK_FIRST = "look_first"
     DROP = "drop"
 
 
+    LOOK_ONLY = "look_only"
 @dataclass(frozen=True)
 class Operation:
     """One call in the hands of a worker; `attempts` counts this one and fences out older hands.
@@ -51,6 +62,7 @@ class Operation:
     cause: str | None = None
 
 
+    look_only: bool = False
 @dataclass(frozen=True)
 class Refused:
     """Stripe said no for good; `code` is Stripe's."""
@@ -79,6 +91,8 @@ def next_step(operation: Operation, now: datetime) -> Step:
     if operation.attempts == 1 and operation.request.too_late(now):
         return Step.DROP
     if not operation.request.effect_once:
+    if operation.look_only:
+        return Step.LOOK_ONLY
         return Step.SEND
     stale = operation.attempts > 1 and now - operation.first_sent_at > KEY_TRUSTED_FOR
     return Step.LOOK_FIRST if stale or operation.look_first else Step.SEND
@@ -91,10 +105,13 @@ def after_refusal(refused: Refused) -> Refused | Again:
     return refused
 
 
-def pause_seconds(attempts: int) -> float:
-    """Return how long to wait after so many attempts (system time); for ever, but ever slower."""
+def pause_seconds(attempts: int, luck: float = 1.0) -> float:
+    """Return how long to wait after so many attempts (system time); for ever, but ever slower.
+
+    `luck` from 0 to 1 spreads calls that failed together, over half of the pause.
+    """
     doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, DOUBLINGS_AT_MOST)
-    return min(doubled, LONGEST_PAUSE_SECONDS)
+    return min(doubled, LONGEST_PAUSE_SECONDS) * (1.0 + luck) / 2.0
 
 
 def pause_before(request: Request, generation: int) -> float:
@@ -108,3 +125,8 @@ def pause_before(request: Request, generation: int) -> float:
 def key_of(kind: str, subject: str, generation: int) -> str:
     """Return the idempotency key: the same for every try of one generation."""
     return f"{kind}:{subject}:{generation}"
+def shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a call that tell nothing of a person but an id."""
+    return {name: value for name, value in parameters.items() if name.endswith(SHOWN_ENDINGS)}
+
+

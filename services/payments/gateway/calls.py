@@ -31,6 +31,7 @@ from services.payments.domain.requests import (
 )
 from services.payments.domain.seen import (
     AccountLinkSeen,
+    SubmitEvidence,
     BookedSeen,
     BooksSeen,
     EventSeen,
@@ -41,6 +42,13 @@ from services.payments.gateway.shapes import (
     Json,
     account_params,
     carries,
+from services.payments.gateway.line import (
+    LIVE_CALLS_PER_SECOND,
+    SANDBOX_CALLS_PER_SECOND,
+    Circuit,
+    Line,
+    Pace,
+)
     checkout_params,
     read_account,
     read_checkout,
@@ -91,19 +99,25 @@ class StripeGateway:
         network_retries: int = NETWORK_RETRIES,
     ) -> None:
         """Speak with `key` to Stripe, or to whoever stands at `base_url`."""
-        self._http = stripe.AIOHTTPClient(timeout=timeout_seconds)
+        limit = SANDBOX_CALLS_PER_SECOND if base_url is None and "_test_" in key else None
+        self.line = Line(
+            pace or Pace(limit or LIVE_CALLS_PER_SECOND), circuit or Circuit(), timeout_seconds
+        )
         self._client = stripe.StripeClient(
             key,
-            http_client=self._http,
+            http_client=self.line,
             base_addresses={"api": base_url} if base_url else None,
             max_network_retries=network_retries,
             stripe_version=API_VERSION,
+        *,
+        pace: Pace | None = None,
+        circuit: Circuit | None = None,
         )
         self._v1 = self._client.v1
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.close_async()
+        await self.line.close_async()
 
     async def perform(self, request: Request, key: str) -> Seen | Refused:
         """Make a call; raises `Unfinished`, `AnswerLost` or `NotPermitted`."""

@@ -19,6 +19,15 @@ SELECT kind, count(*) AS value FROM operations
 WHERE state IN ('planned', 'sent') AND attempts >= 5
 GROUP BY kind
 """
+LINES_OPEN = """
+SELECT count(*) AS value FROM stripe_lines
+WHERE state = 'open' AND told_at > now() - interval '1 minute'
+"""
+EVENTS_UNREAD = """
+SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(COALESCE(read_at, read_until))), 0)::float8
+    AS value
+FROM event_reads
+"""
 FAILED_REFUNDS = "SELECT count(*) AS value FROM refunds WHERE state = 'failed'"
 REFUSED_TRANSFERS = """
 SELECT count(*) AS value FROM earnings
@@ -50,6 +59,16 @@ GAUGES = (
         "Calls to Stripe that were tried five times or more and go on being tried.",
         FAILING_CALLS,
         ("kind",),
+    ),
+    Measure(
+        "mentorium_payments_stripe_lines_open",
+        "Workers that Stripe does not answer, whose calls wait.",
+        LINES_OPEN,
+    ),
+    Measure(
+        "mentorium_payments_events_unread_seconds",
+        "How long the event list that is furthest behind was not read (business time).",
+        EVENTS_UNREAD,
     ),
     Measure(
         "mentorium_payments_failed_refunds",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -35,14 +34,15 @@ WHERE operation_id = (
     ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING operation_id, kind, generation, idempotency_key, parameters, attempts, planned_at,
-    first_sent_at, look_first, traceparent
+    first_sent_at, look_first, look_only, traceparent
 """
 LOCK_TAKEN = """
 SELECT operation_id FROM operations
 WHERE operation_id = $1 AND attempts = $2 AND state = 'sent' FOR UPDATE
 """
 FINISH = """
-UPDATE operations SET state = $2, outcome = $3, ended_at = $4, lease_until = NULL
+UPDATE operations SET state = $2, outcome = $3, ended_at = $4, lease_until = NULL,
+    look_only = false
 WHERE operation_id = $1
 """
 POSTPONE = """
@@ -50,12 +50,10 @@ UPDATE operations SET next_try_at = $2, lease_until = NULL, outcome = $3, genera
     idempotency_key = $5, look_first = $6
 WHERE operation_id = $1
 """
-IS_AHEAD = """
-SELECT EXISTS (
-    SELECT 1 FROM operations
-    WHERE kind = $1 AND subject = $2
-      AND (state = 'undetermined' OR (state = 'planned' AND attempts = 0))
-)
+AHEAD = """
+SELECT operation_id FROM operations
+WHERE kind = $1 AND subject = $2
+  AND (state = 'undetermined' OR (state = 'planned' AND attempts = 0))
 """
 HAS_OPEN = """
 SELECT EXISTS (
@@ -64,12 +62,6 @@ SELECT EXISTS (
 )
 """
 HIGHEST_GENERATION = "SELECT max(generation) FROM operations WHERE kind = $1 AND subject = $2"
-LIST_OPERATIONS = """
-SELECT operation_id, kind, subject, state, attempts, planned_at, first_sent_at, outcome
-FROM operations
-WHERE state = $1 AND ($2::uuid IS NULL OR operation_id < $2)
-ORDER BY operation_id DESC LIMIT $3
-"""
 LOCK_OPEN = """
 SELECT kind, subject, state FROM operations
 WHERE operation_id = $1 AND state IN ('planned', 'sent', 'undetermined') FOR UPDATE
@@ -77,23 +69,14 @@ WHERE operation_id = $1 AND state IN ('planned', 'sent', 'undetermined') FOR UPD
 TRY_NOW = "UPDATE operations SET next_try_at = $2 WHERE operation_id = $1"
 TAKE_UP_AGAIN = """
 UPDATE operations SET state = 'sent', look_first = true, generation = $2, idempotency_key = $3,
-    next_try_at = $4, lease_until = NULL
+    next_try_at = $4, lease_until = NULL, look_only = false
 WHERE operation_id = $1
 """
-
-
-@dataclass(frozen=True)
-class ListedOperation:
-    """One row as operators see it."""
-
-    operation_id: UUID
-    kind: str
-    subject: str
-    state: str
-    attempts: int
-    planned_at: datetime
-    first_sent_at: datetime | None
-    outcome: dict[str, Any] | None
+LOOK_FOR = """
+UPDATE operations SET state = 'sent', look_only = true, next_try_at = $2, lease_until = NULL
+WHERE operation_id = $1 AND state = 'undetermined' AND kind = ANY($3::text[])
+RETURNING subject
+"""
 
 
 async def add_operation(conn: Connection, request: Request, now: datetime) -> bool:
@@ -120,12 +103,12 @@ async def _count(conn: Connection, request: Request) -> int:
     return int(highest or 0)
 
 
-async def is_ahead(conn: Connection, request: Request) -> bool:
-    """Return whether such a call is certain to be made from now on.
+async def ahead(conn: Connection, request: Request) -> UUID | None:
+    """Return such a call that is certain to be made from now on.
 
     It is written down and not made yet, or waits for an operator who has it made again.
     """
-    return bool(await conn.fetchval(IS_AHEAD, request.kind, request.subject))
+    return await conn.fetchval(AHEAD, request.kind, request.subject)
 
 
 async def take_operation(conn: Connection, now: datetime) -> Operation | None:
@@ -166,14 +149,6 @@ async def postpone_operation(
     )
 
 
-async def list_operations(
-    conn: Connection, state: str, before: UUID | None, limit: int
-) -> list[ListedOperation]:
-    """Return a page of operations, newest first."""
-    rows = await conn.fetch(LIST_OPERATIONS, state, before, limit)
-    return [ListedOperation(**dict(row)) for row in rows]
-
-
 async def has_open(conn: Connection, subject: str) -> bool:
     """Return whether a call about the subject has not ended."""
     return bool(await conn.fetchval(HAS_OPEN, subject))
@@ -198,6 +173,12 @@ async def try_again_now(conn: Connection, operation_id: UUID) -> str | None:
     return subject
 
 
+async def look_for(conn: Connection, operation_id: UUID) -> str | None:
+    """Have the effect of an undetermined call looked for; return its subject, or None."""
+    kinds = [kind for kind, request in REQUESTS.items() if request.effect_once]
+    return await conn.fetchval(LOOK_FOR, operation_id, system_now(), kinds)
+
+
 def _operation(row: asyncpg.Record) -> Operation:
     return Operation(
         operation_id=row["operation_id"],
@@ -208,5 +189,6 @@ def _operation(row: asyncpg.Record) -> Operation:
         planned_at=row["planned_at"],
         first_sent_at=row["first_sent_at"],
         look_first=row["look_first"],
+        look_only=row["look_only"],
         cause=row["traceparent"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.payments.domain.requests import PLATFORM, ReadEvents
 from services.payments.domain.seen import EventSeen
@@ -20,9 +21,15 @@ SELECT event_id, type, account_id, object_id, subject, created_at, attempts, rec
 FROM webhooks WHERE state = 'waiting' AND next_try_at <= $1
 ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
-END_WEBHOOK = "UPDATE webhooks SET state = $2, attempts = attempts + 1 WHERE event_id = $1"
+END_WEBHOOK = """
+UPDATE webhooks SET state = $2, attempts = attempts + 1, operation_id = $3 WHERE event_id = $1
+"""
 POSTPONE_WEBHOOK = """
 UPDATE webhooks SET attempts = attempts + 1, next_try_at = $2 WHERE event_id = $1
+"""
+WAIT_AGAIN = """
+UPDATE webhooks SET state = 'waiting', next_try_at = $2, received_at = $2
+WHERE event_id = $1 AND state = 'unmatched' RETURNING event_id
 """
 ADD_EVENT_SOURCE = """
 INSERT INTO event_reads (source, account_id, read_until, next_read_at)
@@ -30,11 +37,23 @@ VALUES ($1, $2, $3, $4)
 ON CONFLICT (source) DO NOTHING
 """
 NEXT_EVENT_SOURCE = """
-SELECT source, account_id, read_until FROM event_reads WHERE next_read_at <= $1
+SELECT source, account_id, read_until, COALESCE(read_at, read_until) AS read_at
+FROM event_reads WHERE next_read_at <= $1
 ORDER BY next_read_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 PLAN_NEXT_READ = "UPDATE event_reads SET next_read_at = $2 WHERE source = $1"
-NOTE_READ = "UPDATE event_reads SET read_until = GREATEST(read_until, $2) WHERE source = $1"
+NOTE_READ = """
+UPDATE event_reads SET read_until = GREATEST(read_until, $2), read_at = $3 WHERE source = $1
+"""
+READ_NOW = "UPDATE event_reads SET next_read_at = LEAST(next_read_at, $1)"
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """An event list that is to be read, and when it last was (business time)."""
+
+    request: ReadEvents
+    read_at: datetime
 
 
 @dataclass(frozen=True)
@@ -71,9 +90,16 @@ async def next_webhook(conn: Connection) -> Notice | None:
     return Notice(EventSeen.model_validate(fields), attempts, received_at)
 
 
-async def end_webhook(conn: Connection, event_id: str, state: str) -> None:
-    """Mark a webhook as obeyed, ignored or unmatched."""
-    await conn.execute(END_WEBHOOK, event_id, state)
+async def end_webhook(
+    conn: Connection, event_id: str, state: str, operation_id: UUID | None = None
+) -> None:
+    """Mark a webhook as obeyed, by which call, or as ignored or unmatched."""
+    await conn.execute(END_WEBHOOK, event_id, state, operation_id)
+
+
+async def wait_again(conn: Connection, event_id: str) -> bool:
+    """Have a webhook that matched nothing obeyed anew; return whether it is such a one."""
+    return await conn.fetchval(WAIT_AGAIN, event_id, system_now()) is not None
 
 
 async def postpone_webhook(conn: Connection, event_id: str, pause: timedelta) -> None:
@@ -89,10 +115,13 @@ async def add_event_source(
     await conn.execute(ADD_EVENT_SOURCE, source, account_id, since, first_read_at)
 
 
-async def next_event_source(conn: Connection, now: datetime) -> ReadEvents | None:
+async def next_event_source(conn: Connection, now: datetime) -> EventSource | None:
     """Return and lock the event list that is to be read now."""
     row = await conn.fetchrow(NEXT_EVENT_SOURCE, now)
-    return ReadEvents(account_id=row["account_id"], since=row["read_until"]) if row else None
+    if row is None:
+        return None
+    request = ReadEvents(account_id=row["account_id"], since=row["read_until"])
+    return EventSource(request, row["read_at"])
 
 
 async def plan_next_read(conn: Connection, source: str, at: datetime) -> None:
@@ -100,6 +129,12 @@ async def plan_next_read(conn: Connection, source: str, at: datetime) -> None:
     await conn.execute(PLAN_NEXT_READ, source, at)
 
 
-async def note_read(conn: Connection, source: str, until: datetime) -> None:
-    """Remember how far an event list was read."""
-    await conn.execute(NOTE_READ, source, until)
+async def note_read(conn: Connection, source: str, until: datetime, now: datetime) -> None:
+    """Remember how far an event list was read, and when."""
+    await conn.execute(NOTE_READ, source, until, now)
+
+
+async def read_all_now(conn: Connection, now: datetime) -> int:
+    """Have every event list read now; return how many there are."""
+    done = await conn.execute(READ_NOW, now)
+    return int(done.split()[-1])

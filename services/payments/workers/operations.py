@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from services.payments.commands.operations import Outcome, record_outcome, take_operation
+from services.payments.commands.operations import (
+    Outcome,
+    record_outcome,
+    take_operation,
+    tell_line,
+)
 from services.payments.domain.operations import (
     Again,
     Operation,
@@ -15,14 +20,18 @@ from services.payments.domain.operations import (
     next_step,
 )
 from services.payments.gateway.calls import AnswerLost, SearchTooLong, StripeGateway
-from shared.clock import BusinessClock
+from shared.clock import BusinessClock, monotonic_seconds
 from shared.db import Pool, in_transaction
 from shared.errors import is_transient
+from shared.ids import new_id
 from shared.log import logger
 from shared.telemetry import outside_call
 
 CALL_SECONDS = 25.0
 """Less than a lease, so that nobody else makes the same call meanwhile."""
+
+TELL_EVERY_SECONDS = 5.0
+"""How often a worker says how it finds Stripe while nothing changes."""
 
 _IN_WORDS: dict[type, str] = {Again: "again", Refused: "refused", Undetermined: "undetermined"}
 
@@ -37,9 +46,34 @@ class Caller:
         self._pool = pool
         self._gateway = gateway
         self._clock = clock
+        self._caller_id = new_id()
+        self._told: tuple[str, float] = ("", 0.0)
+
+    async def tell_line(self) -> int:
+        """Say whether Stripe answers, when that has changed and every few seconds."""
+        circuit, now = self._gateway.line.circuit, monotonic_seconds()
+        state = "open" if circuit.is_open else "closed"
+        told, at = self._told
+        if state == told and now - at < TELL_EVERY_SECONDS:
+            return 0
+        await in_transaction(
+            self._pool,
+            lambda conn: tell_line(conn, self._caller_id, state, circuit.failures),
+        )
+        self._told = (state, now)
+        return 0
 
     async def make_calls(self) -> int:
-        """Make the call whose turn it is; return 1, or 0 when there is none."""
+        """Make the call whose turn it is; return 1, or 0 when there is none or calls must wait."""
+        line = self._gateway.line
+        if not line.may_call():
+            return 0
+        try:
+            return await self._make_next()
+        finally:
+            line.end()
+
+    async def _make_next(self) -> int:
         operation = await in_transaction(
             self._pool, lambda conn: take_operation(conn, self._clock.now())
         )
@@ -74,6 +108,8 @@ class Caller:
             return Refused("too_late")
         try:
             async with asyncio.timeout(CALL_SECONDS):
+                if step is Step.LOOK_ONLY:
+                    return await self._look(operation)
                 return await self._call(operation, look_first=step is Step.LOOK_FIRST)
         except SearchTooLong:
             return Undetermined("absence not proved")
@@ -82,6 +118,10 @@ class Caller:
                 _log.exception("call_failed", kind=operation.request.kind)
                 return Undetermined(type(error).__name__)
             return Again(type(error).__name__)
+
+    async def _look(self, operation: Operation) -> Outcome:
+        found = await self._gateway.find(operation.request, operation.first_sent_at)
+        return found or Undetermined("looked for, and not there")
 
     async def _call(self, operation: Operation, *, look_first: bool) -> Outcome:
         request, since = operation.request, operation.first_sent_at
@@ -94,4 +134,4 @@ class Caller:
                 return Again("answer lost", fresh_key=True)
             found = await self._gateway.find(request, since)
             return found or Undetermined("Stripe replays a failure, and no effect was found")
-        return after_refusal(answer) if isinstance(answer, Refused) else answer
+        return after_refusal(request, answer) if isinstance(answer, Refused) else answer
