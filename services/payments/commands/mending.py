@@ -128,11 +128,11 @@ async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> D
     return _said_of(failed)
 
 
+ACTIONS: Actions = {
+    "retry_call": retry_call,
     "look_for_call": look_for_call,
     "obey_webhook": obey_webhook,
     "read_events": read_events,
-ACTIONS: Actions = {
-    "retry_call": retry_call,
     "release": release,
     "refund": refund,
     "retry_refund": retry_refund,

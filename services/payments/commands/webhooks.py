@@ -21,14 +21,14 @@ from services.payments.store import webhooks as store
 from services.payments.store.webhooks import Notice
 from shared.clock import system_now
 from shared.db import Connection, ring
-from shared.log import logger
 from shared.errors import NotFound
+from shared.log import logger
 
 READ_EVENTS_EVERY = timedelta(hours=1)
 """Business time between two readings of the platform's event list."""
-READ_ACCOUNT_EVENTS_EVERY = timedelta(days=1)
 EVENTS_KEPT = timedelta(days=30)
 """How long Stripe lists an event (https://docs.stripe.com/api/events)."""
+READ_ACCOUNT_EVENTS_EVERY = timedelta(days=1)
 """The same for a connected account: there are many, and a transfer looks for itself."""
 
 _log = logger("webhooks")
@@ -73,17 +73,16 @@ async def plan_next_event_read(conn: Connection, now: datetime) -> bool:
     source = await store.next_event_source(conn, now)
     if source is None:
         return False
-    pause = READ_ACCOUNT_EVENTS_EVERY if request.account_id else READ_EVENTS_EVERY
     request = source.request
     if now - source.read_at > EVENTS_KEPT:
         # What is older Stripe does not list any more; the books tell what was missed.
         _log.error("events_beyond_retention", source=request.source, read_at=source.read_at)
+    pause = READ_ACCOUNT_EVENTS_EVERY if request.account_id else READ_EVENTS_EVERY
     await store.plan_next_read(conn, request.source, now + pause)
     await plan(conn, request, now)
     return True
 
 
-async def follow_account_events(conn: Connection, account_id: str, now: datetime) -> None:
 async def read_events_now(conn: Connection, now: datetime) -> int:
     """Have every event list read now; return how many there are."""
     return await store.read_all_now(conn, now)
@@ -96,6 +95,7 @@ async def obey_again(conn: Connection, event_id: str) -> None:
     await ring(conn, WEBHOOKS_BELL)
 
 
+async def follow_account_events(conn: Connection, account_id: str, now: datetime) -> None:
     """Begin to read the events of a new account; what happens from `now` on is found."""
     first_read_at = now + READ_ACCOUNT_EVENTS_EVERY
     await store.add_event_source(conn, account_id, now, first_read_at)

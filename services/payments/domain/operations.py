@@ -24,12 +24,12 @@ LOOK_BACK = timedelta(minutes=5)
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 30.0
 DOUBLINGS_AT_MOST = 16
-FRESH_KEY_CODES = frozenset({"balance_insufficient", "lock_timeout"})
+SHOWN_ENDINGS = ("_id", "_minor", "_at", "_before", "currency", "country", "attempt")
+"""What parameters are called that operators see; all others may hold a person's words."""
+NO_BALANCE = "balance_insufficient"
+FRESH_KEY_CODES = frozenset({NO_BALANCE, "lock_timeout"})
 """Refusals without any effect that time alone can lift; the stored answer needs another key."""
 
-
-class Step(Enum):
-    """What to do with a call now."""
 
 class NothingToLookFor(Refusal):
     """The call takes no effect, or what came of it is known."""
@@ -38,12 +38,15 @@ class NothingToLookFor(Refusal):
     detail = "Only calls that are undetermined, and that take effect at Stripe, are looked for."
 
 
+class Step(Enum):
+    """What to do with a call now."""
+
     SEND = "send"
     LOOK_FIRST = "look_first"
+    LOOK_ONLY = "look_only"
     DROP = "drop"
 
 
-    LOOK_ONLY = "look_only"
 @dataclass(frozen=True)
 class Operation:
     """One call in the hands of a worker; `attempts` counts this one and fences out older hands.
@@ -59,10 +62,10 @@ class Operation:
     planned_at: datetime
     first_sent_at: datetime
     look_first: bool
+    look_only: bool = False
     cause: str | None = None
 
 
-    look_only: bool = False
 @dataclass(frozen=True)
 class Refused:
     """Stripe said no for good; `code` is Stripe's."""
@@ -88,11 +91,11 @@ class Undetermined:
 
 def next_step(operation: Operation, now: datetime) -> Step:
     """Decide what to do with an operation that was just taken."""
+    if operation.look_only:
+        return Step.LOOK_ONLY
     if operation.attempts == 1 and operation.request.too_late(now):
         return Step.DROP
     if not operation.request.effect_once:
-    if operation.look_only:
-        return Step.LOOK_ONLY
         return Step.SEND
     stale = operation.attempts > 1 and now - operation.first_sent_at > KEY_TRUSTED_FOR
     return Step.LOOK_FIRST if stale or operation.look_first else Step.SEND
@@ -122,11 +125,11 @@ def pause_before(request: Request, generation: int) -> float:
     return pause_seconds(generation - 1) if request.effect_once and generation > 1 else 0.0
 
 
-def key_of(kind: str, subject: str, generation: int) -> str:
-    """Return the idempotency key: the same for every try of one generation."""
-    return f"{kind}:{subject}:{generation}"
 def shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a call that tell nothing of a person but an id."""
     return {name: value for name, value in parameters.items() if name.endswith(SHOWN_ENDINGS)}
 
 
+def key_of(kind: str, subject: str, generation: int) -> str:
+    """Return the idempotency key: the same for every try of one generation."""
+    return f"{kind}:{subject}:{generation}"

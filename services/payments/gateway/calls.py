@@ -28,20 +28,16 @@ from services.payments.domain.requests import (
     ReadEvents,
     ReadMovements,
     Request,
+    SubmitEvidence,
 )
 from services.payments.domain.seen import (
     AccountLinkSeen,
-    SubmitEvidence,
     BookedSeen,
     BooksSeen,
     EventSeen,
     EventsSeen,
     Seen,
 )
-from services.payments.gateway.shapes import (
-    Json,
-    account_params,
-    carries,
 from services.payments.gateway.line import (
     LIVE_CALLS_PER_SECOND,
     SANDBOX_CALLS_PER_SECOND,
@@ -49,6 +45,10 @@ from services.payments.gateway.line import (
     Line,
     Pace,
 )
+from services.payments.gateway.shapes import (
+    Json,
+    account_params,
+    carries,
     checkout_params,
     read_account,
     read_checkout,
@@ -97,6 +97,9 @@ class StripeGateway:
         base_url: str | None,
         timeout_seconds: float = CALL_TIMEOUT_SECONDS,
         network_retries: int = NETWORK_RETRIES,
+        *,
+        pace: Pace | None = None,
+        circuit: Circuit | None = None,
     ) -> None:
         """Speak with `key` to Stripe, or to whoever stands at `base_url`."""
         limit = SANDBOX_CALLS_PER_SECOND if base_url is None and "_test_" in key else None
@@ -109,9 +112,6 @@ class StripeGateway:
             base_addresses={"api": base_url} if base_url else None,
             max_network_retries=network_retries,
             stripe_version=API_VERSION,
-        *,
-        pace: Pace | None = None,
-        circuit: Circuit | None = None,
         )
         self._v1 = self._client.v1
 

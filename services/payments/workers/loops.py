@@ -19,8 +19,8 @@ CALLERS = 4
 POLL_SECONDS = 0.3
 READ_EVENTS_POLL_SECONDS = 1.0
 FOLD_POLL_SECONDS = 30.0
-BATCH = 50
 TELL_LINE_POLL_SECONDS = 0.5
+BATCH = 50
 """How many due things are done before the loop looks whether it should stop."""
 
 Act = Callable[[Connection, BusinessInstant], Awaitable[bool]]
@@ -38,8 +38,8 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
             Loop(f"make_calls_{number}", caller.make_calls, POLL_SECONDS, OPERATIONS_BELL)
             for number in range(CALLERS)
         ),
-        Loop("obey_webhooks", each(webhooks.obey_next_webhook), POLL_SECONDS, WEBHOOKS_BELL),
         Loop("tell_line", caller.tell_line, TELL_LINE_POLL_SECONDS),
+        Loop("obey_webhooks", each(webhooks.obey_next_webhook), POLL_SECONDS, WEBHOOKS_BELL),
         Loop("close_checkouts", each(orders.close_next_checkout), POLL_SECONDS),
         Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
