@@ -68,10 +68,10 @@ EARNINGS_NOT_POSTED = """
 SELECT n.session_id::text AS subject,
        format('%s: earned %s, posted %s', n.what, n.earned, COALESCE(p.posted, 0)) AS detail
 FROM (
-    SELECT session_id, 'payable to the mentor' AS what, 'mentor_payable' AS account,
-           CASE WHEN released_at IS NULL OR transfer_state = 'sent' THEN 0
-                ELSE mentor_minor END AS earned
-    FROM payments.earnings
+    SELECT e.session_id, 'payable to the mentor' AS what, 'mentor_payable' AS account,
+           e.payable_minor + COALESCE(t.planned_minor, 0) AS earned
+    FROM payments.earnings AS e
+    LEFT JOIN payments.transfers_of_sessions AS t ON t.session_id = e.session_id
     UNION ALL
     SELECT session_id, 'revenue of the platform', 'platform_revenue',
            CASE WHEN released_at IS NULL THEN 0 ELSE platform_minor END
@@ -140,8 +140,8 @@ FROM payments.orders AS p LEFT JOIN payments.sessions AS s ON s.order_id = p.ord
 GROUP BY p.order_id HAVING sum(s.price_minor) IS DISTINCT FROM p.price_minor
 UNION ALL
 SELECT s.session_id::text,
-       format('price %s, retained %s, refunded %s', s.price_minor, COALESCE(e.retained_minor, 0),
-              COALESCE(r.refunded, 0))
+       format('price %s, retained %s, gone %s, refunded %s', s.price_minor,
+              COALESCE(e.retained_minor, 0), COALESCE(e.gone_minor, 0), COALESCE(r.refunded, 0))
 FROM payments.sessions AS s
 JOIN payments.orders AS p ON p.order_id = s.order_id
 LEFT JOIN payments.earnings AS e ON e.session_id = s.session_id
@@ -149,7 +149,9 @@ LEFT JOIN (
     SELECT session_id, sum(amount_minor) AS refunded FROM payments.refunds GROUP BY session_id
 ) AS r ON r.session_id = s.session_id
 WHERE p.state = 'paid'
-  AND COALESCE(e.retained_minor, 0) + COALESCE(r.refunded, 0) <> s.price_minor
+  AND s.price_minor > 0
+  AND (e.retained_minor IS DISTINCT FROM GREATEST(s.price_minor - e.gone_minor, 0)
+       OR e.gone_minor <> COALESCE(r.refunded, 0))
 """
 CONFIRMED_WITHOUT_PAYMENT = """
 SELECT b.order_id::text AS subject,
@@ -189,18 +191,44 @@ WHERE e.released_at > (b.objection ->> 'raised_at')::timestamptz
   AND e.released_at < COALESCE((b.objection ->> 'settled_at')::timestamptz, 'infinity')
 """
 TRANSFER_UNRECORDED = """
-SELECT e.session_id::text AS subject,
-       format('transfer is %s, posted %s', e.transfer_state, COALESCE(l.posted, 0)) AS detail
-FROM payments.earnings AS e
-LEFT JOIN (
-    SELECT l.session_id, sum(l.amount_minor) AS posted
+SELECT COALESCE(t.session_id, l.session_id)::text AS subject,
+       format('sent %s and posted %s, netted %s and posted %s, reversed %s and posted %s',
+              t.sent_minor, l.sent, t.netted_minor, l.netted, t.reversed_minor, l.reversed)
+           AS detail
+FROM payments.transfers_of_sessions AS t
+FULL JOIN (
+    SELECT l.session_id, sum(l.amount_minor) FILTER (WHERE t.kind = 'transfer') AS sent,
+           sum(l.amount_minor) FILTER (WHERE t.kind = 'netting') AS netted,
+           -sum(l.amount_minor) FILTER (WHERE t.kind = 'reversal') AS reversed
     FROM payments.session_lines AS l
-    JOIN payments.ledger_entries AS t ON t.entry_id = l.entry_id AND t.kind = 'transfer'
-    WHERE l.account = 'mentor_payable'
+    JOIN payments.ledger_entries AS t ON t.entry_id = l.entry_id
+    WHERE (t.kind IN ('transfer', 'netting') AND l.account = 'mentor_payable')
+       OR (t.kind = 'reversal' AND l.account = 'mentor_debt')
     GROUP BY l.session_id
-) AS l ON l.session_id = e.session_id
-WHERE COALESCE(l.posted, 0) <> CASE WHEN e.transfer_state = 'sent' THEN e.mentor_minor ELSE 0 END
-   OR (e.transfer_state = 'sent') <> (e.stripe_transfer_id IS NOT NULL)
+) AS l ON l.session_id = t.session_id
+WHERE (COALESCE(t.sent_minor, 0), COALESCE(t.netted_minor, 0), COALESCE(t.reversed_minor, 0))
+   <> (COALESCE(l.sent, 0), COALESCE(l.netted, 0), COALESCE(l.reversed, 0))
+UNION ALL
+SELECT transfer_id::text, format('%s, and its reversals come to %s', reversed_minor, (
+    SELECT sum(r.amount_minor) FROM payments.reversals AS r
+    WHERE r.transfer_id = t.transfer_id AND r.state = 'done'
+))
+FROM payments.transfers AS t
+WHERE t.reversed_minor <> COALESCE((
+    SELECT sum(r.amount_minor) FROM payments.reversals AS r
+    WHERE r.transfer_id = t.transfer_id AND r.state = 'done'
+), 0) OR (t.state = 'sent') <> (t.stripe_transfer_id IS NOT NULL)
+"""
+DEBT_DIFFERS = """
+SELECT COALESCE(d.mentor_id, l.mentor_id)::text AS subject,
+       format('owes %s, posted %s %s', d.owed_minor, l.posted, COALESCE(d.currency, l.currency))
+           AS detail
+FROM payments.debts AS d
+FULL JOIN (
+    SELECT mentor_id, currency, sum(amount_minor) AS posted FROM payments.ledger_lines
+    WHERE account = 'mentor_debt' GROUP BY mentor_id, currency
+) AS l ON l.mentor_id = d.mentor_id AND l.currency = d.currency
+WHERE COALESCE(d.owed_minor, 0) <> COALESCE(l.posted, 0)
 """
 PEOPLE_BEHIND = """
 SELECT p.person_id::text AS subject,
@@ -236,17 +264,14 @@ WHERE b.version > 0 AND p.version IS DISTINCT FROM b.version
 """
 COUNTERS_OFF = """
 SELECT format('%s %s', account, COALESCE(mentor_id::text, 'of nobody')) AS subject,
-       format('counted %s, entries say %s %s', COALESCE(c.minor, 0), COALESCE(l.minor, 0), currency)
-           AS detail
+       format('counted %s, entries say %s %s', sum(counted), sum(posted), currency) AS detail
 FROM (
-    SELECT account, mentor_id, currency, sum(amount_minor) AS minor
-    FROM payments.ledger_counters GROUP BY account, mentor_id, currency
-) AS c
-FULL JOIN (
-    SELECT account, mentor_id, currency, sum(amount_minor) AS minor
-    FROM payments.ledger_lines GROUP BY account, mentor_id, currency
-) AS l USING (account, mentor_id, currency)
-WHERE COALESCE(c.minor, 0) <> COALESCE(l.minor, 0)
+    SELECT account, mentor_id, currency, amount_minor AS counted, 0 AS posted
+    FROM payments.ledger_counters
+    UNION ALL
+    SELECT account, mentor_id, currency, 0, amount_minor FROM payments.ledger_lines
+) AS both_ways
+GROUP BY account, mentor_id, currency HAVING sum(counted) <> sum(posted)
 """
 IN_FLIGHT = """
 SELECT kind, subject, since FROM {schema}.in_flight ORDER BY since LIMIT $1
@@ -278,6 +303,7 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("earnings and ledger differ", EARNINGS_NOT_POSTED),
         Check("price and its parts differ", PARTS_OF_PRICE),
         Check("transfer and ledger differ", TRANSFER_UNRECORDED),
+        Check("debt and ledger differ", DEBT_DIFFERS),
         Check("call undetermined", CALL_UNDETERMINED),
         *(Check("dead letter", DEAD_LETTER.format(schema=each)) for each in services),
         *(Check("outbox stuck", OUTBOX_STUCK.format(schema=each), True) for each in services),
