@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -124,7 +125,11 @@ async def test_a_change_needs_the_version_that_was_seen(market: Marketplace):
     [
         ({"price_minor": 1}, 409, "price_too_small"),
         ({"price_minor": 49}, 409, "price_too_small"),
+        ({"price_minor": 17_499, "currency": "HUF"}, 409, "price_too_small"),
+        ({"price_minor": 99, "currency": "ZMW"}, 409, "price_too_small"),
+        ({"price_minor": 100_000_000}, 409, "price_too_large"),
         ({"price_minor": 1_001, "currency": "KWD"}, 409, "price_not_chargeable"),
+        ({"price_minor": 50_050, "currency": "ISK"}, 409, "price_not_chargeable"),
         ({"price_minor": -1}, 422, "shape_invalid"),
         ({"price_minor": "12000"}, 422, "shape_invalid"),
         ({"price_minor": 10**12}, 422, "shape_invalid"),
@@ -154,11 +159,52 @@ async def test_a_wrong_offering_is_refused_and_nothing_is_kept(
 
 
 async def test_the_smallest_price_can_be_asked(market: Marketplace):
-    """Fifty minor units, and in a three-decimal currency what ends in 0."""
-    mentor = await market.mentor()
-    for change in ({"price_minor": 50}, {"price_minor": 1_000, "currency": "KWD"}):
+    """What Stripe publishes, and in a three-decimal currency what ends in 0."""
+    for change in (
+        {"price_minor": 50},
+        {"price_minor": 30, "currency": "GBP"},
+        {"price_minor": 1_000, "currency": "KWD"},
+        {"price_minor": 999_999_999, "currency": "IDR"},
+    ):
+        mentor = await market.mentor()
         status, answer = await market.call("POST", MINE, mentor, json=OFFERING | change)
         assert (status, answer["price_minor"]) == (201, change["price_minor"])
+
+
+async def test_a_mentor_prices_in_one_currency(market: Marketplace):
+    """The first that is for sale decides for good; a lone draft may still change its mind."""
+    mentor = await market.mentor()
+    euros, francs = (OFFERING | {"currency": each} for each in ("EUR", "CHF"))
+    _, draft = await market.call("POST", MINE, mentor, json=euros)
+    path = f"{MINE}/{draft['offering_id']}"
+    status, problem = await market.call("POST", MINE, mentor, json=francs)
+    assert (status, problem["code"], problem["facts"]["currency"]) == (
+        409,
+        "currency_differs",
+        "EUR",
+    )
+    assert (await market.call("PUT", path, mentor, version=1, json=francs))[0] == 200
+    assert (await market.call("POST", f"{path}/publish", mentor))[0] == 200
+    status, problem = await market.call("PUT", path, mentor, version=3, json=euros)
+    assert (status, problem["code"], problem["facts"]["currency"]) == (
+        409,
+        "currency_differs",
+        "CHF",
+    )
+    assert (await market.call("POST", MINE, mentor, json=euros))[1]["code"] == "currency_differs"
+    assert (await market.call("POST", MINE, mentor, json=francs))[0] == 201
+
+
+async def test_two_first_drafts_at_once_agree(market: Marketplace):
+    """Of many drafts in two currencies those of one are taken, whichever came first."""
+    mentor = await market.mentor()
+    drafts = [OFFERING | {"currency": each} for each in ("EUR", "CHF") * 8]
+    answers = await asyncio.gather(
+        *(market.call("POST", MINE, mentor, json=draft) for draft in drafts)
+    )
+    assert sorted(status for status, _ in answers) == [201] * 8 + [409] * 8
+    rows = await market.pool.fetch("SELECT DISTINCT currency FROM offerings")
+    assert len(rows) == 1
 
 
 async def test_offerings_come_in_pages(market: Marketplace):

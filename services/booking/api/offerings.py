@@ -17,12 +17,14 @@ from services.booking.commands.offerings import (
 from services.booking.domain.offerings import (
     QUESTIONS_AT_MOST,
     AccountCannotReceive,
+    CurrencyDiffers,
     MentorNotApproved,
     Offering,
     OfferingContent,
     OfferingNotPublished,
     OfferingState,
     PriceNotChargeable,
+    PriceTooLarge,
     PriceTooSmall,
     Question,
     QuestionsAlike,
@@ -34,7 +36,7 @@ from shared.contracts.booking import CancellationPreset
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, PersonId
-from shared.money import CURRENCIES, MAX_MINOR
+from shared.money import CURRENCIES, MAX_MINOR_OF_ALL
 from shared.web import ANYONE, Body, Call, Page, PageQuery, Text, Versioned, View, WholeNumber
 
 SESSION_SHORTEST_MINUTES = 10
@@ -73,7 +75,7 @@ class OfferingBody(Body):
     title: Annotated[Text, Field(max_length=120)]
     description: Text
     minutes: Annotated[WholeNumber, Field(ge=SESSION_SHORTEST_MINUTES, le=SESSION_LONGEST_MINUTES)]
-    price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR)]
+    price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR_OF_ALL)]
     currency: Currency
     buffer_before_minutes: Buffer = 0
     buffer_after_minutes: Buffer = 0
@@ -137,7 +139,7 @@ class OwnOfferingView(OfferingView):
     cancellation_preset: CancellationPreset
 
 
-CONTENT = (PriceTooSmall, PriceNotChargeable, QuestionsAlike)
+CONTENT = (PriceTooSmall, PriceTooLarge, PriceNotChargeable, CurrencyDiffers, QuestionsAlike)
 
 
 @api.get("/v1/me/offerings", may=Role.MENTOR)
@@ -198,7 +200,7 @@ async def change_my_offering(
     may=Role.MENTOR,
     status=200,
     idempotent=True,
-    refusals=(MentorNotApproved, AccountCannotReceive),
+    refusals=(MentorNotApproved, AccountCannotReceive, CurrencyDiffers),
 )
 async def publish_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId

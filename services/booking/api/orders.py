@@ -52,7 +52,7 @@ from services.booking.domain.sessions import (
 from services.booking.store import orders as store
 from shared.auth import Role
 from shared.contracts.booking import CancellationPreset, FrozenPolicy
-from shared.contracts.common import Party
+from shared.contracts.common import Party, PromotionCode
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId, SessionId, new_id
@@ -78,6 +78,7 @@ class HoldBody(Body):
     answers: Annotated[list[AnswerShape], Field(max_length=QUESTIONS_AT_MOST)] = Field(
         default_factory=list[AnswerShape]
     )
+    promotion_code: PromotionCode | None = None
 
 
 class SessionBody(Body):
@@ -147,6 +148,7 @@ async def hold(call: Call, conn: Connection, body: HoldBody) -> Annotated[Versio
         call.person_id,
         FrozenPolicy(preset=accepted.preset, policy_version=accepted.policy_version),
         tuple(Answer(given.question, given.answer) for given in body.answers),
+        body.promotion_code,
     )
     order = await hold_slot(
         conn, OfferingId(body.offering_id), wish, terms=terms_of(call), now=call.now

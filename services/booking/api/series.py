@@ -39,6 +39,7 @@ from services.booking.domain.series import (
     SeriesTooLong,
 )
 from shared.contracts.booking import FrozenPolicy
+from shared.contracts.common import PromotionCode
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, SessionId, new_id
@@ -93,6 +94,7 @@ class SeriesBody(Body):
     answers: Annotated[list[AnswerShape], Field(max_length=QUESTIONS_AT_MOST)] = Field(
         default_factory=list[AnswerShape]
     )
+    promotion_code: PromotionCode | None = None
 
 
 @api.get(
@@ -140,6 +142,7 @@ async def buy_series(
         call.person_id,
         FrozenPolicy(preset=accepted.preset, policy_version=accepted.policy_version),
         tuple(Answer(given.question, given.answer) for given in body.answers),
+        body.promotion_code,
     )
     offering_id = OfferingId(body.offering_id)
     order = await hold_series(conn, offering_id, wish, terms=terms_of(call), now=call.now)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.booking.commands.saving import save_offering
 from services.booking.domain.offerings import (
+    CurrencyDiffers,
     Offering,
     OfferingContent,
     draft_offering,
@@ -29,8 +30,9 @@ REPUBLISH_BATCH = 200
 async def create_offering(
     conn: Connection, mentor_id: PersonId, content: OfferingContent
 ) -> Offering:
-    """Keep a new draft; raises `PriceTooSmall` or `PriceNotChargeable`."""
+    """Keep a new draft; raises what `draft_offering` raises, or `CurrencyDiffers`."""
     offering = draft_offering(OfferingId(new_id()), mentor_id, content)
+    await _check_currency(conn, offering)
     await offerings.insert_offering(conn, offering)
     return offering
 
@@ -53,19 +55,25 @@ async def change_offering(
         raise VersionOutdated
     can_receive = await people.can_receive(conn, mentor_id)
     changed = edit_offering(offering, content, can_receive=can_receive)
+    await _check_currency(conn, changed[0])
     return await save_offering(conn, changed, now=now)
 
 
 async def publish(
     conn: Connection, offering_id: OfferingId, mentor_id: PersonId, *, now: datetime
 ) -> Offering:
-    """Put one's offering up for sale; raises `NotFound` and what `publish_offering` raises."""
+    """Put one's offering up for sale, whose currency is the mentor's from then on.
+
+    Raises `NotFound`, `CurrencyDiffers` and what `publish_offering` raises.
+    """
     offering = await _own(conn, offering_id, mentor_id)
     changed = publish_offering(
         offering,
         approved=await people.is_approved(conn, mentor_id),
         can_receive=await people.can_receive(conn, mentor_id),
     )
+    currency = offering.content.currency
+    _agree(currency, await offerings.settle_currency(conn, mentor_id, currency))
     return await save_offering(conn, changed, now=now)
 
 
@@ -86,6 +94,18 @@ async def republish_offerings(conn: Connection, cursor: str | None, now: Busines
         if offering:
             await save_offering(conn, tell_again(offering), now=now)
     return Told(len(found), str(found[-1]) if len(found) == REPUBLISH_BATCH else None)
+
+
+async def _check_currency(conn: Connection, offering: Offering) -> None:
+    """Raise `CurrencyDiffers` unless a mentor prices in one currency, drafts included."""
+    await offerings.take_turn_for_currency(conn, offering.mentor_id)
+    settled = await offerings.currency_of(conn, offering.mentor_id, offering.offering_id)
+    _agree(offering.content.currency, settled or offering.content.currency)
+
+
+def _agree(currency: str, settled: str) -> None:
+    if currency != settled:
+        raise CurrencyDiffers(currency=settled)
 
 
 async def _own(conn: Connection, offering_id: OfferingId, mentor_id: PersonId) -> Offering:

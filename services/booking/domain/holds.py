@@ -114,6 +114,7 @@ class Wish:
     mentee_id: PersonId
     accepted_policy: FrozenPolicy
     answers: tuple[Answer, ...] = ()
+    promotion_code: str | None = None
 
 
 def place_order(
@@ -229,13 +230,21 @@ def draft_order(
         expires_at=expires_at,
         sessions=tuple(_session(offering, start, state, terms) for start in wish.starts),
         answers=wish.answers,
+        promotion_code=wish.promotion_code,
     )
 
 
 def told_held(order: Order) -> OrderFact:
     """Return the fact that a purchase is held, with everything that paying needs."""
     policy = FrozenPolicy(preset=order.policy.preset, policy_version=order.policy.policy_version)
-    return tell(order, BookingHeld, **_said_of(order), hold_until=order.hold_until, policy=policy)
+    return tell(
+        order,
+        BookingHeld,
+        **_said_of(order),
+        hold_until=order.hold_until,
+        policy=policy,
+        promotion_code=order.promotion_code,
+    )
 
 
 def told_unanswered(

@@ -17,16 +17,9 @@ from shared.contracts.booking import (
 )
 from shared.errors import Kind, Refusal
 from shared.ids import OfferingId, PersonId
-from shared.money import THREE_DECIMAL
+from shared.money import charge_step, largest_charge, smallest_charge
 
-PRICE_SMALLEST_MINOR = 50
-"""The smallest price in minor units: Stripe takes no charge below about half a US dollar
-(https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Free intro calls, which
-need no charge, cost nothing at all."""
 QUESTIONS_AT_MOST = 10
-THREE_DECIMAL_STEP = 10
-"""Stripe takes three-decimal amounts only with a last digit of zero
-(https://docs.stripe.com/currencies#three-decimal)."""
 
 
 class OfferingState(Enum):
@@ -44,11 +37,25 @@ class PriceTooSmall(Refusal):
     detail = "Set a price that a card can be charged (see minimum_minor), or 0 for an intro call."
 
 
+class PriceTooLarge(Refusal):
+    """The price is above what a card can be charged at once."""
+
+    code = "price_too_large"
+    detail = "Set a price that a card can be charged (see maximum_minor)."
+
+
 class PriceNotChargeable(Refusal):
-    """A currency with three decimals is charged in steps of ten."""
+    """Cards are charged in larger steps than the minor unit of the currency."""
 
     code = "price_not_chargeable"
-    detail = "Prices in this currency end in 0."
+    detail = "Set a price that is a multiple of step_minor; this currency is charged in such steps."
+
+
+class CurrencyDiffers(Refusal):
+    """A mentor is settled in one currency, that of the first offering that was for sale."""
+
+    code = "currency_differs"
+    detail = "Price this offering in the currency of your other offerings (see currency)."
 
 
 class MentorNotApproved(Refusal):
@@ -155,7 +162,7 @@ Change = tuple[Offering, OfferingFact | None]
 def draft_offering(
     offering_id: OfferingId, mentor_id: PersonId, content: OfferingContent
 ) -> Offering:
-    """Return a new draft; raises `PriceTooSmall`, `PriceNotChargeable` or `QuestionsAlike`."""
+    """Return a new draft; raises what `check_price` raises, or `QuestionsAlike`."""
     _check(content)
     return Offering(offering_id, mentor_id, OfferingState.DRAFT, 1, 0, content)
 
@@ -202,11 +209,22 @@ def tell_again(offering: Offering) -> Change:
     return _told(offering, OfferingSnapshot)
 
 
+def check_price(price_minor: int, currency: str) -> None:
+    """Raise unless a card can be charged a price, or it is nothing, as that of an intro call.
+
+    That is `PriceTooSmall`, `PriceTooLarge` or `PriceNotChargeable`.
+    """
+    least, most, step = smallest_charge(currency), largest_charge(currency), charge_step(currency)
+    if 0 < price_minor < least:
+        raise PriceTooSmall(minimum_minor=least, currency=currency)
+    if price_minor > most:
+        raise PriceTooLarge(maximum_minor=most, currency=currency)
+    if price_minor % step:
+        raise PriceNotChargeable(step_minor=step)
+
+
 def _check(content: OfferingContent) -> None:
-    if 0 < content.price_minor < PRICE_SMALLEST_MINOR:
-        raise PriceTooSmall(minimum_minor=PRICE_SMALLEST_MINOR)
-    if content.currency in THREE_DECIMAL and content.price_minor % THREE_DECIMAL_STEP:
-        raise PriceNotChargeable
+    check_price(content.price_minor, content.currency)
     if len({question.text for question in content.questions}) < len(content.questions):
         raise QuestionsAlike
 

@@ -133,6 +133,8 @@ class Session:
     calendar_sequence: int = 0
     mentee_moves: int = 0
     mentor_moves: int = 0
+    mentee_proposals: int = 0
+    mentor_proposals: int = 0
     refund_closed: bool = False
     cancelled_by: Party | None = None
     cancel_reason: str | None = None
@@ -187,6 +189,7 @@ class Order:
     confirmed_at: datetime | None = None
     lost_reason: LostReason | None = None
     given_up: bool = False
+    promotion_code: str | None = None
 
     @property
     def state(self) -> OrderState:

@@ -18,7 +18,7 @@ from services.booking.slots import Interval, Rules, WallClock, instants_at, wall
 from services.booking.slots.clock import stretches
 from shared.errors import Kind, Refusal
 from shared.ids import PersonId
-from shared.money import MAX_MINOR
+from shared.money import largest_charge
 
 WEEKS_AT_LEAST = 2
 WEEKS_AT_MOST = 26
@@ -137,7 +137,7 @@ def check_series(offering: Offering, weeks: int) -> None:
     """Raise `SeriesNotForFree` or `SeriesTooDear` when an offering is not sold so many times."""
     if not offering.content.price_minor:
         raise SeriesNotForFree
-    if offering.content.price_minor * weeks > MAX_MINOR:
+    if offering.content.price_minor * weeks > largest_charge(offering.content.currency):
         raise SeriesTooDear
 
 

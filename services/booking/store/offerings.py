@@ -70,6 +70,22 @@ WHERE offering_id = $1 AND (daily_cap IS NOT NULL OR weekly_cap IS NOT NULL)
 FOR NO KEY UPDATE
 """
 
+TAKE_TURN_FOR_CURRENCY = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('booking:currency:' || ($1::uuid)::text, 0))"
+)
+CURRENCY_OF = """
+SELECT COALESCE(
+    (SELECT currency FROM mentor_currencies WHERE mentor_id = $1),
+    (SELECT currency FROM offerings WHERE mentor_id = $1 AND offering_id <> $2
+     ORDER BY offering_id LIMIT 1)
+)
+"""
+SETTLE_CURRENCY = """
+INSERT INTO mentor_currencies AS m (mentor_id, currency) VALUES ($1, $2)
+ON CONFLICT (mentor_id) DO UPDATE SET currency = m.currency
+RETURNING currency
+"""
+
 
 async def insert_offering(conn: Connection, offering: Offering) -> None:
     """Keep a new offering."""
@@ -94,6 +110,21 @@ async def update_offering(conn: Connection, offering: Offering) -> None:
         offering.version,
         *_content(offering),
     )
+
+
+async def take_turn_for_currency(conn: Connection, mentor_id: PersonId) -> None:
+    """Wait until nobody else prices something of this mentor's."""
+    await conn.execute(TAKE_TURN_FOR_CURRENCY, mentor_id)
+
+
+async def currency_of(conn: Connection, mentor_id: PersonId, besides: OfferingId) -> str | None:
+    """Return the currency of what a mentor sells, or drafted, besides one offering."""
+    return await conn.fetchval(CURRENCY_OF, mentor_id, besides)
+
+
+async def settle_currency(conn: Connection, mentor_id: PersonId, currency: str) -> str:
+    """Return the currency that a mentor is settled in, which is this one if there was none."""
+    return await conn.fetchval(SETTLE_CURRENCY, mentor_id, currency)
 
 
 async def read_offering(conn: Connection, offering_id: OfferingId) -> Offering | None:

@@ -28,8 +28,11 @@ INSERT_ORDER = """
 INSERT INTO orders (
     order_id, offering_id, offering_revision, mentor_id, mentee_id, title, buffer_before_minutes,
     buffer_after_minutes, minimum_notice_minutes, price_minor, currency, policy, answers, state,
-    hold_until, expires_at, version, confirmed_at, lost_reason, given_up
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    hold_until, expires_at, version, confirmed_at, lost_reason, given_up,
+    promotion_code
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+)
 """
 UPDATE_ORDER = """
 UPDATE orders SET
@@ -42,9 +45,11 @@ INSERT_SESSION = """
 INSERT INTO sessions (
     session_id, order_id, starts_at, ends_at, price_minor, state, completes_at, calendar_sequence,
     mentee_moves, mentor_moves, refund_closed, cancelled_by, cancel_reason, refund_basis_points,
-    completed_by, completed_at, missed_by, objection, released_at, proposal, proposal_until
+    completed_by, completed_at, missed_by, objection, released_at, proposal, proposal_until,
+    mentee_proposals, mentor_proposals
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+    $22, $23
 )
 """
 UPDATE_SESSION = """
@@ -53,18 +58,19 @@ UPDATE sessions SET
     calendar_sequence = $8, mentee_moves = $9, mentor_moves = $10, refund_closed = $11,
     cancelled_by = $12, cancel_reason = $13, refund_basis_points = $14, completed_by = $15,
     completed_at = $16, missed_by = $17, objection = $18, released_at = $19, proposal = $20,
-    proposal_until = $21
+    proposal_until = $21, mentee_proposals = $22, mentor_proposals = $23
 WHERE session_id = $1 AND order_id = $2
 """
 READ_ORDERS = """
 SELECT o.order_id, o.offering_id, o.offering_revision, o.mentor_id, o.mentee_id, o.title,
        o.buffer_before_minutes, o.buffer_after_minutes, o.minimum_notice_minutes,
        o.price_minor AS whole_price_minor, o.currency, o.policy, o.answers, o.hold_until,
-       o.expires_at, o.version, o.confirmed_at, o.lost_reason, o.given_up,
+       o.expires_at, o.version, o.confirmed_at, o.lost_reason, o.given_up, o.promotion_code,
        s.session_id, s.starts_at, s.ends_at, s.price_minor, s.state, s.completes_at,
        s.calendar_sequence, s.mentee_moves, s.mentor_moves, s.refund_closed, s.cancelled_by,
        s.cancel_reason, s.refund_basis_points, s.completed_by, s.completed_at, s.missed_by,
-       s.objection, s.released_at, s.proposal, s.proposal_until
+       s.objection, s.released_at, s.proposal, s.proposal_until, s.mentee_proposals,
+       s.mentor_proposals
 FROM orders AS o
 INNER JOIN sessions AS s ON s.order_id = o.order_id
 WHERE o.order_id = ANY($1::uuid[])
@@ -175,6 +181,7 @@ async def insert_order(conn: Connection, order: Order) -> None:
         order.confirmed_at,
         order.lost_reason,
         order.given_up,
+        order.promotion_code,
     )
     await _keep_sessions(conn, INSERT_SESSION, order)
 
@@ -304,6 +311,7 @@ def _order(rows: Sequence[asyncpg.Record]) -> Order:
         confirmed_at=first["confirmed_at"],
         lost_reason=first["lost_reason"],
         given_up=first["given_up"],
+        promotion_code=first["promotion_code"],
     )
 
 
@@ -328,6 +336,8 @@ def _session(row: asyncpg.Record) -> Session:
         objection=objection_from(row["objection"]),
         released_at=row["released_at"],
         proposal=proposal_from(row["proposal"], row["proposal_until"]),
+        mentee_proposals=row["mentee_proposals"],
+        mentor_proposals=row["mentor_proposals"],
     )
 
 
@@ -356,4 +366,6 @@ async def _keep_sessions(conn: Connection, statement: str, order: Order) -> None
             session.released_at,
             proposal_as_json(session.proposal),
             session.proposal and session.proposal.answer_by,
+            session.mentee_proposals,
+            session.mentor_proposals,
         )
