@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.payments.api.currencies import Currency
 from services.payments.api.cursors import one_uuid
 from services.payments.api.terms import terms_of
 from services.payments.commands import fees as commands
@@ -32,7 +33,6 @@ ACCEPTED = 202
 EVERYBODY = "everybody"
 Amount = Annotated[WholeNumber, Field(ge=1, le=MAX_MINOR_OF_ALL)]
 Share = Annotated[WholeNumber, Field(ge=0, le=10_000)]
-Currency = Annotated[CurrencyCode, Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
 
 
 class TierShape(Body):

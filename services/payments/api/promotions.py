@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from services.payments.api.currencies import Currency
 from services.payments.api.cursors import one_uuid
 from services.payments.commands import promotions as commands
 from services.payments.domain.promotions import (
@@ -37,7 +38,7 @@ class CodeBody(Body):
     code: PromotionCode
     percent_basis_points: Annotated[WholeNumber, Field(ge=1, le=10_000)] | None = None
     amount_minor: Annotated[WholeNumber, Field(ge=1, le=MAX_MINOR_OF_ALL)] | None = None
-    currency: CurrencyCode | None = None
+    currency: Currency | None = None
     offering_id: UUID | None = None
     at_most: Uses = None
     per_person: Uses = None

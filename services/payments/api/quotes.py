@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.payments.api.currencies import Currency
 from services.payments.api.terms import terms_of
 from services.payments.commands import quotes as commands
 from services.payments.domain.promotions import Why
@@ -15,7 +16,7 @@ from shared.auth import Role
 from shared.contracts.common import BasisPoints, CurrencyCode, Minor, PromotionCode
 from shared.db import Connection
 from shared.limits import Limit
-from shared.money import CURRENCIES, MAX_MINOR_OF_ALL, Money
+from shared.money import MAX_MINOR_OF_ALL, Money
 from shared.web import Api, Body, Call, View, WholeNumber
 
 SESSIONS_MOST = 52
@@ -31,7 +32,7 @@ class QuoteBody(Body):
     mentor_id: UUID
     offering_id: UUID
     price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR_OF_ALL)]
-    currency: Annotated[CurrencyCode, Field(json_schema_extra={"enum": sorted(CURRENCIES)})]
+    currency: Currency
     sessions: Annotated[WholeNumber, Field(ge=1, le=SESSIONS_MOST)] = 1
     promotion_code: PromotionCode | None = None
     refund_basis_points: Annotated[list[Fraction], Field(max_length=FRACTIONS_MOST)] = Field(
