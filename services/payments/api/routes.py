@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from services.payments.api import accounts, mending, operators, orders, webhooks
+from services.payments.api import (
+    accounts,
+    fees,
+    giving,
+    mending,
+    operators,
+    orders,
+    packages,
+    promotions,
+    quotes,
+    watching,
+    webhooks,
+)
+from services.payments.api import credits as purchases
 from shared.web import Api
 from shared.web.operators import add_operator_routes
 
@@ -16,6 +29,9 @@ def build_api() -> Api:
         packages,
         purchases,
         giving,
+        quotes,
+        promotions,
+        fees,
         operators,
         mending,
         watching,
