@@ -57,13 +57,19 @@ FROM booking.sessions AS s
 WHERE s.state = 'completed';
 INSERT INTO payments.earnings (
     session_id, order_id, mentor_id, currency, retained_minor, mentor_minor, platform_minor, due_at,
-    released_at, transfer_state, stripe_transfer_id, transferred_at
+    released_at, transfer_state
 )
 SELECT s.session_id, o.order_id, o.mentor_id, o.currency, o.price_minor,
-       o.price_minor - o.price_minor / 8, o.price_minor / 8, s.completed_at, s.completed_at, 'sent',
-       'tr_' || o.order_id, s.completed_at
+       o.price_minor - o.price_minor / 8, o.price_minor / 8, s.completed_at, s.completed_at, 'sent'
 FROM booking.orders AS o INNER JOIN booking.sessions AS s ON s.order_id = o.order_id
 WHERE o.state = 'completed';
+INSERT INTO payments.transfers (
+    transfer_id, order_id, session_id, mentor_id, number, amount_minor, currency, state,
+    stripe_transfer_id, planned_at, sent_at
+)
+SELECT order_id, order_id, session_id, mentor_id, 1, mentor_minor, currency, 'sent',
+       'tr_' || order_id, released_at, released_at
+FROM payments.earnings;
 INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
 SELECT o.order_id, 'bench:' || o.order_id, 'payment', o.confirmed_at
 FROM booking.orders AS o WHERE o.state = 'completed';

@@ -92,19 +92,26 @@ INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decisio
 SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state
 FROM booking.sessions;
 INSERT INTO payments.earnings (session_id, order_id, mentor_id, currency, retained_minor, mentor_minor,
-                               platform_minor, due_at, released_at, transfer_state,
-                               stripe_transfer_id, transferred_at)
+                               platform_minor, due_at, released_at, transfer_state, gone_minor,
+                               payable_minor)
 VALUES ('00000000-0000-0000-0000-000000000101', '00000000-0000-0000-0000-000000000001',
         '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, '2026-02-05Z',
-        '2026-02-05Z', 'sent', 'tr_1', '2026-02-05Z'),
+        '2026-02-05Z', 'sent', 0, 0),
        ('00000000-0000-0000-0000-000000000102', '00000000-0000-0000-0000-000000000002',
         '00000000-0000-0000-0000-00000000000a', 'USD', 6000, 5100, 900, '2026-02-05Z',
-        '2026-02-05Z', 'waiting', NULL, NULL),
+        '2026-02-05Z', 'waiting', 6000, 5100),
+       ('00000000-0000-0000-0000-000000000103', '00000000-0000-0000-0000-000000000003',
+        '00000000-0000-0000-0000-00000000000a', 'USD', 0, 0, 0, NULL, NULL, 'nothing', 12000, 0),
        ('00000000-0000-0000-0000-000000000104', '00000000-0000-0000-0000-000000000004',
-        '00000000-0000-0000-0000-00000000000a', 'USD', 0, 0, 0, NULL, NULL, 'nothing', NULL, NULL),
+        '00000000-0000-0000-0000-00000000000a', 'USD', 0, 0, 0, NULL, NULL, 'nothing', 12000, 0),
        ('00000000-0000-0000-0000-000000000105', '00000000-0000-0000-0000-000000000004',
         '00000000-0000-0000-0000-00000000000a', 'USD', 12000, 10200, 1800, '2100-01-01Z', NULL,
-        'waiting', NULL, NULL);
+        'waiting', 0, 0);
+INSERT INTO payments.transfers (transfer_id, order_id, session_id, mentor_id, number, amount_minor,
+                                currency, state, stripe_transfer_id, planned_at, sent_at)
+SELECT order_id, order_id, session_id, mentor_id, 1, mentor_minor, currency, 'sent', 'tr_1',
+       released_at, released_at
+FROM payments.earnings WHERE transfer_state = 'sent';
 UPDATE payments.accounts SET can_receive = false;
 UPDATE booking.accounts SET can_receive = false;
 INSERT INTO payments.refunds (refund_id, order_id, session_id, amount_minor, currency, reason,

@@ -205,7 +205,10 @@ FAULTS = {
         UPDATE payments.refunds SET amount_minor = 5999 WHERE order_id::text LIKE '%2'
     """,
     "transfer and ledger differ": """
-        UPDATE payments.earnings SET transfer_state = 'planned' WHERE order_id::text LIKE '%1'
+        UPDATE payments.transfers SET state = 'planned' WHERE order_id::text LIKE '%1'
+    """,
+    "debt and ledger differ": """
+        INSERT INTO payments.debts SELECT mentor_id, 'USD', 5, false, now() FROM payments.accounts
     """,
     "call undetermined": """
         INSERT INTO payments.operations (operation_id, kind, subject, generation, idempotency_key,

@@ -31,16 +31,24 @@ def by_card(price: Money) -> Paid:
     return Paid(price, Money(0, price.currency))
 
 
+def refund_planned(amount: Money) -> Entry:
+    """Return the posting of a refund that leaves what nobody was given yet."""
+    nothing = Money(0, amount.currency)
+    sides = (amount, nothing, nothing, nothing, nothing)
+    back = ledger.refunds.on_its_way(PART, amount)
+    return ledger.recovery.moved(f"refund_planned:{REFUND}", PART, MENTOR, sides, back, at=NOON)
+
+
 def story(price: Money, refund_basis_points: int, fee: Money) -> list[Entry]:
     """Return every posting of an order that is refunded in part and released."""
     split = divide(price, refund_basis_points, 1_500)
     return [
         ledger.purchases.payment({PART: by_card(price)}, NOON),
         ledger.purchases.stripe_fee(ORDER, fee, NOON),
-        ledger.refunds.refund_planned(PART, REFUND, split.mentee, NOON),
+        refund_planned(split.mentee),
         ledger.refunds.refund_settled(PART, REFUND, split.mentee, NOON),
         ledger.earnings.release(PART, MENTOR, split.mentor, split.platform, NOON),
-        ledger.earnings.transfer(PART, MENTOR, split.mentor, NOON),
+        ledger.earnings.transfer(PART, ORDER, MENTOR, split.mentor, NOON),
     ]
 
 
@@ -68,7 +76,7 @@ def test_every_story_ends_with_empty_clearing(
 def test_a_failed_refund_leaves_its_money_in_one_account(settled: bool) -> None:
     """Whether the money had left or not, it ends as a debt to the mentee."""
     amount = Money(500, "USD")
-    entries = [ledger.refunds.refund_planned(PART, REFUND, amount, NOON)]
+    entries = [refund_planned(amount)]
     if settled:
         entries.append(ledger.refunds.refund_settled(PART, REFUND, amount, NOON))
     entries.append(ledger.refunds.refund_failed(PART, REFUND, amount, NOON, settled=settled))

@@ -198,7 +198,7 @@ async def test_an_ended_session_is_given_back_on_the_amounts_that_were_shown(
     (issued,) = await world.told(facts.RefundIssued)
     assert (issued.amount_minor, issued.reason) == (3_000, "operator")
     assert [fact.amount_minor for fact in await world.told(facts.TransferSent)] == [7_650]
-    assert (await act(world, order, "refund", **amounts))[1]["code"] == "not_refundable"
+    assert (await act(world, order, "refund", **amounts))[1]["code"] == "nothing_to_refund"
     assert await deeds(world) == [("refund", "done")], "a refusal over HTTP leaves nothing"
     await world.check_books()
 

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from services.payments.commands import orders as commands
 from services.payments.domain.orders import Order, SessionUnnamed
-from services.payments.domain.outcomes import Refund, divided, gone_after, refunded_of
+from services.payments.domain.outcomes import Refund, gone_after
+from services.payments.domain.promotions import Why
+from services.payments.domain.recovery import after
 from services.payments.domain.timeline import Reader, tell
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
@@ -19,6 +21,7 @@ from shared.auth import Role
 from shared.contracts.common import BasisPoints, CurrencyCode, Minor
 from shared.db import Connection
 from shared.errors import NotFound
+from shared.money import Money
 from shared.web import Api, Call, Query, View
 
 ACCEPTED = 202
@@ -28,12 +31,20 @@ CheckoutState = Literal[
 
 
 class CheckoutView(View):
-    """The payment page of an order; `url` while somebody can pay there."""
+    """The payment page of an order; `url` while somebody can pay there.
+
+    The price is that before a code took `discount_minor` off it; what credits do not pay is left
+    to pay. A code that takes nothing off says why, before anybody pays more than expected.
+    """
 
     order_id: UUID
     state: CheckoutState
     url: str | None
     price_minor: Minor
+    discount_minor: Minor
+    to_pay_minor: Minor
+    promotion_code: str | None
+    promotion_refused: Why | None
     currency: CurrencyCode
     hold_until: datetime
 
@@ -107,10 +118,11 @@ async def preview_refund(
     """Show what each side would have if this fraction went back; what went back before counts."""
     order, _ = await _own_order(call, conn, order_id, *Reader)
     session = order.session(query.session_id)
-    back = refunded_of(session, await outcome_store.refunds_of(conn, session.session_id))
-    split = divided(order, session, gone_after(session, query.refund_basis_points, back))
+    earnings = await outcome_store.load_earnings(conn, session.session_id)
+    gone = earnings.gone if earnings else Money(0, session.price.currency)
+    split = after(order, session, gone_after(session, query.refund_basis_points, gone))
     return RefundPreview(
-        mentee_minor=split.mentee.minor,
+        mentee_minor=session.by_card(split.mentee).minor,
         mentor_minor=split.mentor.minor,
         platform_minor=split.platform.minor,
         currency=order.price.currency,
@@ -140,7 +152,11 @@ async def _checkout(conn: Connection, order: Order) -> CheckoutView:
         order_id=order.order_id,
         state=_state(order, refunds),
         url=order.checkout_url if order.state == "open" else None,
-        price_minor=order.price.minor,
+        price_minor=order.price.minor + order.taken_off_minor,
+        discount_minor=order.discount.minor,
+        to_pay_minor=order.to_pay.minor,
+        promotion_code=order.promotion_code,
+        promotion_refused=order.promotion_refused,
         currency=order.price.currency,
         hold_until=order.hold_until,
     )

@@ -18,7 +18,7 @@ from services.payments.domain.outcomes import CANNOT_RECEIVE
 from services.payments.domain.requests import CreateAccount, CreateAccountLink
 from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSeen
 from services.payments.store import accounts as store
-from services.payments.store import outcomes as outcome_store
+from services.payments.store import transfers as transfer_store
 from shared.clock import BusinessInstant
 from shared.contracts.payments import AccountSnapshot
 from shared.db import Connection, ring
@@ -99,7 +99,7 @@ async def _follow(
     if account.can_receive:
         # An ability that was lost and came back between two looks shows no change.
         again = CANNOT_RECEIVE if fact is None else None
-        await outcome_store.retry_refused_transfers(conn, account.mentor_id, again)
+        await transfer_store.retry_refused_transfers(conn, account.mentor_id, again)
         await ring(conn, TRANSFERS_BELL)
 
 
@@ -110,7 +110,7 @@ async def follow_payout(conn: Connection, mentor_id: UUID, seen: PayoutSeen, now
     account, payout, facts = rules.follow_payout(account, known, seen, now)
     await store.save_account(conn, account)
     await store.save_payout(conn, payout)
-    await outcome_store.link_payout(conn, mentor_id, seen.payout_id, seen.transfer_ids)
+    await transfer_store.link_payout(conn, mentor_id, seen.payout_id, seen.transfer_ids)
     await announcer.announce(conn, *facts, at=now)
 
 

@@ -7,15 +7,16 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
+from services.payments.commands import lots
 from services.payments.commands.charges import charge_of
-from services.payments.commands.orders import need_order
+from services.payments.commands.orders import need_paid_order
 from services.payments.commands.plans import plan
+from services.payments.commands.recovery import need_earnings, take
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
 from services.payments.domain.orders import ENDED, Decision, Order, Session
-from services.payments.domain.outcomes import Earnings, Refund, RefundReason
+from services.payments.domain.outcomes import Refund, RefundReason
 from services.payments.domain.requests import CreateRefund
-from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
 from shared.contracts.booking import (
@@ -26,24 +27,8 @@ from shared.contracts.booking import (
     SessionMissed,
 )
 from shared.db import Connection
-from shared.errors import Missing
 from shared.ids import new_id
-from shared.log import logger
 from shared.money import WHOLE_BASIS_POINTS, Money
-
-_log = logger("decisions")
-
-
-async def need_paid_order(conn: Connection, order_id: UUID) -> Order:
-    """Return a paid order, locked; raises `Missing` when the payment is not recorded yet.
-
-    What booking decides about money follows from a payment we told; should it overtake our record
-    of the payment all the same, it waits for that: no decision may meet an order without money.
-    """
-    order = await need_order(conn, order_id)
-    if order.state != "paid":
-        raise Missing(f"payment:{order_id}")
-    return order
 
 
 async def confirm_order(conn: Connection, order_id: UUID) -> None:
@@ -55,7 +40,7 @@ async def refund_lost(conn: Connection, order_id: UUID, now: datetime) -> None:
     """Give everything back: nothing of it can take place."""
     order = await _decide(conn, order_id, "lost")
     for session in order.sessions:
-        await _give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
+        order = await _give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
 
 
 async def refund_cancelled(
@@ -77,10 +62,11 @@ async def refund_missed(conn: Connection, missed: SessionMissed, now: datetime) 
     await _release_from(conn, session, missed.missed_at + order.release_delay)
 
 
-async def complete_session(conn: Connection, completed: SessionCompleted) -> None:
+async def complete_session(conn: Connection, completed: SessionCompleted, now: datetime) -> None:
     """Begin the release delay: the session took place."""
     order = await _decide(conn, completed.order_id, "completed", completed.session_id)
     session = order.session(completed.session_id)
+    await lots.thank_sponsor(conn, order, session, now)
     await _release_from(conn, session, completed.completed_at + order.release_delay)
 
 
@@ -112,20 +98,43 @@ async def plan_refund(
     amount: Money,
     reason: RefundReason,
     now: datetime,
-) -> None:
-    """Plan to give an amount of a session's part back; the order is locked."""
+) -> Order:
+    """Plan to give an amount of a session's part back; the order is locked.
+
+    Where a credit paid all of it, and all of it goes back, the credit does. Of what a promotion
+    code took off the same fraction goes back to the platform.
+    """
+    if session.lot_id is not None and amount == session.price:
+        return await return_credit(conn, order, session, reason, now)
+    by_card = session.by_card_of(amount, (await need_earnings(conn, session)).gone)
     refund = Refund(
-        new_id(), order.order_id, session.session_id, amount, reason, "planned", None, now
+        new_id(),
+        order.order_id,
+        session.session_id,
+        by_card,
+        reason,
+        "planned" if by_card.minor else "settled",
+        None,
+        now,
+        discount_minor=(amount - by_card).minor,
     )
     await store.add_refund(conn, refund)
+    cause = f"refund_planned:{refund.refund_id}"
     part = order.part(session.session_id)
-    await books.post(conn, ledger.refunds.refund_planned(part, refund.refund_id, amount, now))
-    await plan_call_for(conn, order, refund, now)
+    back = (
+        ledger.refunds.on_its_way(part, by_card),
+        ledger.refunds.undiscounted(part, amount - by_card),
+    )
+    order = await take(conn, order, session, amount, cause, *back, because="refund", now=now)
+    if by_card.minor:
+        await plan_call_for(conn, order, refund, now)
+    return order
 
 
 async def plan_call_for(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
     """Plan the call that asks Stripe for this attempt at a refund."""
-    charge = await charge_of(conn, order, order.session(refund.session_id))
+    session = order.session(refund.session_id) if refund.session_id else None
+    charge = await charge_of(conn, order, session)
     request = CreateRefund(
         refund_id=refund.refund_id,
         order_id=order.order_id,
@@ -134,6 +143,21 @@ async def plan_call_for(conn: Connection, order: Order, refund: Refund, now: dat
         attempt=refund.attempt,
     )
     await plan(conn, request, now)
+
+
+async def return_credit(
+    conn: Connection, order: Order, session: Session, reason: RefundReason, now: datetime
+) -> Order:
+    """Give the whole credit back that paid for a session; the order is locked."""
+    lot, order = await lots.return_credit(conn, order, session, now)
+    refund = Refund(
+        new_id(), order.order_id, session.session_id, session.price, reason, "settled", None, now,
+        lot_id=lot.lot_id,
+    )  # fmt: skip
+    await store.add_refund(conn, refund)
+    cause = f"credit_returned:{session.session_id}"
+    back = ledger.prepaid.unused(lot.purchase_id, lot.account, session.price)
+    return await take(conn, order, session, session.price, cause, back, because="refund", now=now)
 
 
 async def _decide(
@@ -152,38 +176,15 @@ async def _give_back(
     basis_points: int,
     reason: RefundReason,
     now: datetime,
-) -> None:
-    """Give so much back of a session's part in all; what went back before counts.
-
-    What was released before we heard of it is an operator's to settle, and stops nothing else.
-    """
+) -> Order:
+    """Give so much back of a session's part in all; what has gone before counts."""
     earnings = await store.load_earnings(conn, session.session_id)
-    refunded = outcomes.refunded_of(session, await store.refunds_of(conn, session.session_id))
-    gone = outcomes.gone_after(session, basis_points, refunded)
-    split = outcomes.divided(order, session, gone)
-    more = split.mentee - refunded
-    # Of what cost nothing there are no earnings.
-    if earnings is None or not more.minor:
-        return
-    try:
-        kept = outcomes.keep_part(earnings, split)
-    except outcomes.AlreadyReleased:
-        _log_too_late(earnings, more, reason)
-        return
-    await store.save_earnings(conn, kept)
-    await plan_refund(conn, order, session, more, reason, now)
-
-
-def _log_too_late(earnings: Earnings, more: Money, reason: RefundReason) -> None:
-    """Name what has to reach the mentee in another way; `ops verify` names it as well."""
-    _log.error(
-        "refund_after_release",
-        order_id=str(earnings.order_id),
-        session_id=str(earnings.session_id),
-        amount_minor=more.minor,
-        currency=more.currency,
-        reason=reason,
-    )
+    if earnings is None:  # Of what cost nothing.
+        return order
+    more = outcomes.gone_after(session, basis_points, earnings.gone) - earnings.gone
+    if not more.minor:
+        return order
+    return await plan_refund(conn, order, session, more, reason, now)
 
 
 async def _release_from(conn: Connection, session: Session, due_at: datetime) -> None:

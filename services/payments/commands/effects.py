@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.payments.commands import accounts, earnings, orders, refunds
+from services.payments.commands import accounts, orders, recovery, refunds, transfers
 from services.payments.commands.books import keep_movements
+from services.payments.commands.disputes import follow_dispute, note_refusal
 from services.payments.commands.webhooks import keep_events
 from services.payments.domain.operations import Refused
 from services.payments.domain.requests import (
     CreateAccount,
     CreateCheckout,
     CreateRefund,
+    CreateReversal,
     CreateTransfer,
+    DisputeRequest,
     ExpireCheckout,
     LookAtCheckout,
     LookAtPayout,
@@ -27,9 +30,11 @@ from services.payments.domain.seen import (
     AccountSeen,
     BooksSeen,
     CheckoutSeen,
+    DisputeSeen,
     EventsSeen,
     PayoutSeen,
     RefundSeen,
+    ReversalSeen,
     Seen,
     TransferSeen,
 )
@@ -50,6 +55,8 @@ async def apply_answer(conn: Connection, request: Request, seen: Seen, now: date
         return await keep_events(conn, request, seen, now)
     if isinstance(request, ReadMovements) and isinstance(seen, BooksSeen):
         return await keep_movements(conn, request, seen, now)
+    if isinstance(request, DisputeRequest) and isinstance(seen, DisputeSeen):
+        return await follow_dispute(conn, request, seen, now)
     return await _about_order(conn, request, seen, now)
 
 
@@ -63,9 +70,13 @@ async def apply_refusal(
     elif isinstance(request, CreateRefund):
         await refunds.refuse_refund(conn, request.refund_id, refused.code, now)
     elif isinstance(request, CreateTransfer):
-        await earnings.refuse_transfer(conn, request, refused.code, now)
+        await transfers.refuse_transfer(conn, request, refused.code, now)
+    elif isinstance(request, CreateReversal):
+        await recovery.refuse_reversal(conn, request, refused.code, now)
     elif isinstance(request, CreateAccount):
         await accounts.refuse_account(conn, request.mentor_id, refused.code)
+    elif isinstance(request, DisputeRequest):
+        await note_refusal(conn, request, refused.code, now)
 
 
 async def _about_mentor(
@@ -92,6 +103,8 @@ async def _about_order(conn: Connection, request: Request, seen: Seen, now: date
     elif isinstance(request, CreateRefund | LookAtRefund) and isinstance(seen, RefundSeen):
         await refunds.follow_refund(conn, request, seen, now)
     elif isinstance(request, CreateTransfer) and isinstance(seen, TransferSeen):
-        await earnings.record_transfer(conn, request, seen, now)
+        await transfers.record_transfer(conn, request, seen, now)
+    elif isinstance(request, CreateReversal) and isinstance(seen, ReversalSeen):
+        await recovery.record_reversal(conn, request, seen, now)
     else:
         raise AnswerUnexpected(request.kind)

@@ -13,10 +13,10 @@ from services.payments.commands import earnings as earning
 from services.payments.commands.decisions import plan_call_for, plan_refund
 from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
-from services.payments.domain import mending, outcomes
+from services.payments.commands.webhooks import obey_again, read_events_now
+from services.payments.domain import mending, recovery
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Refund
-from services.payments.domain.splits import fraction
 from services.payments.store import ledger as books
 from services.payments.store import operations
 from services.payments.store import orders as orders_store
@@ -59,7 +59,7 @@ async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details
     """
     order, session = await _need(conn, deed)
     earnings = await store.load_earnings(conn, session.session_id)
-    if earnings is not None and outcomes.is_held_back(session, earnings):
+    if earnings is not None and mending.may_release_early(order, session, earnings):
         await earning.release_earnings(conn, order, earnings, now)
     elif earnings is not None and mending.is_refused(earnings):
         await store.save_earnings(conn, replace(earnings, transfer_state="waiting"))
@@ -74,26 +74,24 @@ async def release(conn: Connection, deed: Deed, now: BusinessInstant) -> Details
 
 
 async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
-    """Give a fraction of an ended session's price back, on the amounts that were shown.
+    """Give something of an ended session's price back, on the amounts that were shown.
 
-    Raises `NotFound`, `SessionUnnamed`, `NotRefundable`, `NothingToRefund` or `AmountsOutdated`.
+    Raises `NotFound`, `SessionUnnamed`, `NotRefundable`, `NothingToRefund`, `RefundTooMuch`,
+    `RefundNotInSteps` or `AmountsOutdated`.
     """
     order, session = await _need(conn, deed)
     earnings = await store.load_earnings(conn, session.session_id)
-    known = await store.refunds_of(conn, session.session_id)
-    if earnings is None or not mending.may_refund(order, session, earnings, known):
+    if earnings is None or not mending.may_refund(order, session, earnings):
         raise mending.NotRefundable
-    back = fraction(session.price, int(deed.arguments["refund_basis_points"]))
-    split = outcomes.divided(order, session, back)
-    if not split.mentee.minor:
-        raise mending.NothingToRefund
+    fraction, amount = (deed.arguments.get(name) for name in ("refund_basis_points", "amount"))
+    back = mending.amount_back(session, earnings, fraction, amount)
+    split = recovery.after(order, session, earnings.gone + back)
     shown = deed.arguments.get("shown")
     mending.check_shown(split, tuple(shown) if shown else None)
-    await store.save_earnings(conn, outcomes.keep_part(earnings, split))
-    await plan_refund(conn, order, session, split.mentee, "operator", now)
+    await plan_refund(conn, order, session, back, "operator", now)
     return {
         "session_id": str(session.session_id),
-        "mentee_minor": split.mentee.minor,
+        "mentee_minor": back.minor,
         "currency": order.price.currency,
     }
 

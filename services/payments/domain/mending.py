@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.payments.domain.orders import ENDED, Order, Session
-from services.payments.domain.outcomes import Earnings, Refund, is_held_back
+from services.payments.domain.outcomes import Earnings, Refund, gone_after, is_held_back
 from services.payments.domain.splits import Split
 from shared.errors import Kind, Refusal
+from shared.money import Money, charge_step
 
 
 class NothingToRelease(Refusal):
@@ -28,16 +29,30 @@ class NotRefundable(Refusal):
 
     code = "not_refundable"
     detail = (
-        "Only the price of an ended session, of which nothing was refunded or released yet, can be"
-        " given back here; a session ahead is cancelled instead, and an objection is settled."
+        "Only what is left of the price of an ended session can be given back here; a session ahead"
+        " is cancelled instead, an objection is settled, and a dispute is the bank's to decide."
     )
 
 
 class NothingToRefund(Refusal):
-    """The fraction comes to no amount."""
+    """The fraction comes to nothing more than what has gone already."""
 
     code = "nothing_to_refund"
-    detail = "This fraction of the price comes to nothing."
+    detail = "This fraction of the price comes to nothing more than what went back already."
+
+
+class RefundTooMuch(Refusal):
+    """The amount is more than what is left of the price; the facts say how much that is."""
+
+    code = "refund_too_much"
+    detail = "No more can be given back than what is left of the price."
+
+
+class RefundNotInSteps(Refusal):
+    """Stripe cannot refund such an amount in this currency; the facts carry the step."""
+
+    code = "refund_not_in_steps"
+    detail = "Stripe refunds this currency in steps only; choose a multiple of the step."
 
 
 class AmountsOutdated(Refusal):
@@ -76,8 +91,8 @@ def possible(
 ) -> Possible:
     """Return what an operator may do now."""
     return Possible(
-        release=earnings is not None and may_release(session, earnings),
-        refund=may_refund(order, session, earnings, refunds),
+        release=earnings is not None and may_release(order, session, earnings),
+        refund=earnings is not None and may_refund(order, session, earnings),
         retry_refund=failed_of(refunds) is not None,
     )
 
@@ -87,9 +102,14 @@ def failed_of(refunds: Sequence[Refund]) -> Refund | None:
     return next((refund for refund in refunds if refund.state == "failed"), None)
 
 
-def may_release(session: Session, earnings: Earnings) -> bool:
+def may_release(order: Order, session: Session, earnings: Earnings) -> bool:
     """Return whether the earnings can be released before their time, or be sent again."""
-    return is_held_back(session, earnings) or is_refused(earnings)
+    return may_release_early(order, session, earnings) or is_refused(earnings)
+
+
+def may_release_early(order: Order, session: Session, earnings: Earnings) -> bool:
+    """Return whether only the delay is waited for, and what there is to release is known."""
+    return is_held_back(session, earnings) and not order.awaits_fee
 
 
 def is_refused(earnings: Earnings) -> bool:
@@ -97,21 +117,41 @@ def is_refused(earnings: Earnings) -> bool:
     return earnings.transfer_state == "refused"
 
 
-def may_refund(
-    order: Order, session: Session, earnings: Earnings | None, refunds: Sequence[Refund]
-) -> bool:
-    """Return whether something of the price can be given back.
+def may_refund(order: Order, session: Session, earnings: Earnings) -> bool:
+    """Return whether something of the price can be given back, released or not.
 
     A session ahead is cancelled at booking instead, and an objection is settled there.
     """
     return (
-        order.payment_intent_id is not None
+        order.state == "paid"
         and session.decision in ENDED
         and session.objected_at is None
-        and earnings is not None
-        and earnings.released_at is None
-        and not refunds
+        and session.disputed_at is None
+        and earnings.gone.minor < session.price.minor
     )
+
+
+def amount_back(
+    session: Session, earnings: Earnings, basis_points: int | None, amount_minor: int | None
+) -> Money:
+    """Return what goes back now: an amount, or what a fraction in all comes to.
+
+    Raises `NothingToRefund`, `RefundTooMuch` or `RefundNotInSteps`.
+    """
+    left = session.price - earnings.gone
+    if amount_minor is None:
+        whole = gone_after(session, basis_points or 0, earnings.gone)
+        back = whole - earnings.gone
+    else:
+        back = Money(amount_minor, left.currency)
+    if back.minor <= 0:
+        raise NothingToRefund
+    if back.minor > left.minor:
+        raise RefundTooMuch(left_minor=left.minor, currency=left.currency)
+    step = charge_step(left.currency)
+    if back.minor % step and back != left:
+        raise RefundNotInSteps(step_minor=step, currency=left.currency)
+    return back
 
 
 def check_shown(split: Split, shown: tuple[int, int, int] | None) -> None:

@@ -101,8 +101,10 @@ def next_step(operation: Operation, now: datetime) -> Step:
     return Step.LOOK_FIRST if stale or operation.look_first else Step.SEND
 
 
-def after_refusal(refused: Refused) -> Refused | Again:
+def after_refusal(request: Request, refused: Refused) -> Refused | Again:
     """Turn a refusal that time can lift into another try with a fresh key."""
+    if refused.code == NO_BALANCE and not request.waits_for_balance:
+        return refused
     if refused.code in FRESH_KEY_CODES:
         return Again(refused.code, fresh_key=True)
     return refused

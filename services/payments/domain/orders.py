@@ -24,7 +24,8 @@ from shared.errors import Kind as RefusalKind
 from shared.errors import NotFound, Refusal
 from shared.money import Money, charge_step, spread
 
-Kind = Literal["sessions", "package", "gift", "sponsorship", "plan"]
+CreditKind = Literal["package", "gift", "sponsorship", "plan"]
+Kind = Literal["sessions"] | CreditKind
 """What is bought: sessions that booking holds, or credits for sessions to come."""
 State = Literal["being_prepared", "open", "closing", "closed", "paid"]
 Decision = Literal["held", "confirmed", "expired", "lost", "cancelled", "completed", "no_show"]
@@ -87,14 +88,19 @@ class Session:
         return self.price - self.discount
 
     def by_card(self, gone: Money) -> Money:
-        """Return what the card had paid of so much of the price; the rest a code had taken off.
+        """Return what a card had paid of so much of the price; the rest a code had taken off.
 
         Of a fraction of the price the mentee gets that fraction of what was paid.
         """
+        paid = self.price - self.discount
         if gone.minor >= self.price.minor:
-            return self.to_pay
-        minor = self.to_pay.minor * gone.minor // self.price.minor
+            return paid
+        minor = paid.minor * gone.minor // self.price.minor
         return Money(minor, gone.currency).in_steps(charge_step(gone.currency))
+
+    def by_card_of(self, amount: Money, gone: Money) -> Money:
+        """Return what a card had paid of an amount of the price of which so much went before."""
+        return self.by_card(gone + amount) - self.by_card(gone)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
+from services.payments.domain.fees import divide
 from services.payments.domain.orders import Order, Session
-from services.payments.domain.splits import Split, fraction, retain
-from shared.contracts.payments import EarningsReleased, RefundFailed, RefundIssued, TransferSent
+from services.payments.domain.splits import Split, fraction
+from shared.contracts.payments import (
+    CreditsRefunded,
+    CreditsRefundFailed,
+    EarningsReleased,
+    RefundFailed,
+    RefundIssued,
+)
 from shared.money import Money
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
@@ -23,11 +30,16 @@ TransferState = Literal["waiting", "planned", "refused", "sent", "nothing"]
 
 @dataclass(frozen=True)
 class Refund:
-    """Money on its way back to the mentee; `attempt` counts the refunds asked of Stripe for it."""
+    """Money on its way back to the mentee; `attempt` counts the refunds asked of Stripe for it.
+
+    With a session and a lot it is the credit that came back, and no money moves; with a lot alone
+    it is the money of unused credits. What of the price a promotion code had taken off goes back to
+    the platform with it (`discount_minor`), and no money moves where that is all.
+    """
 
     refund_id: UUID
     order_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     amount: Money
     reason: RefundReason
     state: RefundState
@@ -37,13 +49,16 @@ class Refund:
     failed_at: datetime | None = None
     failure_code: str | None = None
     attempt: int = 1
+    lot_id: UUID | None = None
+    discount_minor: int = 0
 
 
 @dataclass(frozen=True)
 class Earnings:
     """What stays of a session's part; `due_at` is unknown until booking says how it ended.
 
-    Nothing is released while the session is objected to, however long ago it was due.
+    Of the part `gone` has left to the mentee's side. Of the mentor's share `payable` is released
+    and not transferred yet. Nothing is released while the session is objected to or disputed.
     """
 
     session_id: UUID
@@ -54,17 +69,13 @@ class Earnings:
     due_at: datetime | None
     released_at: datetime | None
     transfer_state: TransferState
-    stripe_transfer_id: str | None = None
-    transferred_at: datetime | None = None
-
-
-class AlreadyReleased(Exception):
-    """Booking takes back a session whose money was given out: an operator must settle it."""
+    gone: Money
+    payable: Money
 
 
 def divided(order: Order, session: Session, gone: Money) -> Split:
     """Divide a session's part, of which so much has gone, by the terms frozen on the order."""
-    return retain(session.price, gone, order.platform_share_basis_points)
+    return divide(session.price, gone, order.fees, order.borne_by(session))
 
 
 def gone_after(session: Session, refund_basis_points: int, gone: Money) -> Money:
@@ -81,7 +92,8 @@ def refunded_of(session: Session, refunds: Sequence[Refund]) -> Money:
 
 def expect(order: Order, session: Session) -> Earnings:
     """Return what will be earned when the session takes place."""
-    split = divided(order, session, Money(0, session.price.currency))
+    nothing = Money(0, session.price.currency)
+    split = divided(order, session, nothing)
     return Earnings(
         session.session_id,
         order.order_id,
@@ -90,30 +102,18 @@ def expect(order: Order, session: Session) -> Earnings:
         split.platform,
         None,
         None,
-        "waiting",
-    )
-
-
-def keep_part(earnings: Earnings, split: Split) -> Earnings:
-    """Reduce the earnings to what is retained after a refund; raises `AlreadyReleased`."""
-    if earnings.released_at is not None:
-        raise AlreadyReleased(str(earnings.session_id))
-    return replace(
-        earnings,
-        mentor=split.mentor,
-        platform=split.platform,
-        due_at=earnings.due_at if split.retained.minor else None,
-        transfer_state="waiting" if split.mentor.minor else "nothing",
+        "waiting" if split.mentor.minor else "nothing",
+        nothing,
+        nothing,
     )
 
 
 def release_from(earnings: Earnings, due_at: datetime) -> Earnings:
     """Have the earnings released from an instant on, the latest that was named.
 
-    What was released stays so, and where nothing is left there is nothing to release.
+    What was released stays so; where nothing is left the instant waits for what may come back.
     """
-    nothing = not earnings.mentor.minor + earnings.platform.minor
-    if nothing or earnings.released_at is not None:
+    if earnings.released_at is not None:
         return earnings
     return replace(earnings, due_at=max(due_at, earnings.due_at or due_at))
 
@@ -126,53 +126,46 @@ def hold_back(session: Session, earnings: Earnings, objected_at: datetime) -> Se
 
 def issue(
     order: Order, refund: Refund, stripe_refund_id: str, now: datetime
-) -> tuple[Order, Refund, RefundIssued]:
+) -> tuple[Order, Refund, RefundIssued | CreditsRefunded]:
     """Note that Stripe accepted the refund."""
     told = replace(order, version=order.version + 1)
     issued = replace(refund, state="issued", stripe_refund_id=stripe_refund_id, issued_at=now)
-    return (
-        told,
-        issued,
-        RefundIssued(
-            order_id=order.order_id,
-            mentor_id=order.mentor_id,
-            mentee_id=order.mentee_id,
-            version=told.version,
-            refund_id=refund.refund_id,
-            amount_minor=refund.amount.minor,
-            currency=refund.amount.currency,
-            reason=refund.reason,
-            session_id=refund.session_id,
-        ),
-    )
+    about = _about(told, refund)
+    if refund.session_id is None:
+        return told, issued, CreditsRefunded(**about)
+    fact = RefundIssued(**about, reason=refund.reason, session_id=refund.session_id)
+    return told, issued, fact
 
 
 def fail(
     order: Order, refund: Refund, code: str | None, now: datetime
-) -> tuple[Order, Refund, RefundFailed]:
+) -> tuple[Order, Refund, RefundFailed | CreditsRefundFailed]:
     """Note that the refund came back, or that Stripe refused it."""
     told = replace(order, version=order.version + 1)
     failed = replace(refund, state="failed", failed_at=now, failure_code=code)
-    return (
-        told,
-        failed,
-        RefundFailed(
-            order_id=order.order_id,
-            mentor_id=order.mentor_id,
-            mentee_id=order.mentee_id,
-            version=told.version,
-            refund_id=refund.refund_id,
-            amount_minor=refund.amount.minor,
-            currency=refund.amount.currency,
-            session_id=refund.session_id,
-        ),
-    )
+    about = _about(told, refund)
+    if refund.session_id is None:
+        return told, failed, CreditsRefundFailed(**about)
+    return told, failed, RefundFailed(**about, session_id=refund.session_id)
+
+
+def _about(order: Order, refund: Refund) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "mentor_id": order.mentor_id,
+        "mentee_id": order.mentee_id,
+        "version": order.version,
+        "refund_id": refund.refund_id,
+        "amount_minor": refund.amount.minor,
+        "currency": refund.amount.currency,
+    }
 
 
 def is_held_back(session: Session, earnings: Earnings) -> bool:
     """Return whether only the delay of the release is waited for."""
     waits = earnings.released_at is None and earnings.due_at is not None
-    return waits and session.objected_at is None
+    free = session.objected_at is None and session.disputed_at is None
+    return waits and free and bool(earnings.mentor.minor + earnings.platform.minor)
 
 
 def is_due(session: Session, earnings: Earnings, now: datetime) -> bool:
@@ -187,8 +180,7 @@ def release(
 ) -> tuple[Order, Earnings, EarningsReleased]:
     """Make the split final: the release delay is over."""
     told = replace(order, version=order.version + 1)
-    transfer_state: TransferState = "waiting" if earnings.mentor.minor else "nothing"
-    released = replace(earnings, released_at=now, transfer_state=transfer_state)
+    released = replace(earnings, released_at=now, payable=earnings.mentor)
     return (
         told,
         released,
@@ -199,32 +191,6 @@ def release(
             version=told.version,
             mentor_minor=earnings.mentor.minor,
             platform_minor=earnings.platform.minor,
-            currency=earnings.mentor.currency,
-            session_id=earnings.session_id,
-        ),
-    )
-
-
-def sent(
-    order: Order, earnings: Earnings, stripe_transfer_id: str, now: datetime
-) -> tuple[Order, Earnings, TransferSent]:
-    """Note that the mentor's share is at the connected account."""
-    told = replace(order, version=order.version + 1)
-    moved = replace(
-        earnings,
-        transfer_state="sent",
-        stripe_transfer_id=stripe_transfer_id,
-        transferred_at=now,
-    )
-    return (
-        told,
-        moved,
-        TransferSent(
-            order_id=order.order_id,
-            mentor_id=order.mentor_id,
-            mentee_id=order.mentee_id,
-            version=told.version,
-            amount_minor=earnings.mentor.minor,
             currency=earnings.mentor.currency,
             session_id=earnings.session_id,
         ),

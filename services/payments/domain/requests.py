@@ -23,6 +23,8 @@ class Request(BaseModel):
 
     kind: ClassVar[str]
     effect_once: ClassVar[bool] = False
+    waits_for_balance: ClassVar[bool] = True
+    """Whether a refusal for want of balance is one that our own sales will lift."""
 
     @property
     def subject(self) -> str:
@@ -118,7 +120,10 @@ class LookAtRefund(Request):
 
 
 class CreateTransfer(Request):
-    """Move a mentor's share to the connected account; `session_id` where there are several."""
+    """Move a mentor's share to the connected account; `session_id` where there are several.
+
+    `transfer_id` is missing in calls from before a session could have several transfers.
+    """
 
     kind: ClassVar[str] = "transfer.create"
     effect_once: ClassVar[bool] = True
@@ -130,11 +135,65 @@ class CreateTransfer(Request):
     amount_minor: int
     currency: str
     session_id: UUID | None = None
+    transfer_id: UUID | None = None
 
     @property
     def subject(self) -> str:
-        """Return the session of a series, else the order."""
-        return str(self.session_id or self.order_id)
+        """Return the transfer, whose first goes under the name of the session's part."""
+        return str(self.transfer_id or self.session_id or self.order_id)
+
+
+class CreateReversal(Request):
+    """Take a part of a transfer back; what the account does not hold is refused for good."""
+
+    kind: ClassVar[str] = "transfer.reverse"
+    effect_once: ClassVar[bool] = True
+    waits_for_balance: ClassVar[bool] = False
+
+    reversal_id: UUID
+    order_id: UUID
+    session_id: UUID
+    stripe_transfer_id: str
+    amount_minor: int
+
+    @property
+    def subject(self) -> str:
+        """Return the reversal."""
+        return str(self.reversal_id)
+
+
+class DisputeRequest(Request):
+    """A call about a dispute of a purchase's payment."""
+
+    order_id: UUID
+    dispute_id: str
+
+    @property
+    def subject(self) -> str:
+        """Return the dispute."""
+        return self.dispute_id
+
+
+class LookAtDispute(DisputeRequest):
+    """Read a dispute and the money it moved."""
+
+    kind: ClassVar[str] = "dispute.retrieve"
+
+
+class SubmitEvidence(DisputeRequest):
+    """Hand evidence to the bank, which takes it once."""
+
+    kind: ClassVar[str] = "dispute.submit"
+    effect_once: ClassVar[bool] = True
+
+    evidence: dict[str, str]
+
+
+class AcceptDispute(DisputeRequest):
+    """Give a dispute up: it is lost."""
+
+    kind: ClassVar[str] = "dispute.close"
+    effect_once: ClassVar[bool] = True
 
 
 class MentorRequest(Request):
@@ -246,7 +305,11 @@ _KINDS: tuple[type[Request], ...] = (
     LookAtCheckout,
     CreateRefund,
     LookAtRefund,
+    LookAtDispute,
+    SubmitEvidence,
+    AcceptDispute,
     CreateTransfer,
+    CreateReversal,
     CreateAccount,
     CreateAccountLink,
     LookAtAccount,

@@ -6,6 +6,18 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+DisputeState = Literal[
+    "warning_needs_response",
+    "warning_under_review",
+    "warning_closed",
+    "needs_response",
+    "under_review",
+    "won",
+    "lost",
+    "prevented",
+]
+"""Stripe's words for how far a dispute is."""
+
 
 class Seen(BaseModel):
     """An object of Stripe as it was at the moment of the call."""
@@ -49,6 +61,12 @@ class TransferSeen(Seen):
     stripe_transfer_id: str
 
 
+class ReversalSeen(Seen):
+    """A reversal of a transfer that exists."""
+
+    stripe_reversal_id: str
+
+
 class AccountSeen(Seen):
     """A connected account: what it may do and what Stripe still wants to know."""
 
@@ -64,6 +82,36 @@ class AccountLinkSeen(Seen):
 
     url: str
     until: AwareDatetime
+
+
+class MovementSeen(Seen):
+    """Money that a dispute took (below zero) or gave back, as Stripe booked it."""
+
+    movement_id: str
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    fee_currency: str
+    moved_at: AwareDatetime
+
+
+class DisputeSeen(Seen):
+    """A dispute; `due_by` is until when it can be answered, `submissions` how often it was."""
+
+    dispute_id: str
+    state: DisputeState
+    amount_minor: int
+    currency: str
+    reason: str
+    opened_at: AwareDatetime
+    due_by: AwareDatetime | None = None
+    submissions: int = 0
+    movements: tuple[MovementSeen, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the bank has decided, or asks no more."""
+        return self.state in ("won", "lost", "warning_closed", "prevented")
 
 
 class PayoutSeen(Seen):

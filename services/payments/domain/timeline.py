@@ -73,7 +73,7 @@ _STORY: dict[tuple[str, Account], _Told] = {
     ("stripe_fee", Account.STRIPE_FEES): _Told(
         "stripe_fee", "Stripe kept its fee; the platform bears it.", _OPERATOR
     ),
-    ("refund_planned", Account.SESSION_CLEARING): _Told(
+    ("refund_planned", Account.REFUNDS_IN_TRANSIT): _Told(
         "refund", "This part of the price goes back to the card.", _ALL
     ),
     ("refund_settled", Account.STRIPE_BALANCE): _Told(

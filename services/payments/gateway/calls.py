@@ -19,10 +19,13 @@ from services.payments.domain.requests import (
     CreateAccountLink,
     CreateCheckout,
     CreateRefund,
+    CreateReversal,
     CreateTransfer,
+    DisputeRequest,
     ExpireCheckout,
     LookAtAccount,
     LookAtCheckout,
+    LookAtDispute,
     LookAtPayout,
     LookAtRefund,
     ReadEvents,
@@ -34,6 +37,7 @@ from services.payments.domain.seen import (
     AccountLinkSeen,
     BookedSeen,
     BooksSeen,
+    DisputeSeen,
     EventSeen,
     EventsSeen,
     Seen,
@@ -50,14 +54,18 @@ from services.payments.gateway.shapes import (
     account_params,
     carries,
     checkout_params,
+    is_transfer,
     read_account,
     read_checkout,
+    read_dispute,
     read_event,
     read_movement,
     read_payout,
     read_refund,
+    read_reversal,
     read_transfer,
     refund_params,
+    reversal_params,
     transfer_params,
 )
 from shared.clock import from_epoch_seconds, to_epoch_seconds
@@ -71,6 +79,7 @@ NETWORK_RETRIES = 1
 """Done by the SDK at once, with the same key; everything longer is the operation's business."""
 PAGE = 100
 PAGES_AT_MOST = 20
+_MADE_ONCE = CreateCheckout | CreateRefund | CreateTransfer | CreateReversal | CreateAccount
 EXPAND_PAYMENT = ["payment_intent.latest_charge.balance_transaction"]
 
 _log = logger("gateway")
@@ -125,12 +134,14 @@ class StripeGateway:
             return await _answered(self._read_events(request))
         if isinstance(request, ReadMovements):
             return await _answered(self._read_movements(request))
-        if isinstance(request, CreateCheckout | CreateRefund | CreateTransfer | CreateAccount):
+        if isinstance(request, _MADE_ONCE):
             return await _answered(self._create(request, {"idempotency_key": key}))
         if isinstance(request, ExpireCheckout):
             return await self._expire(request, {"idempotency_key": key})
         if isinstance(request, CreateAccountLink):
             return await _answered(self._create_link(request, {"idempotency_key": key}))
+        if isinstance(request, DisputeRequest):
+            return await _answered(self._dispute(request, {"idempotency_key": key}))
         return await _answered(self._look_at(request))
 
     async def find(self, request: Request, since: datetime) -> Seen | None:
@@ -146,8 +157,12 @@ class StripeGateway:
             found = await _answered(self._find_refund(request))
         elif isinstance(request, CreateTransfer):
             found = await _answered(self._find_transfer(request))
+        elif isinstance(request, CreateReversal):
+            found = await _answered(self._find_reversal(request))
         elif isinstance(request, CreateAccount):
             found = await _answered(self._find_account(request, created))
+        elif isinstance(request, DisputeRequest):
+            found = await _answered(self._find_answer(request))
         return None if isinstance(found, Refused) else found
 
     async def _create(self, request: Request, options: Any) -> Seen:
@@ -161,9 +176,18 @@ class StripeGateway:
         if isinstance(request, CreateTransfer):
             params = transfer_params(request)
             return read_transfer(_plain(await self._v1.transfers.create_async(params, options)))
-        assert isinstance(request, CreateAccount)  # noqa: S101  `perform` names the four kinds.
+        if isinstance(request, CreateReversal):
+            return await self._reverse(request, options)
+        assert isinstance(request, CreateAccount)  # noqa: S101  The last that is made once.
         params = account_params(request)
         return read_account(_plain(await self._v1.accounts.create_async(params, options)))
+
+    async def _reverse(self, request: CreateReversal, options: Any) -> Seen:
+        params: Any = reversal_params(request)
+        made = await self._v1.transfers.reversals.create_async(
+            request.stripe_transfer_id, params, options
+        )
+        return read_reversal(_plain(made))
 
     async def _create_link(self, request: CreateAccountLink, options: Any) -> Seen:
         params: Any = {
@@ -205,6 +229,21 @@ class StripeGateway:
         if isinstance(request, LookAtPayout):
             return await self._payout(request)
         raise TypeError(request.kind)
+
+    async def _dispute(self, request: DisputeRequest, options: Any) -> DisputeSeen:
+        disputes = self._v1.disputes
+        if isinstance(request, LookAtDispute):
+            return read_dispute(_plain(await disputes.retrieve_async(request.dispute_id)))
+        if isinstance(request, SubmitEvidence):
+            params: Any = {"evidence": request.evidence, "submit": True}
+            answered = await disputes.update_async(request.dispute_id, params, options)
+            return read_dispute(_plain(answered))
+        return read_dispute(_plain(await disputes.close_async(request.dispute_id, None, options)))
+
+    async def _find_answer(self, request: DisputeRequest) -> Seen | None:
+        seen = read_dispute(_plain(await self._v1.disputes.retrieve_async(request.dispute_id)))
+        given = seen.submissions if isinstance(request, SubmitEvidence) else seen.is_over
+        return seen if given else None
 
     async def _payout(self, request: LookAtPayout) -> Seen:
         options: Any = {"stripe_account": request.account_id}
@@ -270,11 +309,18 @@ class StripeGateway:
     async def _find_transfer(self, request: CreateTransfer) -> Seen | None:
         params = {"transfer_group": str(request.order_id)}
         async for transfer in _pages(self._v1.transfers.list_async, params):
-            only = request.session_id is None  # Then the purchase has no other transfer.
-            if carries(transfer, "order_id", request.order_id) and (
-                only or carries(transfer, "session_id", request.session_id)
-            ):
+            if is_transfer(transfer, request):
                 return read_transfer(transfer)
+        return None
+
+    async def _find_reversal(self, request: CreateReversal) -> Seen | None:
+        async def list_page(params: Any, options: Any) -> Any:
+            of = request.stripe_transfer_id
+            return await self._v1.transfers.reversals.list_async(of, params, options)
+
+        async for reversal in _pages(list_page, {}):
+            if carries(reversal, "reversal_id", request.reversal_id):
+                return read_reversal(reversal)
         return None
 
     async def _find_account(self, request: CreateAccount, created: Json) -> Seen | None:

@@ -9,16 +9,20 @@ from services.payments.domain.requests import (
     CreateAccount,
     CreateCheckout,
     CreateRefund,
+    CreateReversal,
     CreateTransfer,
 )
 from services.payments.domain.seen import (
     AccountSeen,
-    CheckoutSeen,
     BookedSeen,
+    CheckoutSeen,
+    DisputeSeen,
     EventSeen,
+    MovementSeen,
     PaymentSeen,
     PayoutSeen,
     RefundSeen,
+    ReversalSeen,
     TransferSeen,
 )
 from shared.clock import from_epoch_seconds, to_epoch_seconds
@@ -70,15 +74,35 @@ def refund_params(request: CreateRefund) -> Json:
 
 def transfer_params(request: CreateTransfer) -> Json:
     """Return the parameters of a transfer tied to its charge."""
-    named = {"session_id": str(request.session_id)} if request.session_id else {}
+    named = {
+        name: str(value)
+        for name in ("order_id", "session_id", "transfer_id")
+        if (value := getattr(request, name))
+    }
     return {
         "amount": request.amount_minor,
         "currency": request.currency.lower(),
         "destination": request.account_id,
         "source_transaction": request.charge_id,
         "transfer_group": str(request.order_id),
-        "metadata": {"order_id": str(request.order_id), **named},
+        "metadata": named,
     }
+
+
+def is_transfer(transfer: Json, request: CreateTransfer) -> bool:
+    """Return whether a transfer is the effect of a call."""
+    if request.transfer_id is not None:
+        return carries(transfer, "transfer_id", request.transfer_id)
+    only = request.session_id is None  # Then the purchase had no other transfer.
+    return carries(transfer, "order_id", request.order_id) and (
+        only or carries(transfer, "session_id", request.session_id)
+    )
+
+
+def reversal_params(request: CreateReversal) -> Json:
+    """Return the parameters of a reversal of a part of a transfer."""
+    metadata = {"order_id": str(request.order_id), "reversal_id": str(request.reversal_id)}
+    return {"amount": request.amount_minor, "metadata": metadata}
 
 
 def account_params(request: CreateAccount) -> Json:
@@ -130,9 +154,42 @@ def read_refund(refund: Json) -> RefundSeen:
     )
 
 
+def read_dispute(dispute: Json) -> DisputeSeen:
+    """Return what we keep of a dispute and of the money it moved."""
+    details = dispute["evidence_details"]
+    due_by = details.get("due_by")
+    return DisputeSeen(
+        dispute_id=dispute["id"],
+        state=dispute["status"],
+        amount_minor=dispute["amount"],
+        currency=dispute["currency"].upper(),
+        reason=dispute["reason"],
+        opened_at=from_epoch_seconds(dispute["created"]),
+        due_by=from_epoch_seconds(due_by) if due_by else None,
+        submissions=details["submission_count"],
+        movements=tuple(_movement(each) for each in dispute["balance_transactions"]),
+    )
+
+
+def _movement(booked: Json) -> MovementSeen:
+    return MovementSeen(
+        movement_id=booked["id"],
+        amount_minor=booked["amount"],
+        currency=booked["currency"].upper(),
+        fee_minor=booked["fee"],
+        fee_currency=booked["currency"].upper(),
+        moved_at=from_epoch_seconds(booked["created"]),
+    )
+
+
 def read_transfer(transfer: Json) -> TransferSeen:
     """Return what we keep of a transfer."""
     return TransferSeen(stripe_transfer_id=transfer["id"])
+
+
+def read_reversal(reversal: Json) -> ReversalSeen:
+    """Return what we keep of a reversal."""
+    return ReversalSeen(stripe_reversal_id=reversal["id"])
 
 
 def read_account(account: Json) -> AccountSeen:
@@ -174,7 +231,10 @@ def read_movement(transaction: Json) -> BookedSeen:
 
 
 def read_event(event: Json) -> EventSeen:
-    """Return what we keep of one of Stripe's events."""
+    """Return what we keep of one of Stripe's events.
+
+    A dispute carries no id of ours: the payment it disputes leads to the purchase.
+    """
     about = event["data"]["object"]
     metadata = _part(about, "metadata")
     return EventSeen(
@@ -182,7 +242,8 @@ def read_event(event: Json) -> EventSeen:
         type=event["type"],
         account_id=event.get("account"),
         object_id=about.get("id") or "",
-        subject=next((metadata[name] for name in SUBJECT_KEYS if name in metadata), None),
+        subject=next((metadata[name] for name in SUBJECT_KEYS if name in metadata), None)
+        or (about.get("payment_intent") if about.get("object") == "dispute" else None),
         created_at=from_epoch_seconds(event["created"]),
     )
 

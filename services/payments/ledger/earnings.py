@@ -21,10 +21,13 @@ def release(part: Part, mentor_id: UUID, mentor: Money, platform: Money, at: dat
     )
 
 
-def transfer(part: Part, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
-    """Post that the mentor's share moved to the connected account."""
+def transfer(part: Part, name: UUID, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
+    """Post that the mentor's share moved to the connected account; `name` is the transfer's.
+
+    The first transfer of a session goes under the name of its part.
+    """
     return entry(
-        f"transfer:{part.name}",
+        f"transfer:{name}",
         at,
         line(Account.MENTOR_PAYABLE, amount, part, mentor_id),
         line(Account.STRIPE_BALANCE, minus(amount), part),

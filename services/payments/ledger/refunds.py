@@ -6,18 +6,18 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.ledger.chart import Account
-from services.payments.ledger.entries import Entry, Part, entry, line, minus
+from services.payments.ledger.entries import Entry, Line, Part, entry, line, minus
 from shared.money import Money
 
 
-def refund_planned(part: Part, refund_id: UUID, amount: Money, at: datetime) -> Entry:
-    """Post a decided refund: this part of the price is no longer to be given out."""
-    return entry(
-        f"refund_planned:{refund_id}",
-        at,
-        line(Account.SESSION_CLEARING, amount, part),
-        line(Account.REFUNDS_IN_TRANSIT, minus(amount), part),
-    )
+def on_its_way(part: Part, amount: Money) -> Line:
+    """Return where a decided refund is until Stripe takes it: no longer to be given out."""
+    return line(Account.REFUNDS_IN_TRANSIT, minus(amount), part)
+
+
+def undiscounted(part: Part, amount: Money) -> Line:
+    """Return what the platform does not give after all, of a price that partly went back."""
+    return line(Account.PROMOTIONS, minus(amount), part)
 
 
 def refund_settled(

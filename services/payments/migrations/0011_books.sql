@@ -20,10 +20,8 @@ WHERE
     AND split_part(e.cause, ':', 2) = r.refund_id::text;
 UPDATE ledger_entries AS e
 SET source = n.stripe_transfer_id
-FROM earnings AS n
-WHERE
-    e.kind = 'transfer'
-    AND e.cause IN ('transfer:' || n.session_id, 'transfer:' || n.order_id);
+FROM transfers AS n
+WHERE e.kind = 'transfer' AND e.cause = 'transfer:' || n.transfer_id;
 ALTER TABLE ledger_entries ENABLE TRIGGER ledger_entries_final;
 
 CREATE INDEX ledger_entries_source ON ledger_entries (source) WHERE source IS NOT NULL;

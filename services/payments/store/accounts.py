@@ -62,20 +62,19 @@ WHERE mentor_id = $1 AND ($2::timestamptz IS NULL OR (created_at, stripe_payout_
 ORDER BY created_at DESC, stripe_payout_id DESC LIMIT $4
 """
 PAYOUTS_OF_ORDER = """
-SELECT e.session_id, e.mentor_minor, p.stripe_payout_id, p.mentor_id, p.amount_minor, p.currency,
-    p.state, p.created_at, p.arrives_at, p.ended_at, p.failure_code
-FROM earnings AS e JOIN payouts AS p ON p.stripe_payout_id = e.payout_id
-WHERE e.order_id = $1 ORDER BY e.session_id
+SELECT t.session_id, t.amount_minor AS share_minor, p.stripe_payout_id, p.mentor_id,
+    p.amount_minor, p.currency, p.state, p.created_at, p.arrives_at, p.ended_at, p.failure_code
+FROM transfers AS t JOIN payouts AS p ON p.stripe_payout_id = t.payout_id
+WHERE t.order_id = $1 ORDER BY t.session_id, t.number
 """
 TOTALS = """
-SELECT currency,
-    COALESCE(sum(mentor_minor) FILTER (WHERE released_at IS NULL), 0)::bigint AS held_minor,
-    COALESCE(sum(mentor_minor) FILTER (
-        WHERE released_at IS NOT NULL AND transfer_state <> 'sent'), 0)::bigint AS released_minor,
-    COALESCE(sum(mentor_minor) FILTER (WHERE transfer_state = 'sent'), 0)::bigint
-        AS transferred_minor
-FROM earnings WHERE mentor_id = $1
-GROUP BY currency ORDER BY currency
+SELECT e.currency,
+    COALESCE(sum(e.mentor_minor) FILTER (WHERE e.released_at IS NULL), 0)::bigint AS held_minor,
+    COALESCE(sum(e.payable_minor + COALESCE(t.planned_minor, 0)), 0)::bigint AS released_minor,
+    COALESCE(sum(t.sent_minor - t.reversed_minor), 0)::bigint AS transferred_minor
+FROM earnings AS e LEFT JOIN transfers_of_sessions AS t ON t.session_id = e.session_id
+WHERE e.mentor_id = $1
+GROUP BY e.currency ORDER BY e.currency
 """
 PAID_OUT = """
 SELECT currency, sum(amount_minor)::bigint AS paid_out_minor
@@ -84,11 +83,13 @@ GROUP BY currency ORDER BY currency
 """
 EARNED_SESSIONS = """
 SELECT e.order_id, e.session_id, o.title, e.currency, s.price_minor, e.mentor_minor,
-    e.platform_minor, CASE WHEN s.objected_at IS NULL THEN e.due_at END AS due_at, e.released_at,
-    e.transferred_at, e.transfer_state
+    e.platform_minor, e.released_at, t.sent_at AS transferred_at, e.transfer_state,
+    CASE WHEN s.objected_at IS NULL AND s.disputed_at IS NULL AND e.retained_minor > 0
+         THEN e.due_at END AS due_at
 FROM earnings AS e
 JOIN orders AS o ON o.order_id = e.order_id
 JOIN sessions AS s ON s.session_id = e.session_id
+LEFT JOIN transfers_of_sessions AS t ON t.session_id = e.session_id
 WHERE e.mentor_id = $1 AND ($2::uuid IS NULL OR e.session_id < $2)
 ORDER BY e.session_id DESC LIMIT $3
 """
@@ -210,5 +211,5 @@ def _account(row: asyncpg.Record) -> ConnectedAccount:
 
 def _paid_out(row: asyncpg.Record) -> PaidOut:
     fields: dict[str, Any] = dict(row)
-    session_id, share = fields.pop("session_id"), fields.pop("mentor_minor")
+    session_id, share = fields.pop("session_id"), fields.pop("share_minor")
     return PaidOut(Payout(**fields), session_id, share)

@@ -14,22 +14,22 @@ from shared.money import Money
 
 INSERT_REFUND = """
 INSERT INTO refunds (refund_id, order_id, session_id, amount_minor, currency, reason, state,
-    planned_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    planned_at, lot_id, discount_minor)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 REFUND = """
 SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
-    planned_at, issued_at, failed_at, failure_code, attempt
+    planned_at, issued_at, failed_at, failure_code, attempt, lot_id, discount_minor
 FROM refunds WHERE refund_id = $1
 """
 REFUNDS_OF = """
 SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
-    planned_at, issued_at, failed_at, failure_code, attempt
+    planned_at, issued_at, failed_at, failure_code, attempt, lot_id, discount_minor
 FROM refunds WHERE session_id = $1 ORDER BY planned_at, refund_id
 """
 REFUNDS_OF_ORDER = """
 SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
-    planned_at, issued_at, failed_at, failure_code, attempt
+    planned_at, issued_at, failed_at, failure_code, attempt, lot_id, discount_minor
 FROM refunds WHERE order_id = $1 ORDER BY planned_at, refund_id
 """
 SAVE_REFUND = """
@@ -39,17 +39,17 @@ WHERE refund_id = $1
 """
 INSERT_EARNINGS = """
 INSERT INTO earnings (session_id, order_id, mentor_id, currency, retained_minor, mentor_minor,
-    platform_minor, due_at, released_at, transfer_state, stripe_transfer_id, transferred_at)
+    platform_minor, due_at, released_at, transfer_state, gone_minor, payable_minor)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 EARNINGS = """
 SELECT session_id, order_id, mentor_id, currency, mentor_minor, platform_minor, due_at, released_at,
-    transfer_state, stripe_transfer_id, transferred_at
+    transfer_state, gone_minor, payable_minor
 FROM earnings WHERE session_id = $1
 """
 SAVE_EARNINGS = """
 UPDATE earnings SET retained_minor = $2, mentor_minor = $3, platform_minor = $4, due_at = $5,
-    released_at = $6, transfer_state = $7, stripe_transfer_id = $8, transferred_at = $9
+    released_at = $6, transfer_state = $7, gone_minor = $8, payable_minor = $9
 WHERE session_id = $1
 """
 NEXT_TO_RELEASE = """
@@ -57,28 +57,9 @@ SELECT e.order_id, e.session_id
 FROM earnings AS e
 JOIN orders AS o ON o.order_id = e.order_id
 JOIN sessions AS s ON s.session_id = e.session_id
-WHERE e.released_at IS NULL AND e.due_at <= $1 AND s.objected_at IS NULL
+WHERE e.released_at IS NULL AND e.due_at <= $1 AND e.retained_minor > 0
+    AND s.objected_at IS NULL AND s.disputed_at IS NULL
 ORDER BY e.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
-"""
-NEXT_TO_TRANSFER = """
-SELECT e.order_id, e.session_id, a.stripe_account_id
-FROM earnings AS e
-JOIN orders AS o ON o.order_id = e.order_id
-JOIN accounts AS a ON a.mentor_id = e.mentor_id
-WHERE e.released_at IS NOT NULL AND e.transfer_state = 'waiting' AND a.can_receive
-ORDER BY e.released_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
-"""
-RETRY_REFUSED_TRANSFERS = """
-UPDATE earnings SET transfer_state = 'waiting', transfer_refusal = NULL
-WHERE mentor_id = $1 AND transfer_state = 'refused'
-  AND ($2::text IS NULL OR transfer_refusal = $2)
-"""
-NOTE_TRANSFER_REFUSAL = """
-UPDATE earnings SET transfer_state = 'refused', transfer_refusal = $2 WHERE session_id = $1
-"""
-LINK_PAYOUT = """
-UPDATE earnings SET payout_id = $2
-WHERE mentor_id = $1 AND stripe_transfer_id = ANY($3::text[]) AND payout_id IS DISTINCT FROM $2
 """
 
 
@@ -94,6 +75,8 @@ async def add_refund(conn: Connection, refund: Refund) -> None:
         refund.reason,
         refund.state,
         refund.planned_at,
+        refund.lot_id,
+        refund.discount_minor,
     )
 
 
@@ -156,31 +139,6 @@ async def next_to_release(conn: Connection, now: datetime) -> tuple[UUID, UUID] 
     return (row["order_id"], row["session_id"]) if row else None
 
 
-async def next_to_transfer(conn: Connection) -> tuple[UUID, UUID, str] | None:
-    """Return an order, which is locked, a session with a share to send, and the account for it."""
-    row = await conn.fetchrow(NEXT_TO_TRANSFER)
-    return (row["order_id"], row["session_id"], row["stripe_account_id"]) if row else None
-
-
-async def retry_refused_transfers(
-    conn: Connection, mentor_id: UUID, code: str | None = None
-) -> None:
-    """Let transfers be tried again that Stripe refused, with `code` or for whatever reason."""
-    await conn.execute(RETRY_REFUSED_TRANSFERS, mentor_id, code)
-
-
-async def note_transfer_refusal(conn: Connection, session_id: UUID, code: str) -> None:
-    """Remember that Stripe refused a transfer, until the account changes."""
-    await conn.execute(NOTE_TRANSFER_REFUSAL, session_id, code)
-
-
-async def link_payout(
-    conn: Connection, mentor_id: UUID, payout_id: str, transfer_ids: tuple[str, ...]
-) -> None:
-    """Remember which sessions a payout pays out."""
-    await conn.execute(LINK_PAYOUT, mentor_id, payout_id, list(transfer_ids))
-
-
 def _changing(earnings: Earnings) -> tuple[object, ...]:
     return (
         earnings.mentor.minor + earnings.platform.minor,
@@ -189,8 +147,8 @@ def _changing(earnings: Earnings) -> tuple[object, ...]:
         earnings.due_at,
         earnings.released_at,
         earnings.transfer_state,
-        earnings.stripe_transfer_id,
-        earnings.transferred_at,
+        earnings.gone.minor,
+        earnings.payable.minor,
     )
 
 
@@ -203,6 +161,6 @@ def _refund(row: asyncpg.Record) -> Refund:
 def _earnings(row: asyncpg.Record) -> Earnings:
     fields: dict[str, Any] = dict(row)
     currency = fields.pop("currency")
-    mentor = Money(fields.pop("mentor_minor"), currency)
-    platform = Money(fields.pop("platform_minor"), currency)
-    return Earnings(**fields, mentor=mentor, platform=platform)
+    for name in ("mentor", "platform", "gone", "payable"):
+        fields[name] = Money(fields.pop(f"{name}_minor"), currency)
+    return Earnings(**fields)

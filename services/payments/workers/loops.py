@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from services.payments.commands import books, earnings, orders, webhooks
+from services.payments.commands import books, earnings, orders, transfers, webhooks
+from services.payments.commands import credits as prepaid
 from services.payments.commands.mending import ACTIONS
 from services.payments.commands.plans import OPERATIONS_BELL, TRANSFERS_BELL, WEBHOOKS_BELL
 from services.payments.gateway.calls import StripeGateway
@@ -43,7 +44,9 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("close_checkouts", each(orders.close_next_checkout), POLL_SECONDS),
         Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
-        Loop("send_transfers", each(earnings.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
+        Loop("send_transfers", each(transfers.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
+        Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
+        Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),

@@ -1,0 +1,195 @@
+"""Money leaves a session's part, or comes back to it; what a mentor got too much is asked back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.payments import ledger
+from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
+from services.payments.domain import recovery, transfers
+from services.payments.domain.orders import Order, Session
+from services.payments.domain.outcomes import Earnings
+from services.payments.domain.recovery import Sides
+from services.payments.domain.requests import CreateReversal
+from services.payments.domain.seen import ReversalSeen
+from services.payments.domain.transfers import Because, Reversal, Transfer
+from services.payments.ledger.entries import Entry, Line
+from services.payments.store import ledger as books
+from services.payments.store import orders as order_store
+from services.payments.store import outcomes as store
+from services.payments.store import transfers as transfer_store
+from shared.db import Connection, ring
+from shared.errors import Missing
+from shared.ids import new_id
+from shared.money import Money
+
+
+async def take(
+    conn: Connection,
+    order: Order,
+    session: Session,
+    amount: Money,
+    cause: str,
+    *taken_by: Line,
+    because: Because,
+    now: datetime,
+    source: str | None = None,
+) -> Order:
+    """Let an amount leave a session's part, once per `cause`; the order is locked.
+
+    `taken_by` are the lines of who gets it, which come to the amount as credits. What the mentor
+    got already becomes a debt, and is asked back.
+    """
+    earnings = await need_earnings(conn, session)
+    left, sides = recovery.take(order, session, earnings, amount)
+    entry = _entry(order, session, cause, sides, taken_by, now)
+    if not await books.post(conn, entry.shown_by(source)):
+        return order
+    await store.save_earnings(conn, left)
+    if not sides.debt.minor:
+        return order
+    debt = await transfer_store.lock_debt(conn, order.mentor_id, amount.currency, now)
+    await transfer_store.save_debt(conn, replace(debt, owed=debt.owed + sides.debt), now)
+    order, fact = transfers.incur(order, session.session_id, sides.debt, because)
+    await order_store.save_order(conn, order)
+    await announcer.announce(conn, fact, at=now)
+    await ask_back(conn, order, session, sides.debt, now)
+    return order
+
+
+async def give(
+    conn: Connection,
+    order: Order,
+    session: Session,
+    amount: Money,
+    cause: str,
+    *given_by: Line,
+    now: datetime,
+    source: str | None = None,
+) -> None:
+    """Let an amount come back to a session's part, once per `cause`; the order is locked.
+
+    `given_by` are the lines of where it comes from, which come to the amount as debits. What it
+    brings the mentor is transferred.
+    """
+    earnings = await need_earnings(conn, session)
+    more, sides = recovery.give(order, session, earnings, amount)
+    entry = _entry(order, session, cause, sides, given_by, now)
+    if await books.post(conn, entry.shown_by(source)):
+        await store.save_earnings(conn, more)
+        await ring(conn, TRANSFERS_BELL)
+
+
+async def ask_back(
+    conn: Connection, order: Order, session: Session, amount: Money, now: datetime
+) -> None:
+    """Have Stripe asked for an amount of what a session's transfers brought; the order is locked.
+
+    What is being transferred at this moment is asked back once it is there. What no transfer
+    reaches is kept from later ones.
+    """
+    known = await transfer_store.transfers_of(conn, session.session_id)
+    asked = await transfer_store.reversals_of(conn, session.session_id)
+    left = amount
+    for transfer, part in transfers.parts_to_reverse(known, asked, amount):
+        await _plan_reversal(conn, transfer, part, now)
+        left -= part
+    under_way = known[-1] if known and known[-1].state == "planned" else None
+    if under_way and left.minor:
+        later = min(under_way.reverse_minor + left.minor, under_way.amount.minor)
+        await transfer_store.save_transfer(conn, replace(under_way, reverse_minor=later))
+
+
+async def record_reversal(
+    conn: Connection, request: CreateReversal, seen: ReversalSeen, now: datetime
+) -> None:
+    """Post what came back and announce it, once: the mentor owes it no more."""
+    order = await _need_locked(conn, request)
+    known, reversal = await _need_reversal(conn, request)
+    if reversal.state != "planned":
+        return
+    order, done, fact = transfers.end_reversal(order, reversal, seen.stripe_reversal_id, now)
+    debt = await transfer_store.lock_debt(conn, order.mentor_id, done.amount.currency, now)
+    await transfer_store.save_reversal(conn, done)
+    await transfer_store.save_debt(conn, replace(debt, owed=debt.owed - done.amount), now)
+    came_back = known.reversed_minor + done.amount.minor
+    await transfer_store.save_transfer(conn, replace(known, reversed_minor=came_back))
+    part = order.part(done.session_id)
+    entry = ledger.recovery.reversal(part, done.reversal_id, order.mentor_id, done.amount, now)
+    await books.post(conn, entry.shown_by(seen.stripe_reversal_id))
+    await order_store.save_order(conn, order)
+    await announcer.announce(conn, fact, at=now)
+
+
+async def refuse_reversal(
+    conn: Connection, request: CreateReversal, code: str, now: datetime
+) -> None:
+    """Leave what Stripe could not take back as a debt, which later shares bring down."""
+    order = await _need_locked(conn, request)
+    _, reversal = await _need_reversal(conn, request)
+    if reversal.state != "planned":
+        return
+    await transfer_store.lock_debt(conn, order.mentor_id, reversal.amount.currency, now)
+    refused = replace(reversal, state="refused", refusal=code, ended_at=now)
+    await transfer_store.save_reversal(conn, refused)
+
+
+async def need_earnings(conn: Connection, session: Session) -> Earnings:
+    """Return what a paid session earns; the order is locked."""
+    earnings = await store.load_earnings(conn, session.session_id)
+    if earnings is None:
+        raise Missing(f"payment:{session.session_id}")
+    return earnings
+
+
+def _entry(
+    order: Order,
+    session: Session,
+    cause: str,
+    sides: Sides,
+    others: tuple[Line, ...],
+    now: datetime,
+) -> Entry:
+    part = order.part(session.session_id)
+    amounts = (sides.clearing, sides.payable, sides.debt, sides.platform, sides.losses)
+    return ledger.recovery.moved(cause, part, order.mentor_id, amounts, *others, at=now)
+
+
+async def _plan_reversal(
+    conn: Connection, transfer: Transfer, amount: Money, now: datetime
+) -> None:
+    reversal = Reversal(
+        new_id(),
+        transfer.transfer_id,
+        transfer.order_id,
+        transfer.session_id,
+        transfer.mentor_id,
+        amount,
+        "planned",
+        now,
+    )
+    await transfer_store.save_reversal(conn, reversal)
+    request = CreateReversal(
+        reversal_id=reversal.reversal_id,
+        order_id=transfer.order_id,
+        session_id=transfer.session_id,
+        stripe_transfer_id=transfer.stripe_transfer_id or "",
+        amount_minor=amount.minor,
+    )
+    await plan(conn, request, now)
+
+
+async def _need_locked(conn: Connection, request: CreateReversal) -> Order:
+    order = await order_store.lock_order(conn, request.order_id)
+    if order is None:
+        raise Missing(f"order:{request.order_id}")
+    return order
+
+
+async def _need_reversal(conn: Connection, request: CreateReversal) -> tuple[Transfer, Reversal]:
+    """Return a reversal and the transfer it is of; the order is locked."""
+    asked = await transfer_store.reversals_of(conn, request.session_id)
+    reversal = next(each for each in asked if each.reversal_id == request.reversal_id)
+    known = await transfer_store.transfers_of(conn, request.session_id)
+    return next(each for each in known if each.transfer_id == reversal.transfer_id), reversal

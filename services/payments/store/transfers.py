@@ -1,0 +1,259 @@
+"""SQL for transfers, their reversals, and what mentors owe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.transfers import Debt, Reversal, Transfer
+from shared.db import Connection
+from shared.money import Money
+
+INSERT_TRANSFER = """
+INSERT INTO transfers (transfer_id, order_id, session_id, mentor_id, number, amount_minor,
+    netted_minor, currency, state, refusal, stripe_transfer_id, planned_at, sent_at, reverse_minor,
+    reversed_minor, attempt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT (transfer_id) DO UPDATE SET amount_minor = $6, netted_minor = $7, state = $9,
+    refusal = $10, stripe_transfer_id = $11, sent_at = $13, reverse_minor = $14,
+    reversed_minor = $15, attempt = $16
+"""
+TRANSFERS_OF = """
+SELECT transfer_id, order_id, session_id, mentor_id, number, amount_minor, netted_minor, currency,
+    state, refusal, stripe_transfer_id, planned_at, sent_at, reverse_minor, reversed_minor, attempt
+FROM transfers WHERE session_id = $1 ORDER BY number
+"""
+NEXT_TO_TRANSFER = """
+SELECT e.order_id, e.session_id, a.stripe_account_id
+FROM earnings AS e
+JOIN orders AS o ON o.order_id = e.order_id
+JOIN sessions AS s ON s.session_id = e.session_id
+JOIN accounts AS a ON a.mentor_id = e.mentor_id
+WHERE e.released_at IS NOT NULL AND e.transfer_state = 'waiting' AND a.can_receive
+    AND s.disputed_at IS NULL
+ORDER BY e.released_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+"""
+RETRY_REFUSED = """
+UPDATE earnings SET transfer_state = 'waiting'
+WHERE mentor_id = $1 AND transfer_state = 'refused' AND ($2::text IS NULL OR $2 = (
+    SELECT t.refusal FROM transfers AS t WHERE t.session_id = earnings.session_id
+    ORDER BY t.number DESC LIMIT 1
+))
+"""
+LINK_PAYOUT = """
+UPDATE transfers SET payout_id = $2
+WHERE mentor_id = $1 AND stripe_transfer_id = ANY($3::text[]) AND payout_id IS DISTINCT FROM $2
+"""
+SAVE_REVERSAL = """
+INSERT INTO reversals (reversal_id, transfer_id, order_id, session_id, mentor_id, amount_minor,
+    currency, state, refusal, stripe_reversal_id, planned_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (reversal_id) DO UPDATE SET state = $8, refusal = $9, stripe_reversal_id = $10,
+    ended_at = $12
+"""
+REVERSALS_OF = """
+SELECT reversal_id, transfer_id, order_id, session_id, mentor_id, amount_minor, currency, state,
+    refusal, stripe_reversal_id, planned_at, ended_at
+FROM reversals WHERE session_id = $1 ORDER BY planned_at, reversal_id
+"""
+ADD_DEBT = """
+INSERT INTO debts (mentor_id, currency, owed_minor, beyond_floor, since)
+VALUES ($1, $2, 0, false, $3) ON CONFLICT DO NOTHING
+"""
+LOCK_DEBT = """
+SELECT owed_minor FROM debts WHERE mentor_id = $1 AND currency = $2 FOR UPDATE
+"""
+ASKED = """
+SELECT COALESCE(sum(amount_minor), 0)::bigint FROM reversals
+WHERE mentor_id = $1 AND currency = $2 AND state = 'planned'
+"""
+SAVE_DEBT = """
+UPDATE debts SET owed_minor = $3, beyond_floor = $4,
+    since = CASE WHEN owed_minor = 0 THEN $5 ELSE since END
+WHERE mentor_id = $1 AND currency = $2
+"""
+DEBTS_OF = """
+SELECT d.currency, d.owed_minor, d.since, COALESCE((
+    SELECT sum(r.amount_minor) FROM reversals AS r
+    WHERE r.mentor_id = d.mentor_id AND r.currency = d.currency AND r.state = 'planned'
+), 0)::bigint AS asked_minor
+FROM debts AS d WHERE d.mentor_id = $1 AND d.owed_minor > 0 ORDER BY d.currency
+"""
+DEBTS = """
+SELECT d.mentor_id, d.currency, d.owed_minor, d.since, d.beyond_floor, (
+    SELECT r.refusal FROM reversals AS r
+    WHERE r.mentor_id = d.mentor_id AND r.currency = d.currency AND r.state = 'refused'
+    ORDER BY r.planned_at DESC LIMIT 1
+) AS refusal
+FROM debts AS d
+WHERE d.owed_minor > 0 AND ($1::uuid IS NULL OR (d.mentor_id, d.currency) > ($1, $2))
+ORDER BY d.mentor_id, d.currency LIMIT $3
+"""
+DEBT_LINES = """
+SELECT e.kind, e.happened_at, l.order_id, l.session_id, o.title, l.amount_minor, l.currency
+FROM ledger_lines AS l
+JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+LEFT JOIN orders AS o ON o.order_id = l.order_id
+WHERE l.account = 'mentor_debt' AND l.mentor_id = $1
+ORDER BY e.happened_at DESC, e.entry_id DESC LIMIT $2
+"""
+REFUSED_REVERSAL = """
+SELECT order_id, session_id FROM reversals
+WHERE mentor_id = $1 AND currency = $2 AND state = 'refused'
+ORDER BY planned_at DESC, reversal_id LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Owing:
+    """A mentor with a debt; `refusal` is why Stripe did not reverse a transfer last."""
+
+    mentor_id: UUID
+    currency: str
+    owed_minor: int
+    since: datetime
+    beyond_floor: bool
+    refusal: str | None
+
+
+@dataclass(frozen=True)
+class DebtLine:
+    """What made a debt more (positive) or less."""
+
+    kind: str
+    happened_at: datetime
+    order_id: UUID | None
+    session_id: UUID | None
+    title: str | None
+    amount_minor: int
+    currency: str
+
+
+async def save_transfer(conn: Connection, transfer: Transfer) -> None:
+    """Store a transfer, new or known; its order is locked."""
+    await conn.execute(
+        INSERT_TRANSFER,
+        transfer.transfer_id,
+        transfer.order_id,
+        transfer.session_id,
+        transfer.mentor_id,
+        transfer.number,
+        transfer.amount.minor,
+        transfer.netted.minor,
+        transfer.amount.currency,
+        transfer.state,
+        transfer.refusal,
+        transfer.stripe_transfer_id,
+        transfer.planned_at,
+        transfer.sent_at,
+        transfer.reverse_minor,
+        transfer.reversed_minor,
+        transfer.attempt,
+    )
+
+
+async def transfers_of(conn: Connection, session_id: UUID) -> list[Transfer]:
+    """Return the transfers of a session, in order."""
+    return [_transfer(row) for row in await conn.fetch(TRANSFERS_OF, session_id)]
+
+
+async def next_to_transfer(conn: Connection) -> tuple[UUID, UUID, str] | None:
+    """Return an order, which is locked, a session with a share to send, and the account for it."""
+    row = await conn.fetchrow(NEXT_TO_TRANSFER)
+    return (row["order_id"], row["session_id"], row["stripe_account_id"]) if row else None
+
+
+async def retry_refused_transfers(
+    conn: Connection, mentor_id: UUID, code: str | None = None
+) -> None:
+    """Let transfers be tried again that Stripe refused, with `code` or for whatever reason."""
+    await conn.execute(RETRY_REFUSED, mentor_id, code)
+
+
+async def link_payout(
+    conn: Connection, mentor_id: UUID, payout_id: str, transfer_ids: tuple[str, ...]
+) -> None:
+    """Remember which transfers a payout pays out."""
+    await conn.execute(LINK_PAYOUT, mentor_id, payout_id, list(transfer_ids))
+
+
+async def save_reversal(conn: Connection, reversal: Reversal) -> None:
+    """Store a reversal, new or known; its order and the mentor's debt are locked."""
+    await conn.execute(
+        SAVE_REVERSAL,
+        reversal.reversal_id,
+        reversal.transfer_id,
+        reversal.order_id,
+        reversal.session_id,
+        reversal.mentor_id,
+        reversal.amount.minor,
+        reversal.amount.currency,
+        reversal.state,
+        reversal.refusal,
+        reversal.stripe_reversal_id,
+        reversal.planned_at,
+        reversal.ended_at,
+    )
+
+
+async def reversals_of(conn: Connection, session_id: UUID) -> list[Reversal]:
+    """Return what was asked back of a session's transfers, in order."""
+    return [_reversal(row) for row in await conn.fetch(REVERSALS_OF, session_id)]
+
+
+async def lock_debt(conn: Connection, mentor_id: UUID, currency: str, now: datetime) -> Debt:
+    """Return what a mentor owes, locked until the transaction ends; the order is locked first."""
+    await conn.execute(ADD_DEBT, mentor_id, currency, now)
+    owed = await conn.fetchval(LOCK_DEBT, mentor_id, currency)
+    # Read in a statement that begins when the debt is locked.
+    asked = await conn.fetchval(ASKED, mentor_id, currency)
+    return Debt(mentor_id, Money(owed, currency), Money(asked, currency))
+
+
+async def save_debt(conn: Connection, debt: Debt, now: datetime) -> None:
+    """Store what a mentor owes; the row is locked."""
+    await conn.execute(
+        SAVE_DEBT, debt.mentor_id, debt.owed.currency, debt.owed.minor, debt.beyond_floor, now
+    )
+
+
+async def debts_of(conn: Connection, mentor_id: UUID) -> list[dict[str, Any]]:
+    """Return what a mentor owes per currency, and what of it Stripe is being asked for."""
+    return [dict(row) for row in await conn.fetch(DEBTS_OF, mentor_id)]
+
+
+async def list_debts(conn: Connection, after: tuple[UUID, str] | None, limit: int) -> list[Owing]:
+    """Return a page of the mentors who owe something."""
+    mentor_id, currency = after or (None, None)
+    return [Owing(**dict(row)) for row in await conn.fetch(DEBTS, mentor_id, currency, limit)]
+
+
+async def debt_lines(conn: Connection, mentor_id: UUID, limit: int) -> list[DebtLine]:
+    """Return what changed a mentor's debts, newest first."""
+    return [DebtLine(**dict(row)) for row in await conn.fetch(DEBT_LINES, mentor_id, limit)]
+
+
+async def refused_reversal(
+    conn: Connection, mentor_id: UUID, currency: str
+) -> tuple[UUID, UUID] | None:
+    """Return order and session of the reversal of a mentor's transfer that was refused last."""
+    row = await conn.fetchrow(REFUSED_REVERSAL, mentor_id, currency)
+    return (row["order_id"], row["session_id"]) if row else None
+
+
+def _transfer(row: asyncpg.Record) -> Transfer:
+    fields: dict[str, Any] = dict(row)
+    currency = fields.pop("currency")
+    amount = Money(fields.pop("amount_minor"), currency)
+    netted = Money(fields.pop("netted_minor"), currency)
+    return Transfer(**fields, amount=amount, netted=netted)
+
+
+def _reversal(row: asyncpg.Record) -> Reversal:
+    fields: dict[str, Any] = dict(row)
+    amount = Money(fields.pop("amount_minor"), fields.pop("currency"))
+    return Reversal(**fields, amount=amount)
