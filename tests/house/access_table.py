@@ -181,6 +181,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/operator/fees/mentors": Access(OPERATOR, OPERATORS),
         "POST /v1/operator/fees/mentors/{mentor_id}/end": Access(OPERATOR, OPERATORS),
         "GET /v1/operator/ledger/trial-balance": Access(OPERATOR, OPERATORS),
+        "GET /v1/operator/ledger/reconciliation": Access(OPERATOR, OPERATORS),
         "GET /v1/operator/operations": Access(OPERATOR, OPERATORS),
         "GET /v1/operator/operations/open": Access(OPERATOR, OPERATORS),
         "GET /v1/operator/operations/{operation_id}": Access(OPERATOR, OPERATORS),
