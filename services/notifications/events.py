@@ -31,6 +31,7 @@ def hear(seal_private_key: str) -> Ears:
     _hear_moves(ears)
     _hear_outcomes(ears)
     _hear_money(ears)
+    _hear_disputes(ears)
     _hear_credits(ears)
     _hear_accounts(ears)
     return ears
@@ -195,6 +196,19 @@ def _hear_money(ears: Ears) -> None:
         await _tell_of_money(conn, heard, "transfer_sent", to_mentor=True)
 
 
+def _hear_disputes(ears: Ears) -> None:
+    @ears.on(payments.DisputeOpened)
+    async def disputed(conn: Connection, heard: Heard[payments.DisputeOpened]) -> None:
+        # A bank that only asks takes nothing yet, and stops nothing.
+        if not heard.fact.inquiry:
+            await _tell_of_money(conn, heard, "dispute_opened", to_mentor=True)
+
+    @ears.on(payments.DisputeClosed)
+    async def decided(conn: Connection, heard: Heard[payments.DisputeClosed]) -> None:
+        if heard.fact.outcome != "inquiry_over":
+            await _tell_of_money(conn, heard, f"dispute_{heard.fact.outcome}", to_mentor=True)
+
+
 def _hear_credits(ears: Ears) -> None:
     @ears.on(payments.CreditsBought)
     async def bought(conn: Connection, heard: Heard[payments.CreditsBought]) -> None:
@@ -238,7 +252,11 @@ _MoneyHeard = (
     | Heard[payments.RefundIssued]
     | Heard[payments.RefundFailed]
     | Heard[payments.TransferSent]
+    | Heard[payments.DisputeOpened]
+    | Heard[payments.DisputeClosed]
 )
+_ABOUT_ALL = (payments.PaymentSucceeded, payments.DisputeFact)
+"""Facts about the money of all sessions of a purchase together."""
 
 
 async def _tell_of_money(
@@ -250,7 +268,7 @@ async def _tell_of_money(
         fact,
         kind=kind,
         to=fact.mentor_id if to_mentor else fact.mentee_id,
-        session_id=None if isinstance(fact, payments.PaymentSucceeded) else fact.session_id,
+        session_id=None if isinstance(fact, _ABOUT_ALL) else fact.session_id,
         details={"amount_minor": fact.amount_minor, "currency": fact.currency},
         at=heard.happened_at,
     )

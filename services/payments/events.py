@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.payments.commands import decisions, orders
+from services.payments.commands import decisions, orders, records
 from services.payments.domain.orders import Terms
 from shared.contracts.booking import (
     BookingCancelled,
@@ -26,6 +26,7 @@ def listen(terms: Terms) -> Ears:
     @ears.on(BookingHeld)
     async def _held(conn: Connection, heard: Heard[BookingHeld]) -> None:
         await orders.open_order(conn, heard.fact, terms, heard.now)
+        await records.begin_records(conn, heard.fact)
 
     ears.on(BookingConfirmed)(confirmed)
     ears.on(BookingExpired)(expired)
@@ -56,16 +57,19 @@ async def lost(conn: Connection, heard: Heard[BookingLost]) -> None:
 async def cancelled(conn: Connection, heard: Heard[BookingCancelled]) -> None:
     """Give the fraction back that the policy says."""
     await decisions.refund_cancelled(conn, heard.fact, heard.happened_at, heard.now)
+    await records.end_record(conn, heard.fact, heard.happened_at)
 
 
 async def completed(conn: Connection, heard: Heard[SessionCompleted]) -> None:
     """Begin the release delay."""
+    await records.end_record(conn, heard.fact, heard.happened_at)
     await decisions.complete_session(conn, heard.fact)
 
 
 async def missed(conn: Connection, heard: Heard[SessionMissed]) -> None:
     """Give back what the policy says of a session that one side missed."""
     await decisions.refund_missed(conn, heard.fact, heard.now)
+    await records.end_record(conn, heard.fact, heard.happened_at)
 
 
 async def objected(conn: Connection, heard: Heard[ObjectionRaised]) -> None:

@@ -257,6 +257,33 @@ class BookingCancelled(OrderFact):
     credit_basis_points: Credit = 0
 
 
+class SessionVisit(BaseModel):
+    """One side in the room of a session, from coming to leaving."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    side: Literal["mentor", "mentee"] = Field(description="Who was there.")
+    joined_at: AwareDatetime = Field(
+        description="When they came in.", examples=["2026-03-06T13:58:00Z"]
+    )
+    left_at: AwareDatetime | None = Field(
+        default=None,
+        description="When they left; none while they are there.",
+        examples=["2026-03-06T15:01:00Z"],
+    )
+
+
+Visits = Annotated[
+    list[SessionVisit],
+    Field(
+        default_factory=list[SessionVisit],
+        description="Who was in the room when, as far as is known: what a disputed payment is "
+        "answered with.",
+        examples=[[]],
+    ),
+]
+
+
 class SessionCompleted(OrderFact):
     """The session took place; the release delay begins."""
 
@@ -264,6 +291,7 @@ class SessionCompleted(OrderFact):
     completed_at: AwareDatetime = Field(
         description="From when the release delay counts.", examples=["2026-03-06T15:05:00Z"]
     )
+    visits: Visits
 
 
 class SessionMissed(OrderFact):
@@ -276,6 +304,7 @@ class SessionMissed(OrderFact):
     )
     refund_basis_points: BasisPoints = Field(examples=[10_000])
     credit_basis_points: Credit = 0
+    visits: Visits
 
 
 class ObjectionRaised(OrderFact):

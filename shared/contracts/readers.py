@@ -146,6 +146,10 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.SponsoredSessionCompleted: {
         "notifications": "Thanks the sponsor, without saying who came."
     },
+    payments.DisputeOpened: {
+        "notifications": "Tells the mentor that the bank took the money back, and what comes next."
+    },
+    payments.DisputeClosed: {"notifications": "Tells the mentor whether it was won or lost."},
     payments.EarningsReleased: {"booking": "Takes no more objections to the session."},
     payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},
     payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.booking.commands.holds import take_time
 from services.booking.commands.saving import save_order
-from services.booking.domain.absence import end_by_itself
+from services.booking.domain.absence import end_by_itself, tell_visits
 from services.booking.domain.orders import NotYourPart, Order, OrderState, Session
 from services.booking.domain.sessions import CallOff, ReasonMissing, cancel, complete
 from services.booking.domain.settlement import is_settled, obstacle, settle
@@ -97,7 +97,8 @@ async def complete_order(
     if order.mentee_id != mentee_id:
         raise NotYourPart
     session = order.session(session_id)
-    return await save_order(conn, complete(order, session, "mentee", now=now), now=now)
+    visits = tell_visits(await attendance.read_visits(conn, order, session.session_id))
+    return await save_order(conn, complete(order, session, "mentee", visits, now=now), now=now)
 
 
 async def complete_next_session(conn: Connection, *, now: datetime) -> bool:

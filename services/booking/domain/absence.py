@@ -5,7 +5,7 @@ The record is evidence: a report needs somebody who came, and one who came in ti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,11 +22,14 @@ from services.booking.domain.orders import (
 )
 from services.booking.domain.sessions import complete
 from services.booking.domain.terms import Terms
-from shared.contracts.booking import SessionMissed
+from shared.contracts.booking import SessionMissed, SessionVisit
 from shared.contracts.common import Party
 from shared.errors import Refusal
 
 Side = Literal["mentee", "mentor"]
+
+VISITS_TOLD = 40
+"""How much of a record of coming and going is told to others."""
 
 
 class TooEarlyToReport(Refusal):
@@ -67,6 +70,15 @@ def arrival(session: Session, side: Side, visits: Iterable[Visit]) -> datetime |
     return min((visit.joined_at for visit in stayed), default=None)
 
 
+def tell_visits(visits: Iterable[Visit]) -> list[SessionVisit]:
+    """Return the record of the room as others are told of it."""
+    shown = list(visits)[:VISITS_TOLD]
+    return [
+        SessionVisit(side=each.party, joined_at=each.joined_at, left_at=each.left_at)
+        for each in shown
+    ]
+
+
 def late_minutes(session: Session, arrived_at: datetime | None) -> int:
     """Return by how many minutes a side came late, a begun one counted whole."""
     late = (arrived_at or session.starts_at) - session.starts_at
@@ -102,7 +114,7 @@ def report_absence(
     # Whoever comes even later than the one they report was not the one who waited.
     if came_at and came_at < max(reports_from, arrived_at):
         raise OtherCame(joined_at=came_at.isoformat())
-    return _missed(order, session, other, now)
+    return _missed(order, session, other, seen, now)
 
 
 def end_by_itself(
@@ -113,14 +125,16 @@ def end_by_itself(
     It took place, unless the record shows a mentee who came to a mentor who did not
     (docs/decisions/0021). Raises what `complete` raises.
     """
-    completed = complete(order, session, "system", now=now)
     seen = tuple(visits)
+    completed = complete(order, session, "system", tell_visits(seen), now=now)
     waited = arrival(session, "mentee", seen) is not None
     in_vain = waited and arrival(session, "mentor", seen) is None
-    return _missed(order, session, "mentor", now) if in_vain else completed
+    return _missed(order, session, "mentor", seen, now) if in_vain else completed
 
 
-def _missed(order: Order, session: Session, missing: Side, now: datetime) -> Change:
+def _missed(
+    order: Order, session: Session, missing: Side, seen: Sequence[Visit], now: datetime
+) -> Change:
     share = WHOLE if missing == "mentor" else NOTHING
     return change_session(
         order,
@@ -131,4 +145,5 @@ def _missed(order: Order, session: Session, missing: Side, now: datetime) -> Cha
         missed_at=now,
         refund_basis_points=share,
         credit_basis_points=MENTOR_FAILED_CREDIT if missing == "mentor" else 0,
+        visits=tell_visits(seen),
     )

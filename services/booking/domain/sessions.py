@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +24,12 @@ from services.booking.domain.orders import (
     change_session,
 )
 from services.booking.domain.terms import Terms
-from shared.contracts.booking import BookingCancelled, BookingExpired, SessionCompleted
+from shared.contracts.booking import (
+    BookingCancelled,
+    BookingExpired,
+    SessionCompleted,
+    SessionVisit,
+)
 from shared.contracts.common import Party
 from shared.errors import Kind, Refusal
 
@@ -149,14 +155,22 @@ def cancel(
     )
 
 
-def complete(order: Order, session: Session, by: Party, *, now: datetime) -> Change:
+def complete(
+    order: Order,
+    session: Session,
+    by: Party,
+    visits: Sequence[SessionVisit] = (),
+    *,
+    now: datetime,
+) -> Change:
     """Return the order with a session completed; raises `NotConfirmed` or `NotEnded`."""
     if session.state is not OrderState.CONFIRMED:
         raise NotConfirmed
     if now < session.ends_at:
         raise NotEnded
     fields = {"state": OrderState.COMPLETED, "completed_by": by, "completed_at": now}
-    return change_session(order, session, SessionCompleted, fields, by=by, completed_at=now)
+    said = {"by": by, "completed_at": now, "visits": visits}
+    return change_session(order, session, SessionCompleted, fields, **said)
 
 
 def check_room_is_open(session: Session, *, now: datetime, terms: Terms) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.payments.api import (
     accounts,
+    disputes,
     fees,
     giving,
     mending,
@@ -34,6 +35,7 @@ def build_api() -> Api:
         fees,
         operators,
         mending,
+        disputes,
         watching,
         webhooks,
     ):

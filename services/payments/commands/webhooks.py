@@ -10,13 +10,14 @@ from services.payments.domain.notices import UNMATCHED_AFTER, About, about, paus
 from services.payments.domain.requests import (
     LookAtAccount,
     LookAtCheckout,
+    LookAtDispute,
     LookAtPayout,
     LookAtRefund,
     ReadEvents,
     Request,
 )
 from services.payments.domain.seen import EventSeen, EventsSeen
-from services.payments.store import accounts, operations, orders, outcomes
+from services.payments.store import accounts, disputes, operations, orders, outcomes
 from services.payments.store import webhooks as store
 from services.payments.store.webhooks import Notice
 from shared.clock import system_now
@@ -139,6 +140,8 @@ async def _request_for(conn: Connection, event: EventSeen) -> Request | None:
         return await _look_at_order(conn, event)
     if kind is About.REFUND:
         return await _look_at_refund(conn, event)
+    if kind is About.DISPUTE:
+        return await _look_at_dispute(conn, event)
     return await _look_at_account(conn, event, kind)
 
 
@@ -162,6 +165,14 @@ async def _look_at_refund(conn: Connection, event: EventSeen) -> Request | None:
     if refund.stripe_refund_id != event.object_id:
         raise Unmatched
     return LookAtRefund(refund_id=refund.refund_id, stripe_refund_id=event.object_id)
+
+
+async def _look_at_dispute(conn: Connection, event: EventSeen) -> Request | None:
+    """Lead from the payment that is disputed to its purchase, once the payment is recorded."""
+    order_id = await disputes.order_of_payment(conn, event.subject or "")
+    if order_id is None:
+        return None
+    return LookAtDispute(order_id=order_id, dispute_id=event.object_id)
 
 
 async def _look_at_account(conn: Connection, event: EventSeen, kind: About) -> Request | None:

@@ -21,6 +21,7 @@ class About(Enum):
 
     ORDER = "order"
     REFUND = "refund"
+    DISPUTE = "dispute"
     ACCOUNT = "account"
     PAYOUT = "payout"
     NOTHING = "nothing"
@@ -29,6 +30,7 @@ class About(Enum):
 _PREFIXES = {
     "checkout.session.": About.ORDER,
     "charge.refund.": About.REFUND,
+    "charge.dispute.": About.DISPUTE,
     "refund.": About.REFUND,
     "account.updated": About.ACCOUNT,
     "payout.": About.PAYOUT,

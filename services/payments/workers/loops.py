@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from services.payments.commands import books, earnings, orders, transfers, webhooks
 from services.payments.commands import credits as prepaid
-from services.payments.commands.mending import ACTIONS
+from services.payments.commands.disputes import ACTIONS as DISPUTE_ACTIONS
+from services.payments.commands.mending import ACTIONS as MENDING_ACTIONS
 from services.payments.commands.plans import OPERATIONS_BELL, TRANSFERS_BELL, WEBHOOKS_BELL
 from services.payments.gateway.calls import StripeGateway
 from services.payments.workers.operations import Caller
@@ -47,7 +48,7 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("send_transfers", each(transfers.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
         Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
         Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
-        Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
+        Loop("do_deeds", Clerk(pool, MENDING_ACTIONS | DISPUTE_ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
         Loop("read_movements", each(books.plan_next_movement_read), READ_EVENTS_POLL_SECONDS),

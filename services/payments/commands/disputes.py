@@ -1,0 +1,214 @@
+"""Disputes: followed as Stripe shows them, with the money they move; answered or accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.commands import recovery
+from services.payments.commands.orders import need_order
+from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
+from services.payments.domain import disputes as rules
+from services.payments.domain.disputes import Dispute, Movement, Taking
+from services.payments.domain.evidence import FIELDS
+from services.payments.domain.orders import Order
+from services.payments.domain.requests import (
+    AcceptDispute,
+    DisputeRequest,
+    LookAtDispute,
+    SubmitEvidence,
+)
+from services.payments.domain.seen import DisputeSeen, MovementSeen
+from services.payments.ledger.chart import Account
+from services.payments.ledger.disputes import dispute_fee, dispute_loss
+from services.payments.ledger.entries import line
+from services.payments.store import disputes as store
+from services.payments.store import ledger as books
+from services.payments.store import operations
+from services.payments.store import orders as order_store
+from services.payments.store import outcomes as outcome_store
+from shared.clock import BusinessInstant
+from shared.db import Connection, ring
+from shared.deeds import Actions, Deed, Details
+from shared.errors import NotFound
+from shared.money import Money
+
+
+async def follow_dispute(
+    conn: Connection, request: DisputeRequest, seen: DisputeSeen, now: datetime
+) -> None:
+    """Take over what Stripe shows of a dispute; every movement of its money is posted once."""
+    order = await need_order(conn, request.order_id)
+    known = await store.load_dispute(conn, seen.dispute_id)
+    order, dispute, facts = rules.follow(order, known, seen, now)
+    await store.save_dispute(conn, dispute)
+    order = await _hold(conn, order, now)
+    for movement in sorted(seen.movements, key=lambda each: (each.moved_at, each.amount_minor)):
+        order = await _move(conn, order, dispute, movement, now)
+    await order_store.save_order(conn, order)
+    await announcer.announce(conn, *facts, at=now)
+
+
+async def note_refusal(conn: Connection, request: DisputeRequest, code: str, now: datetime) -> None:
+    """Note that Stripe took no answer, and look what the dispute is now."""
+    await need_order(conn, request.order_id)
+    dispute = await store.load_dispute(conn, request.dispute_id)
+    if dispute is not None and not isinstance(request, LookAtDispute):
+        await store.save_dispute(conn, replace(dispute, refusal=code))
+        look = LookAtDispute(order_id=request.order_id, dispute_id=request.dispute_id)
+        await plan(conn, look, now)
+
+
+async def _hold(conn: Connection, order: Order, now: datetime) -> Order:
+    """Stop the release and the transfer of the sessions while the money may be lost."""
+    known = await store.disputes_of(conn, order.order_id)
+    since = min((each.opened_at for each in known if each.is_contested), default=None)
+    if all(session.disputed_at == since for session in order.sessions):
+        return order
+    sessions = tuple(replace(session, disputed_at=since) for session in order.sessions)
+    held = replace(order, sessions=sessions)
+    await order_store.save_sessions(conn, held)
+    if since is None:
+        await ring(conn, TRANSFERS_BELL)
+    return held
+
+
+async def _move(
+    conn: Connection, order: Order, dispute: Dispute, seen: MovementSeen, now: datetime
+) -> Order:
+    movement = rules.movement(dispute, seen)
+    if not await store.add_movement(conn, movement):
+        return order
+    fee = dispute_fee(order.order_id, movement.movement_id, movement.fee, movement.moved_at)
+    await books.post(conn, fee.shown_by(dispute.dispute_id))
+    if movement.amount.minor < 0:
+        return await _withdraw(conn, order, movement, now)
+    await _reinstate(conn, order, movement, now)
+    return order
+
+
+async def _withdraw(conn: Connection, order: Order, movement: Movement, now: datetime) -> Order:
+    """Take what the bank took from the sessions' parts, from each as much as is left of it."""
+    taken = Money(-movement.amount.minor, movement.amount.currency)
+    shares, beyond = rules.shares_of(taken, await _left(conn, order))
+    await _post_loss(conn, order, movement, beyond)
+    for session_id, share in shares.items():
+        part = order.part(session_id)
+        order = await recovery.take(
+            conn,
+            order,
+            order.session(session_id),
+            share,
+            f"dispute_withdrawn:{movement.movement_id}:{part.name}",
+            line(Account.STRIPE_BALANCE, Money(-share.minor, share.currency), part),
+            because="dispute",
+            now=now,
+            source=movement.dispute_id,
+        )
+    takings = [Taking(session_id, share.minor) for session_id, share in shares.items()]
+    await store.add_takings(conn, movement.movement_id, takings)
+    return order
+
+
+async def _reinstate(conn: Connection, order: Order, movement: Movement, now: datetime) -> None:
+    """Give back what the dispute took of each session's part."""
+    taken = await store.takings_of(conn, movement.dispute_id)
+    currency = movement.amount.currency
+    left = {session_id: Money(minor, currency) for session_id, minor in taken.items()}
+    shares, beyond = rules.shares_of(movement.amount, left)
+    await _post_loss(conn, order, movement, Money(-beyond.minor, currency))
+    for session_id, share in shares.items():
+        part = order.part(session_id)
+        await recovery.give(
+            conn,
+            order,
+            order.session(session_id),
+            share,
+            f"dispute_reinstated:{movement.movement_id}:{part.name}",
+            line(Account.STRIPE_BALANCE, share, part),
+            now=now,
+            source=movement.dispute_id,
+        )
+    takings = [Taking(session_id, -share.minor) for session_id, share in shares.items()]
+    await store.add_takings(conn, movement.movement_id, takings)
+
+
+async def _left(conn: Connection, order: Order) -> Mapping[UUID, Money]:
+    """Return what is left of what the card paid for each session."""
+    left: dict[UUID, Money] = {}
+    for session in order.sessions:
+        earnings = await outcome_store.load_earnings(conn, session.session_id)
+        if earnings is not None:
+            rest = min(session.to_pay.minor, session.price.minor - earnings.gone.minor)
+            left[session.session_id] = Money(max(rest, 0), session.price.currency)
+    return left
+
+
+async def _post_loss(conn: Connection, order: Order, movement: Movement, loss: Money) -> None:
+    entry = dispute_loss(order.order_id, movement.movement_id, loss, movement.moved_at)
+    await books.post(conn, entry.shown_by(movement.dispute_id))
+
+
+async def submit_evidence(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Hand the evidence of an operator to the bank.
+
+    Raises `NotFound`, `EvidenceEmpty`, `DisputeNotAnswerable` or `DisputeAnswerOpen`.
+    """
+    dispute = await _need(conn, deed)
+    given: Mapping[str, str] = deed.arguments["evidence"]
+    evidence = {name: given[name] for name in FIELDS if given.get(name)}
+    if not evidence:
+        raise rules.EvidenceEmpty
+    if not dispute.can_be_answered(now):
+        raise rules.DisputeNotAnswerable
+    request = SubmitEvidence(
+        order_id=dispute.order_id, dispute_id=dispute.dispute_id, evidence=evidence
+    )
+    await _plan_answer(conn, dispute, request, now)
+    return {"fields": sorted(evidence)}
+
+
+async def accept_dispute(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Give a dispute up; raises `NotFound`, `DisputeOver` or `DisputeAnswerOpen`."""
+    dispute = await _need(conn, deed)
+    if dispute.is_over:
+        raise rules.DisputeOver
+    request = AcceptDispute(order_id=dispute.order_id, dispute_id=dispute.dispute_id)
+    await _plan_answer(conn, dispute, request, now)
+    return {"amount_minor": dispute.amount.minor, "currency": dispute.amount.currency}
+
+
+async def look_again(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Read a dispute at Stripe now; raises `NotFound`."""
+    dispute = await _need(conn, deed)
+    look = LookAtDispute(order_id=dispute.order_id, dispute_id=dispute.dispute_id)
+    await plan(conn, look, now)
+    return {"state": dispute.state}
+
+
+ACTIONS: Actions = {
+    "submit_evidence": submit_evidence,
+    "accept_dispute": accept_dispute,
+    "look_at_dispute": look_again,
+}
+"""What operators can do about a dispute, by the name it is logged under."""
+
+
+async def _plan_answer(
+    conn: Connection, dispute: Dispute, request: DisputeRequest, now: datetime
+) -> None:
+    if await operations.has_open(conn, dispute.dispute_id):
+        raise rules.DisputeAnswerOpen
+    await store.save_dispute(conn, replace(dispute, refusal=None))
+    await plan(conn, request, now)
+
+
+async def _need(conn: Connection, deed: Deed) -> Dispute:
+    """Return the dispute that is meant; its order is locked."""
+    known = await store.load_dispute(conn, deed.subject)
+    if known is None:
+        raise NotFound
+    await need_order(conn, known.order_id)
+    return await store.load_dispute(conn, deed.subject) or known

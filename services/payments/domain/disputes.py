@@ -1,0 +1,209 @@
+"""Disputes: a bank takes a payment back, and perhaps gives it back. Pure.
+
+What Stripe shows of a dispute is read again after every notice, so that any order and any number
+of notices ends in the same state (https://docs.stripe.com/disputes/how-disputes-work). An inquiry,
+whose states begin with `warning_`, only asks: it takes no money and stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from services.payments.domain.orders import Order
+from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
+from shared.contracts.payments import DisputeClosed, DisputeOpened
+from shared.errors import Kind, Refusal
+from shared.money import Money, spread
+
+INQUIRIES = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
+CONTESTED = frozenset({"needs_response", "under_review"})
+"""States in which the money is away and may come back."""
+ANSWERABLE = frozenset({"needs_response", "warning_needs_response"})
+"""States in which Stripe takes evidence, which it does once."""
+OUTCOMES: Mapping[str, Literal["won", "lost", "inquiry_over"]] = {
+    "won": "won",
+    "lost": "lost",
+    "warning_closed": "inquiry_over",
+    "prevented": "inquiry_over",
+}
+"""What an end means for people."""
+
+
+class DisputeNotAnswerable(Refusal):
+    """The dispute is decided, was answered, or its time is over."""
+
+    code = "dispute_not_answerable"
+    detail = "Evidence is taken once, in time, and while the dispute is open."
+
+
+class DisputeOver(Refusal):
+    """There is nothing left to accept."""
+
+    code = "dispute_over"
+    detail = "The dispute is decided already."
+
+
+class DisputeAnswerOpen(Refusal):
+    """Stripe is being told at this moment."""
+
+    code = "dispute_answer_open"
+    detail = "A call to Stripe about this dispute has not ended; try again in a moment."
+
+
+class EvidenceEmpty(Refusal):
+    """Nothing was said."""
+
+    code = "evidence_empty"
+    kind = Kind.SHAPE
+    detail = "Fill in at least one of the fields, or accept the dispute."
+
+
+class MovementMismatch(Exception):
+    """Stripe moved another currency than the purchase's: nothing is posted, an operator looks."""
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """One dispute of a purchase's payment, as Stripe last showed it."""
+
+    dispute_id: str
+    order_id: UUID
+    amount: Money
+    reason: str
+    state: DisputeState
+    opened_at: datetime
+    due_by: datetime | None
+    answered_at: datetime | None = None
+    closed_at: datetime | None = None
+    refusal: str | None = None
+
+    @property
+    def is_inquiry(self) -> bool:
+        """Return whether the bank only asks."""
+        return self.state in INQUIRIES
+
+    @property
+    def is_contested(self) -> bool:
+        """Return whether the money is away and may come back."""
+        return self.state in CONTESTED
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it is decided."""
+        return self.state in OUTCOMES
+
+    def can_be_answered(self, now: datetime) -> bool:
+        """Return whether Stripe would take evidence now."""
+        in_time = self.due_by is None or now <= self.due_by
+        return self.state in ANSWERABLE and in_time
+
+
+@dataclass(frozen=True)
+class Movement:
+    """Money that a dispute took (below zero) or gave back, with Stripe's fee for it."""
+
+    movement_id: str
+    dispute_id: str
+    amount: Money
+    fee: Money
+    moved_at: datetime
+
+
+@dataclass(frozen=True)
+class Taking:
+    """What a movement took of a session's part, or gave back (below zero)."""
+
+    session_id: UUID
+    minor: int
+
+
+Told = DisputeOpened | DisputeClosed
+
+
+def follow(
+    order: Order, known: Dispute | None, seen: DisputeSeen, now: datetime
+) -> tuple[Order, Dispute, Sequence[Told]]:
+    """Take over what Stripe shows; tell when it begins, becomes serious, and ends."""
+    now_so = _as_seen(order, known, seen, now)
+    told: list[Told] = []
+    if not order.sessions:
+        return order, now_so, told  # Credits are bought of no session, and nobody's waits.
+    # One that is over when we first hear of it has begun all the same.
+    begun = known is None or (known.is_inquiry and not now_so.is_inquiry)
+    if begun:
+        order = replace(order, version=order.version + 1)
+        told.append(_opened(order, now_so))
+    if now_so.is_over and (known is None or known.state != now_so.state):
+        order = replace(order, version=order.version + 1)
+        told.append(_closed(order, now_so))
+    return order, now_so, told
+
+
+def _as_seen(order: Order, known: Dispute | None, seen: DisputeSeen, now: datetime) -> Dispute:
+    answered = known.answered_at if known else None
+    closed = known.closed_at if known and known.state == seen.state else None
+    return Dispute(
+        dispute_id=seen.dispute_id,
+        order_id=order.order_id,
+        amount=Money(seen.amount_minor, seen.currency),
+        reason=seen.reason,
+        state=seen.state,
+        opened_at=seen.opened_at,
+        due_by=seen.due_by,
+        answered_at=answered or (now if seen.submissions else None),
+        closed_at=(closed or now) if seen.state in OUTCOMES else None,
+        refusal=known.refusal if known else None,
+    )
+
+
+def _opened(order: Order, dispute: Dispute) -> DisputeOpened:
+    return DisputeOpened(
+        order_id=order.order_id,
+        mentor_id=order.mentor_id,
+        mentee_id=order.mentee_id,
+        version=order.version,
+        dispute_id=dispute.dispute_id,
+        amount_minor=dispute.amount.minor,
+        currency=dispute.amount.currency,
+        inquiry=dispute.is_inquiry,
+        answer_by=dispute.due_by,
+    )
+
+
+def _closed(order: Order, dispute: Dispute) -> DisputeClosed:
+    return DisputeClosed(
+        order_id=order.order_id,
+        mentor_id=order.mentor_id,
+        mentee_id=order.mentee_id,
+        version=order.version,
+        dispute_id=dispute.dispute_id,
+        amount_minor=dispute.amount.minor,
+        currency=dispute.amount.currency,
+        outcome=OUTCOMES[dispute.state],
+    )
+
+
+def movement(dispute: Dispute, seen: MovementSeen) -> Movement:
+    """Return a movement of a dispute's money; raises `MovementMismatch`."""
+    if {seen.currency, seen.fee_currency} != {dispute.amount.currency}:
+        raise MovementMismatch(seen.movement_id)
+    return Movement(
+        movement_id=seen.movement_id,
+        dispute_id=dispute.dispute_id,
+        amount=Money(seen.amount_minor, seen.currency),
+        fee=Money(seen.fee_minor, seen.fee_currency),
+        moved_at=seen.moved_at,
+    )
+
+
+def shares_of(amount: Money, left: Mapping[UUID, Money]) -> tuple[Mapping[UUID, Money], Money]:
+    """Divide an amount over what is left of each session; return also what exceeds it all."""
+    rest = sum(each.minor for each in left.values())
+    covered = Money(min(amount.minor, rest), amount.currency)
+    shares = spread(covered, list(left.values()))
+    moved = {name: share for name, share in zip(left, shares, strict=True) if share.minor}
+    return moved, amount - covered

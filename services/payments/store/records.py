@@ -1,0 +1,72 @@
+"""SQL for what booking told about sessions, kept to answer a dispute with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.payments.domain.evidence import End, Record, Visit
+from shared.db import Connection
+
+BEGIN_RECORD = """
+INSERT INTO session_records (session_id, starts_at, ends_at, policy) VALUES ($1, $2, $3, $4)
+ON CONFLICT (session_id) DO NOTHING
+"""
+END_RECORD = """
+UPDATE session_records SET starts_at = $2, ends_at = $3, ended = $4, ended_by = $5, ended_at = $6,
+    visits = $7
+WHERE session_id = $1
+"""
+RECORDS_OF = """
+SELECT r.session_id, r.starts_at, r.ends_at, r.policy, r.ended, r.ended_by, r.ended_at, r.visits
+FROM session_records AS r INNER JOIN sessions AS s ON r.session_id = s.session_id
+WHERE s.order_id = $1 ORDER BY s.place
+"""
+
+
+async def begin_record(
+    conn: Connection, session_id: UUID, starts_at: datetime, ends_at: datetime, policy: str
+) -> None:
+    """Keep when a session is and which policy was accepted."""
+    await conn.execute(BEGIN_RECORD, session_id, starts_at, ends_at, policy)
+
+
+async def end_record(
+    conn: Connection, session_id: UUID, starts_at: datetime, ends_at: datetime, end: End
+) -> None:
+    """Keep how a session ended; one that was sold before records were kept has none."""
+    visits = [
+        {
+            "side": visit.side,
+            "joined_at": visit.joined_at.isoformat(),
+            "left_at": visit.left_at.isoformat() if visit.left_at else None,
+        }
+        for visit in end.visits
+    ]
+    await conn.execute(END_RECORD, session_id, starts_at, ends_at, end.how, end.by, end.at, visits)
+
+
+async def records_of(conn: Connection, order_id: UUID) -> list[Record]:
+    """Return what was told of each session of a purchase, in order."""
+    return [_record(row) for row in await conn.fetch(RECORDS_OF, order_id)]
+
+
+def _record(row: asyncpg.Record) -> Record:
+    visits = tuple(
+        Visit(
+            visit["side"],
+            datetime.fromisoformat(visit["joined_at"]),
+            datetime.fromisoformat(visit["left_at"]) if visit["left_at"] else None,
+        )
+        for visit in row["visits"]
+    )
+    ended = row["ended"]
+    return Record(
+        row["session_id"],
+        row["starts_at"],
+        row["ends_at"],
+        row["policy"],
+        End(ended, row["ended_by"], row["ended_at"], visits) if ended else None,
+    )
