@@ -11,7 +11,7 @@ import pytest
 
 from services.booking.commands.moves import Mover, move_session
 from services.booking.domain.holds import SlotTaken
-from services.booking.domain.moves import Meaning, MoveWish
+from services.booking.domain.moves import PROPOSALS_AT_MOST, Meaning, MoveWish
 from services.booking.domain.orders import Order
 from shared.auth import Role
 from shared.contracts.booking import (
@@ -187,6 +187,24 @@ async def test_a_proposal_is_declined_withdrawn_or_lapses(market: Marketplace):
     declined = await market.facts(MoveDeclined)
     assert [fact.by for fact in declined] == ["mentee", "mentor", "system"]
     assert await market.pool.fetchval("SELECT count(*) FROM due WHERE kind = 'move_lapse'") == 0
+
+
+async def test_nobody_asks_for_another_time_for_ever(market: Marketplace):
+    """Withdrawn or declined, each was a letter; the other side still may, and a move at once."""
+    mentor, mentee = await market.mentor(), market.person()
+    order = await market.confirmed(mentor, mentee)
+    for number in range(PROPOSALS_AT_MOST):
+        assert (await move(market, order, mentor))[0] == 200
+        who = (mentor, mentee)[number % 2]
+        assert (await answer(market, order, who, "decline"))[0] == 200
+    status, problem = await move(market, order, mentor)
+    assert (status, problem["code"]) == (409, "too_many_proposals")
+    _, seen = await market.call("GET", f"/v1/orders/{order['order_id']}", mentor)
+    assert not seen["can"]["move"]
+    _, moved = await move(market, order, mentee)
+    assert moved["starts_at"] == LATER.isoformat().replace("+00:00", "Z")
+    market.clock.instant = LATER - timedelta(hours=23)
+    assert (await move(market, order, mentee, LATER + timedelta(hours=2)))[1]["proposal"]
 
 
 @pytest.mark.parametrize(("asked_at", "to", "answer_by"), [

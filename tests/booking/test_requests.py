@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+
+import asyncpg
 
 from services.booking.commands.openings import look_at_next
+from services.booking.store.openings import NEXT_BEST, next_best
 from shared.contracts.booking import (
     BookingConfirmed,
     BookingHeld,
@@ -14,6 +19,7 @@ from shared.contracts.booking import (
 )
 from shared.db import in_transaction
 from tests.booking.conftest import NOW, SLOT, STANDARD, TERMS, Marketplace
+from tests.engines import Database
 
 HOUR = timedelta(hours=1)
 ASKED = {"text": "What shall be different afterwards?", "required": True}
@@ -86,6 +92,52 @@ async def test_a_request_without_an_answer_lapses_and_names_the_next_best(market
     assert (told.next_best.mentor_id, told.next_best.offering_id) == (near.person_id, nearer)
     accept = f"/v1/orders/{order['order_id']}/accept"
     assert (await market.call("POST", accept, mentor))[1]["code"] == "not_requested"
+
+
+MANY_MENTORS = """
+WITH made AS (
+    INSERT INTO offerings
+    SELECT (jsonb_populate_record(o, jsonb_build_object(
+        'offering_id', gen_random_uuid(), 'mentor_id', gen_random_uuid(), 'price_minor', 7 * n
+    ))).*
+    FROM offerings AS o CROSS JOIN generate_series(1, $2::int) AS n
+    WHERE o.offering_id = $1
+    RETURNING offering_id, mentor_id
+), known AS (
+    INSERT INTO people (person_id, version, verified, mentor_state)
+    SELECT mentor_id, 1, true, 'approved' FROM made
+)
+INSERT INTO openings (mentor_id, offering_id, version, next_free_at)
+SELECT mentor_id, offering_id, 1, $3 FROM made
+"""
+MENTORS = 3_000
+PRICE_OF = "SELECT price_minor FROM offerings WHERE offering_id = $1"
+
+
+async def test_the_next_best_of_many_mentors_is_found_along_an_index(
+    market: Marketplace, own_database: Database
+):
+    """The nearest price, above or below, without reading what everybody offers."""
+    mentor, mentee = await market.mentor(), market.person()
+    offering_id = await market.offer(mentor, price_minor=10_002)
+    order = await market.hold(mentee.person_id, offering_id)
+    conn = await asyncpg.connect(own_database.superuser_url)
+    try:
+        await conn.execute("SET search_path TO booking")
+        await conn.execute(MANY_MENTORS, offering_id, MENTORS, NOW + HOUR)
+        await conn.execute("ANALYZE")
+        wished = (NOW, "USD", mentor.person_id, mentee.person_id, 10_002)
+        plan = str(await conn.fetch(f"EXPLAIN {NEXT_BEST}", *wished))
+    finally:
+        await conn.close()
+    assert plan.count("offerings_for_sale") == 2
+    assert "Seq Scan on offerings" not in plan
+    for wish in (1, 10_002, 10_006, 9_998, 50_000):
+        best = partial(next_best, order=replace(order, price_minor=wish), now=NOW)
+        found = await in_transaction(market.pool, best)
+        assert found
+        price = await market.pool.fetchval(PRICE_OF, found.offering_id)
+        assert abs(price - wish) == min(abs(7 * n - wish) for n in range(1, MENTORS + 1))
 
 
 async def test_what_the_mentor_asks_is_answered_and_frozen(market: Marketplace):

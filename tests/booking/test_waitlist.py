@@ -165,6 +165,13 @@ async def test_the_window_decides_who_is_next(market: Marketplace):
     assert await states(market, [later, now]) == ["waiting", "offered"]
 
 
+async def test_nobody_waits_for_what_is_past(market: Marketplace):
+    """A window that has begun is waited for from now on."""
+    _, offering_id, _ = await sold_out(market)
+    status, seen = await wait(market, market.person(), offering_id, NOW - timedelta(days=3))
+    assert (status, seen["from"]) == (201, NOW.isoformat().replace("+00:00", "Z"))
+
+
 async def test_joining_is_refused_with_a_reason(market: Marketplace):
     """What is free, behind, too far, one's own, unpublished, waited for already, or too much."""
     mentor, offering_id, _ = await sold_out(market)

@@ -107,6 +107,10 @@ UPDATE outbox SET value = convert_to(
     (convert_from(value, 'UTF8')::jsonb || jsonb_build_object('reason', 'cancelled'))::text, 'UTF8')
 WHERE topic = 'booking.orders'
 """
+UNDO = """
+ALTER TABLE sessions DROP COLUMN mentee_proposals, DROP COLUMN mentor_proposals;
+DROP INDEX offerings_for_sale, openings_offering;
+"""
 KEPT_BEFORE = "UPDATE sessions SET objection = objection - 'decision' WHERE objection IS NOT NULL"
 
 
@@ -127,6 +131,7 @@ async def test_the_migration_empties_what_waits_to_leave(
         await conn.execute("SET search_path = booking")
         await conn.execute(TOLD_BEFORE)
         await conn.execute(KEPT_BEFORE)
+        await conn.execute(UNDO)
         await conn.execute(WORDS_STAY.read_text())
     finally:
         await conn.close()

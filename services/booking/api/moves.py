@@ -17,7 +17,14 @@ from services.booking.commands.moves import (
     preview_move,
 )
 from services.booking.domain.holds import SlotNotOffered, SlotTaken
-from services.booking.domain.moves import Meaning, MoveWish, NoMovesLeft, NoProposal, ProposalOpen
+from services.booking.domain.moves import (
+    Meaning,
+    MoveWish,
+    NoMovesLeft,
+    NoProposal,
+    ProposalOpen,
+    TooManyProposals,
+)
 from services.booking.domain.orders import NotConfirmed, NotYourPart, SessionUnnamed
 from services.booking.domain.sessions import PreviewOutdated, SessionBegun
 from shared.contracts.common import Party
@@ -30,6 +37,7 @@ CANNOT_MOVE = (
     SessionBegun,
     ProposalOpen,
     NoMovesLeft,
+    TooManyProposals,
     SlotNotOffered,
     SlotTaken,
     SessionUnnamed,

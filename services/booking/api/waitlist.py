@@ -93,7 +93,7 @@ async def wait_for_slot(call: Call, conn: Connection, body: WaitBody) -> WaitVie
         offering.offering_id,
         offering.mentor_id,
         call.person_id,
-        Interval(body.starts_from, body.until),
+        Interval(max(body.starts_from, call.now), body.until),
         tuple(Answer(given.question, given.answer) for given in body.answers),
     )
     joined = await join_waitlist(conn, offering, entry, terms=terms_of(call), now=call.now)

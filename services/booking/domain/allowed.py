@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.booking.domain.moves import moves_left
+from services.booking.domain.moves import PROPOSALS_AT_MOST, moves_left, proposals_made
 from services.booking.domain.objections import OBJECTIONABLE
 from services.booking.domain.orders import OrderState, Session
 from services.booking.domain.terms import Terms
@@ -38,7 +38,8 @@ def can(session: Session, by: Party, *, now: datetime, terms: Terms) -> Can:
         move=confirmed
         and not begun
         and session.proposal is None
-        and moves_left(session, by, terms) > 0,
+        and moves_left(session, by, terms) > 0
+        and not _asked_in_vain(session, by),
         answer_move=takes_part and _waits_for(session, by, now),
         report_absence=confirmed and takes_part and now >= session.starts_at + terms.absent_after,
         object=takes_part
@@ -47,6 +48,11 @@ def can(session: Session, by: Party, *, now: datetime, terms: Terms) -> Can:
         and session.objection is None
         and session.released_at is None,
     )
+
+
+def _asked_in_vain(session: Session, by: Party) -> bool:
+    # A mentee may still move at once; whether there is time for that is for the rules to say.
+    return by == "mentor" and proposals_made(session, by) >= PROPOSALS_AT_MOST
 
 
 def _waits_for(session: Session, by: Party, now: datetime) -> bool:

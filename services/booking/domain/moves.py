@@ -45,11 +45,22 @@ class ProposalOpen(Refusal):
     detail = "Another time is proposed for this session; accept, decline or withdraw that first."
 
 
+class TooManyProposals(Refusal):
+    """One side asked for another time as often as one may."""
+
+    code = "too_many_proposals"
+    detail = "You have asked for another time as often as one may; keep the time or call it off."
+
+
 class NoProposal(Refusal):
     """No other time is proposed for the session: it was answered, withdrawn, or it lapsed."""
 
     code = "no_proposal"
     detail = "No move is waiting for an answer; load the session to see when it takes place."
+
+
+PROPOSALS_AT_MOST = 5
+"""How often one side asks for another time of a session: each time the other one gets a letter."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +85,8 @@ def check_move(
 ) -> Meaning:
     """Return what a move means; whether the time is offered and free is for others to say.
 
-    Raises `NotConfirmed`, `NotYourPart`, `SessionBegun`, `ProposalOpen`, `NoMovesLeft` or
-    `SlotNotOffered`.
+    Raises `NotConfirmed`, `NotYourPart`, `SessionBegun`, `ProposalOpen`, `NoMovesLeft`,
+    `SlotNotOffered` or `TooManyProposals`.
     """
     if session.state is not OrderState.CONFIRMED:
         raise NotConfirmed
@@ -89,7 +100,10 @@ def check_move(
         raise NoMovesLeft(at_most=terms.moves)
     if starts_at == session.starts_at:
         raise SlotNotOffered("The session takes place then already; choose another time.")
-    return _meaning(order, session, by, now)
+    meaning = _meaning(order, session, by, now)
+    if not meaning.immediate and proposals_made(session, by) >= PROPOSALS_AT_MOST:
+        raise TooManyProposals(at_most=PROPOSALS_AT_MOST)
+    return meaning
 
 
 def moves_left(session: Session, by: Party, terms: Terms) -> int:
@@ -98,6 +112,11 @@ def moves_left(session: Session, by: Party, terms: Terms) -> int:
         return 0
     made = session.mentee_moves if by == "mentee" else session.mentor_moves
     return max(0, terms.moves - made)
+
+
+def proposals_made(session: Session, by: Party) -> int:
+    """Return how often one side asked for another time of a session."""
+    return session.mentee_proposals if by == "mentee" else session.mentor_proposals
 
 
 def frozen_policy(order: Order, session: Session, offering: Offering, terms: Terms) -> SlotPolicy:
@@ -178,11 +197,12 @@ def _open_proposal(session: Session) -> Proposal:
 
 
 def _proposed(order: Order, session: Session, proposal: Proposal) -> Change:
+    made = f"{proposal.by}_proposals"
     return change_session(
         order,
         session,
         MoveProposed,
-        {"proposal": proposal},
+        {"proposal": proposal, made: proposals_made(session, proposal.by) + 1},
         by=proposal.by,
         proposed_starts_at=proposal.starts_at,
         proposed_ends_at=proposal.ends_at,

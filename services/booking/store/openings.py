@@ -60,14 +60,34 @@ WHERE $1::uuid IS NULL OR mentor_id > $1
 ORDER BY mentor_id
 LIMIT $2
 """
+# From the wished price upwards and downwards along the index, so that it takes as long with many
+# mentors as with few; of equally near ones the first that are found are compared.
 NEXT_BEST = """
-SELECT n.offering_id, n.mentor_id, n.next_free_at
-FROM openings AS n
-INNER JOIN offerings AS o ON o.offering_id = n.offering_id
-INNER JOIN people AS p ON p.person_id = n.mentor_id
-WHERE n.next_free_at > $1 AND o.state = 'published' AND p.mentor_state = 'approved'
-  AND o.currency = $2 AND n.mentor_id NOT IN ($3, $4)
-ORDER BY abs(o.price_minor - $5), n.next_free_at, n.mentor_id
+SELECT near.offering_id, near.mentor_id, near.next_free_at
+FROM (
+    (
+        SELECT n.offering_id, n.mentor_id, n.next_free_at, abs(o.price_minor - $5) AS further
+        FROM offerings AS o
+        INNER JOIN openings AS n ON n.offering_id = o.offering_id
+        INNER JOIN people AS p ON p.person_id = n.mentor_id
+        WHERE n.next_free_at > $1 AND o.state = 'published' AND p.mentor_state = 'approved'
+          AND o.currency = $2 AND n.mentor_id NOT IN ($3, $4) AND o.price_minor >= $5
+        ORDER BY o.price_minor
+        LIMIT 50
+    )
+    UNION ALL
+    (
+        SELECT n.offering_id, n.mentor_id, n.next_free_at, abs(o.price_minor - $5) AS further
+        FROM offerings AS o
+        INNER JOIN openings AS n ON n.offering_id = o.offering_id
+        INNER JOIN people AS p ON p.person_id = n.mentor_id
+        WHERE n.next_free_at > $1 AND o.state = 'published' AND p.mentor_state = 'approved'
+          AND o.currency = $2 AND n.mentor_id NOT IN ($3, $4) AND o.price_minor < $5
+        ORDER BY o.price_minor DESC
+        LIMIT 50
+    )
+) AS near
+ORDER BY near.further, near.next_free_at, near.mentor_id
 LIMIT 1
 """
 
