@@ -247,35 +247,6 @@ class SponsoredSessionCompleted(MoneyFact):
     sponsor_id: PersonRef
 
 
-class DisputeFact(MoneyFact):
-    """A fact about a bank that takes a payment back, or asks about it."""
-
-    dispute_id: str = Field(description="The dispute at Stripe.", examples=["du_1"])
-    amount_minor: Minor
-    currency: CurrencyCode
-
-
-class DisputeOpened(DisputeFact):
-    """The mentee's bank disputes the payment, or only asks about it; the money waits meanwhile."""
-
-    inquiry: bool = Field(
-        description="Whether the bank only asks: then no money has moved.", examples=[False]
-    )
-    answer_by: AwareDatetime | None = Field(
-        default=None,
-        description="Until when it can be answered.",
-        examples=["2026-03-20T23:59:59Z"],
-    )
-
-
-class DisputeClosed(DisputeFact):
-    """The bank decided, or asks no more; a dispute that was lost can still be won later."""
-
-    outcome: Literal["won", "lost", "inquiry_over"] = Field(
-        description="`won`: the money is back; `lost`: it is not coming back."
-    )
-
-
 class AccountFact(Fact):
     """A fact about a mentor's connected account; the state after it is told in full."""
 

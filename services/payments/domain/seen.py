@@ -114,31 +114,6 @@ class DisputeSeen(Seen):
         return self.state in ("won", "lost", "warning_closed", "prevented")
 
 
-class MovementSeen(Seen):
-    """Money that a dispute took (below zero) or gave back, as Stripe booked it."""
-
-    movement_id: str
-    amount_minor: int
-    currency: str
-    fee_minor: int
-    fee_currency: str
-    moved_at: AwareDatetime
-
-
-class DisputeSeen(Seen):
-    """A dispute; `due_by` is until when it can be answered, `submissions` how often it was."""
-
-    dispute_id: str
-    state: DisputeState
-    amount_minor: int
-    currency: str
-    reason: str
-    opened_at: AwareDatetime
-    due_by: AwareDatetime | None = None
-    submissions: int = 0
-    movements: tuple[MovementSeen, ...] = ()
-
-
 class PayoutSeen(Seen):
     """A payout; `transfer_ids` are the transfers it pays out, when Stripe says so."""
 
