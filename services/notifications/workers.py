@@ -38,8 +38,14 @@ class Postman:
             return await sending.claim_messages(conn, self.open_secret, now=now)
 
         claimed = await in_transaction(self.pool, claim)
-        # All at once, so that every claim ends well before its lease.
-        await asyncio.gather(*(self._send(letter) for letter in claimed.letters))
+        # All at once, so that every claim ends well before its lease, and each to its end, whatever
+        # becomes of the others; then a mistake is told.
+        done = await asyncio.gather(
+            *(self._send(letter) for letter in claimed.letters), return_exceptions=True
+        )
+        for mistake in done:
+            if mistake is not None:
+                raise mistake
         return claimed.messages
 
     async def _send(self, situation: Situation) -> None:
