@@ -139,14 +139,17 @@ class World:
         parts: Sequence[int] = (),
         hold: timedelta = HOLD,
         version: int = 0,
+        mentee_id: UUID | None = None,
+        promotion_code: str | None = None,
     ) -> Bought:
         """Let booking hold a session for a mentee, or a series whose parts have these prices."""
         price_minor = sum(parts) or price_minor
         prices = {new_id(): part for part in parts}
         session_id = next(iter(prices), new_id())
         mentor_id = mentor_id or new_id()
+        mentee_id = mentee_id or new_id()
         order = Bought(
-            new_id(), session_id, mentor_id, new_id(), price_minor, currency, version, prices
+            new_id(), session_id, mentor_id, mentee_id, price_minor, currency, version, prices
         )
         outcome = await self.say(
             booking.BookingHeld,
@@ -157,6 +160,7 @@ class World:
             currency=currency,
             hold_until=self.clock.now() + hold,
             policy={"preset": "standard", "policy_version": 1},
+            promotion_code=promotion_code,
             sessions=[
                 {
                     "session_id": each,
@@ -312,9 +316,14 @@ async def payments_database(
 
 @asynccontextmanager
 async def open_world(
-    database: Database, open_gateway: Callable[[str], StripeGateway]
+    database: Database,
+    open_gateway: Callable[[str], StripeGateway],
+    of_workers: Callable[[Pool], Pool] = lambda pool: pool,
 ) -> AsyncGenerator[World]:
-    """Give the service with the simulator on a migrated database, both at rest at noon."""
+    """Give the service with the simulator on a migrated database, both at rest at noon.
+
+    Workers reach the database through what `of_workers` makes of the pool.
+    """
     clock = FixedClock(NOON)
     pool = await open_pool(database.app_url("payments"), process="test", largest=8)
     key = ECKey.generate_key("P-256", {"kid": "test"})
@@ -326,8 +335,9 @@ async def open_world(
         stripe = await ends.enter_async_context(simulated)
         gateway = open_gateway(str(stripe.make_url("")))
         ends.push_async_callback(gateway.close)
-        inbox = Inbox(pool, listen(TERMS_OF_NOW), clock)
-        turned = [*loops(pool, gateway, clock), Loop("kept_events", inbox.take_up, 0.0)]
+        own = of_workers(pool)
+        inbox = Inbox(own, listen(TERMS_OF_NOW), clock)
+        turned = [*loops(own, gateway, clock), Loop("kept_events", inbox.take_up, 0.0)]
         yield World(pool, clock, client, stripe, gateway, turned, inbox, key)
 
 

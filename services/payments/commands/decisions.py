@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
-from services.payments.commands import lots
+from services.payments.commands import lots, promotions
 from services.payments.commands.charges import charge_of
 from services.payments.commands.orders import need_paid_order
 from services.payments.commands.plans import plan
@@ -39,6 +39,7 @@ async def confirm_order(conn: Connection, order_id: UUID) -> None:
 async def refund_lost(conn: Connection, order_id: UUID, now: datetime) -> None:
     """Give everything back: nothing of it can take place."""
     order = await _decide(conn, order_id, "lost")
+    await promotions.give_back(conn, order, now)
     for session in order.sessions:
         order = await _give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
 

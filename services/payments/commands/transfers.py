@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.payments import ledger
-from services.payments.commands.charges import charge_of
+from services.payments.commands.charges import source_of
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer, plan
 from services.payments.commands.recovery import ask_back, need_earnings
@@ -103,14 +103,14 @@ async def _plan(
     account_id: str,
     now: datetime,
 ) -> None:
-    charge = await charge_of(conn, order, session)
+    source = await source_of(conn, order, session, transfer.amount)
     request = CreateTransfer(
         order_id=order.order_id,
         session_id=session.session_id if len(order.sessions) > 1 else None,
         transfer_id=transfer.transfer_id,
         mentor_id=order.mentor_id,
         account_id=account_id,
-        charge_id=charge.charge_id,
+        charge_id=source,
         amount_minor=transfer.amount.minor,
         currency=transfer.amount.currency,
     )

@@ -122,7 +122,8 @@ class LookAtRefund(Request):
 class CreateTransfer(Request):
     """Move a mentor's share to the connected account; `session_id` where there are several.
 
-    `transfer_id` is missing in calls from before a session could have several transfers.
+    `transfer_id` is missing in calls from before a session could have several transfers. Without
+    `charge_id` the share comes out of the platform's balance.
     """
 
     kind: ClassVar[str] = "transfer.create"
@@ -131,7 +132,7 @@ class CreateTransfer(Request):
     order_id: UUID
     mentor_id: UUID
     account_id: str
-    charge_id: str
+    charge_id: str | None
     amount_minor: int
     currency: str
     session_id: UUID | None = None

@@ -27,7 +27,7 @@ from services.payments.domain.seen import (
 )
 from shared.clock import from_epoch_seconds, to_epoch_seconds
 
-SUBJECT_KEYS = ("order_id", "refund_id", "person_id")
+SUBJECT_KEYS = ("order_id", "refund_id", "subscription_id", "person_id")
 """Under which names our ids stand in the metadata of Stripe's objects."""
 
 Json = dict[str, Any]
@@ -73,17 +73,18 @@ def refund_params(request: CreateRefund) -> Json:
 
 
 def transfer_params(request: CreateTransfer) -> Json:
-    """Return the parameters of a transfer tied to its charge."""
+    """Return the parameters of a transfer, tied to its charge if that carries it."""
     named = {
         name: str(value)
         for name in ("order_id", "session_id", "transfer_id")
         if (value := getattr(request, name))
     }
+    source = {"source_transaction": request.charge_id} if request.charge_id else {}
     return {
+        **source,
         "amount": request.amount_minor,
         "currency": request.currency.lower(),
         "destination": request.account_id,
-        "source_transaction": request.charge_id,
         "transfer_group": str(request.order_id),
         "metadata": named,
     }
@@ -126,11 +127,12 @@ def read_checkout(session: Json) -> CheckoutSeen:
         checkout_id=session["id"],
         status=session["status"],
         url=session.get("url"),
-        payment=_payment(cast("Json", intent)) if paid and isinstance(intent, dict) else None,
+        payment=read_payment(cast("Json", intent)) if paid and isinstance(intent, dict) else None,
     )
 
 
-def _payment(intent: Json) -> PaymentSeen:
+def read_payment(intent: Json) -> PaymentSeen:
+    """Return what we keep of a payment that succeeded, its charge expanded."""
     charge = intent["latest_charge"]
     booked = _part(charge, "balance_transaction")
     return PaymentSeen(
@@ -233,10 +235,12 @@ def read_movement(transaction: Json) -> BookedSeen:
 def read_event(event: Json) -> EventSeen:
     """Return what we keep of one of Stripe's events.
 
-    A dispute carries no id of ours: the payment it disputes leads to the purchase.
+    A dispute carries no id of ours: the payment it disputes leads to the purchase. An invoice
+    carries those of its subscription.
     """
     about = event["data"]["object"]
-    metadata = _part(about, "metadata")
+    subscribed = _part(_part(about, "parent"), "subscription_details")
+    metadata = _part(about, "metadata") or _part(subscribed, "metadata")
     return EventSeen(
         event_id=event["id"],
         type=event["type"],
