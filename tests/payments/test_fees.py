@@ -43,6 +43,8 @@ def test_whatever_the_rule_the_parts_sum_to_the_price(
     assert min(parts) >= 0
     assert split.mentor.minor % payout_step(currency) == 0
     assert split.mentee.minor % charge_step(currency) == 0
+    assert split.mentee.minor * 10_000 <= price.minor * back
+    assert split.mentor.minor * 10_000 <= split.retained.minor * (10_000 - terms.share_basis_points)
 
 
 @given(STEPS, CURRENCIES, POINTS, POINTS, st.builds(FeeTerms, POINTS, st.integers(0, 10**7)))

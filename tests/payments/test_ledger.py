@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments import ledger
-from services.payments.domain.splits import divide
+from services.payments.domain.fees import FeeTerms, divide
+from services.payments.domain.splits import fraction
 from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry, Paid, Part
 from services.payments.store.ledger import post
@@ -41,7 +42,7 @@ def refund_planned(amount: Money) -> Entry:
 
 def story(price: Money, refund_basis_points: int, fee: Money) -> list[Entry]:
     """Return every posting of an order that is refunded in part and released."""
-    split = divide(price, refund_basis_points, 1_500)
+    split = divide(price, fraction(price, refund_basis_points), FeeTerms(1_500))
     return [
         ledger.purchases.payment({PART: by_card(price)}, NOON),
         ledger.purchases.stripe_fee(ORDER, fee, NOON),
