@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from ops import saga_cli
+from ops import ledger_cli, saga_cli
 from ops.config import CannotOperate, OpsSettings
 from ops.lag import Progress, progress
 from ops.republish import request_republish, retold_by
@@ -52,6 +52,7 @@ topics = typer.Typer(no_args_is_help=True, help="The topics of the contracts on 
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: events a service could not handle.")
 app.add_typer(topics, name="topics")
 app.add_typer(dlq, name="dlq")
+app.add_typer(ledger_cli.ledger, name="ledger")
 app.add_typer(saga_cli.saga, name="saga")
 app.add_typer(saga_cli.audit, name="audit")
 

@@ -30,9 +30,9 @@ PAGE = REPOSITORY / "docs" / "ledger.md"
 HEAD = """# The ledger
 
 Double entry in integer minor units, per currency: debits are positive, credits negative, and \
-every entry sums to zero. An entry is never changed or deleted; its cause is unique, so that an event \
-posts once however often it is reported. What touches Stripe's balance names the object of Stripe \
-that shows it ([decision 27](decisions/0027-books-that-prove-themselves.md)).
+every entry sums to zero. An entry is never changed or deleted; its cause is unique, so that an \
+event posts once however often it is reported. What touches Stripe's balance names the object of \
+Stripe that shows it ([decision 27](decisions/0027-books-that-prove-themselves.md)).
 
 Made from `services/payments/ledger` by `python -m tests.payments.ledger_page`.
 """
