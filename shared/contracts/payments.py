@@ -127,7 +127,9 @@ class TransferReversed(MoneyFact):
 class DisputeFact(MoneyFact):
     """A fact about a bank that takes a payment back, or asks about it."""
 
-    dispute_id: str = Field(description="The dispute at Stripe.", examples=["du_1"])
+    dispute_id: str = Field(
+        pattern=r"^d[up]_\w+$", description="The dispute at Stripe.", examples=["du_1"]
+    )
     amount_minor: Minor
     currency: CurrencyCode
 
