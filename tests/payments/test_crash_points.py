@@ -1,0 +1,132 @@
+"""P13: whoever is killed at any boundary of the money's paths, everything ends as without (P13)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from shared.contracts import booking
+from shared.ids import new_id
+from tests.engines import Database
+from tests.payments.conftest import DELAY, HOLD, World
+from tests.payments.crashing import Story, play
+from tests.payments.test_disputes import complete, decide, dispute
+from tests.payments.test_recovery import earned, refund
+
+PAID_OUT = timedelta(days=5)
+SEED, DEATHS = 11, 12
+NewDatabase = Callable[..., Awaitable[Database]]
+
+
+async def payment(world: World) -> None:
+    """Sell a session, and pay for another when its time is sold already."""
+    await world.buy()
+    late = await world.hold()
+    await world.rest()
+    await world.pay(late)
+    await world.advance(HOLD)
+    await world.say(booking.BookingExpired, late)
+    await world.rest()
+    await world.say(booking.BookingLost, late, reason="time_sold")
+    await world.rest()
+
+
+async def closing(world: World) -> None:
+    """Hold a session that nobody pays."""
+    await world.hold()
+    await world.rest()
+    await world.advance(HOLD + timedelta(minutes=5))
+
+
+async def refunding(world: World) -> None:
+    """Cancel a session: half goes back, the rest is earned."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await world.buy(mentor_id=mentor)
+    await world.say(booking.BookingCancelled, order, by="mentee", refund_basis_points=5_000)
+    await world.rest()
+    await world.advance(DELAY)
+
+
+async def transfer_and_payout(world: World) -> None:
+    """Let a session take place: its share goes to the account, and to the bank."""
+    mentor = new_id()
+    await world.connect(mentor)
+    await earned(world, mentor)
+    await world.advance(PAID_OUT)
+
+
+async def reversing(world: World) -> None:
+    """Refund after the transfer: the mentor's part of it is taken back."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await refund(world, order, amount_minor=4_000)
+    await world.rest()
+
+
+async def disputing(world: World) -> None:
+    """Win a dispute: the bank takes the money, and gives it back."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await world.buy(mentor_id=mentor)
+    await complete(world, order)
+    opened = await dispute(world, order, 5_000)
+    await world.rest()
+    await decide(world, opened, "win")
+    await world.rest()
+    await world.advance(DELAY)
+
+
+STORIES: dict[str, Story] = {
+    "payment": payment,
+    "closing": closing,
+    "refund": refunding,
+    "transfer and payout": transfer_and_payout,
+    "reversal": reversing,
+    "dispute": disputing,
+}
+CALLS = {
+    "payment": {"checkout.create", "checkout.retrieve", "checkout.expire", "refund.create"},
+    "closing": {"checkout.expire"},
+    "refund": {"refund.create", "transfer.create"},
+    "transfer and payout": {"account.create", "transfer.create", "payout.retrieve"},
+    "reversal": {"transfer.create", "transfer.reverse", "refund.create"},
+    "dispute": {"dispute.retrieve"},
+}
+"""What each story must at least be killed at, before and after."""
+
+
+async def everything(world: World) -> None:
+    """Play all stories, one after another."""
+    for story in STORIES.values():
+        await story(world)
+
+
+async def test_deaths_at_some_boundaries_change_nothing(database: NewDatabase) -> None:
+    """Twelve deaths by dice in all the paths at once; every call of them is among the places."""
+    whole, passed = await play(await database("payments"), everything)
+    words = " ".join(passed)
+    for call in set().union(*CALLS.values()):
+        assert f"before {call} is sent" in words
+        assert f"after {call} is answered" in words
+    fatal = Random(SEED).sample(range(len(passed)), DEATHS)
+    ended, _ = await play(await database("payments"), everything, fatal)
+    assert ended == whole, [passed[each] for each in sorted(fatal)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_death_at_any_boundary_changes_nothing(database: NewDatabase, name: str) -> None:
+    """Every boundary of each path, one by one."""
+    whole, passed = await play(await database("payments"), STORIES[name])
+    assert all(f"before {call} is sent" in " ".join(passed) for call in CALLS[name])
+    wrong: list[str] = []
+    for fatal, place in enumerate(passed):
+        ended, _ = await play(await database("payments"), STORIES[name], [fatal])
+        if ended != whole:
+            wrong.append(f"{fatal}, {place}: {ended - whole} instead of {whole - ended}")
+    assert not wrong, "\n".join(wrong)
