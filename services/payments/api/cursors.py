@@ -21,6 +21,18 @@ def one_uuid(query: PageQuery) -> UUID | None:
         raise CursorInvalid from None
 
 
+def uuid_and_text(query: PageQuery) -> tuple[UUID, str] | None:
+    """Return the id and word the last page ended with; raises `CursorInvalid`."""
+    after = query.after()
+    if not after:
+        return None
+    try:
+        identifier, text = after
+        return UUID(identifier), text
+    except ValueError:
+        raise CursorInvalid from None
+
+
 def instant_and_text(query: PageQuery) -> tuple[datetime, str] | None:
     """Return the instant and id the last page ended with; raises `CursorInvalid`."""
     after = query.after()

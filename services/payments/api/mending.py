@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
 from uuid import UUID
-
-from pydantic import Field
 
 from services.payments.commands import mending as commands
 from services.payments.domain.mending import (
-    AmountsOutdated,
     CallOpen,
-    NothingToRefund,
     NothingToRelease,
-    NotRefundable,
     Possible,
     RefundNotFailed,
     failed_of,
@@ -30,7 +24,7 @@ from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
 from shared.deeds import Deed
 from shared.errors import NotFound
-from shared.web import Api, Call, View, WholeNumber
+from shared.web import Api, Call, View
 from shared.web.operators import DeedDone, Reasoned, do
 
 ACCEPTED = 202
@@ -82,15 +76,6 @@ class MendBody(Reasoned):
     session_id: UUID | None = None
 
 
-class RefundBody(MendBody):
-    """A refund with the amounts that were shown for it (`refund-preview`)."""
-
-    refund_basis_points: Annotated[WholeNumber, Field(ge=1, le=10_000)]
-    shown_mentee_minor: WholeNumber
-    shown_mentor_minor: WholeNumber
-    shown_platform_minor: WholeNumber
-
-
 def add_routes(api: Api) -> None:
     """Declare the routes of operators about the money of one order."""
     operator = Role.OPERATOR
@@ -100,7 +85,6 @@ def add_routes(api: Api) -> None:
     api.get(f"{path}/money-state", may=operator, refusals=(NotFound,))(show_state)
     for end, handler, refusals in (
         ("release", release, (*named, NothingToRelease)),
-        ("refund", refund, (*named, NotRefundable, NothingToRefund, AmountsOutdated)),
         ("refund/retry", retry_refund, failed),
         ("refund/paid-otherwise", pay_otherwise, failed),
     ):
@@ -140,13 +124,6 @@ async def release(call: Call, order_id: UUID, body: MendBody, conn: Connection) 
     return await do(call, conn, commands.release, _deed(call, "release", order_id, body))
 
 
-async def refund(call: Call, order_id: UUID, body: RefundBody, conn: Connection) -> DeedDone:
-    """Give a fraction of the price back, on the amounts that were shown."""
-    shown = (body.shown_mentee_minor, body.shown_mentor_minor, body.shown_platform_minor)
-    arguments = {"refund_basis_points": body.refund_basis_points, "shown": shown}
-    return await do(call, conn, commands.refund, _deed(call, "refund", order_id, body, arguments))
-
-
 async def retry_refund(call: Call, order_id: UUID, body: MendBody, conn: Connection) -> DeedDone:
     """Ask Stripe for a failed refund once more."""
     return await do(call, conn, commands.retry_refund, _deed(call, "retry_refund", order_id, body))
@@ -158,15 +135,8 @@ async def pay_otherwise(call: Call, order_id: UUID, body: MendBody, conn: Connec
     return await do(call, conn, commands.pay_otherwise, deed)
 
 
-def _deed(
-    call: Call,
-    action: str,
-    order_id: UUID,
-    body: MendBody,
-    arguments: dict[str, Any] | None = None,
-) -> Deed:
-    named = {"session_id": str(body.session_id)} if body.session_id else {}
-    said = {**named, **(arguments or {})}
+def _deed(call: Call, action: str, order_id: UUID, body: MendBody) -> Deed:
+    said = {"session_id": str(body.session_id)} if body.session_id else {}
     return Deed(str(call.person_id), action, str(order_id), body.reason, order_id, said)
 
 

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands import earnings as earning
+from services.payments.commands.books import book_difference
 from services.payments.commands.decisions import plan_call_for, plan_refund
 from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
+from services.payments.commands.recovery import ask_again
 from services.payments.commands.webhooks import obey_again, read_events_now
 from services.payments.domain import mending, recovery
 from services.payments.domain.orders import Order, Session
@@ -21,6 +23,7 @@ from services.payments.store import ledger as books
 from services.payments.store import operations
 from services.payments.store import orders as orders_store
 from services.payments.store import outcomes as store
+from services.payments.store import transfers as transfer_store
 from shared.clock import BusinessInstant
 from shared.db import Connection, ring
 from shared.deeds import Actions, Deed, Details
@@ -83,9 +86,12 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     earnings = await store.load_earnings(conn, session.session_id)
     if earnings is None or not mending.may_refund(order, session, earnings):
         raise mending.NotRefundable
-    fraction, amount = (deed.arguments.get(name) for name in ("refund_basis_points", "amount"))
+    fraction, amount = (
+        deed.arguments.get(name) for name in ("refund_basis_points", "amount_minor")
+    )
     back = mending.amount_back(session, earnings, fraction, amount)
     split = recovery.after(order, session, earnings.gone + back)
+    split = replace(split, mentee=session.by_card(split.mentee))
     shown = deed.arguments.get("shown")
     mending.check_shown(split, tuple(shown) if shown else None)
     await plan_refund(conn, order, session, back, "operator", now)
@@ -94,6 +100,22 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
         "mentee_minor": back.minor,
         "currency": order.price.currency,
     }
+
+
+async def reverse_again(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Ask Stripe once more for what it could not take back from a mentor's account.
+
+    Raises `NothingToReverse`.
+    """
+    currency = str(deed.arguments["currency"])
+    found = await transfer_store.refused_reversal(conn, UUID(deed.subject), currency)
+    order = await orders_store.lock_order(conn, found[0]) if found else None
+    if found is None or order is None:
+        raise mending.NothingToReverse
+    asked = await ask_again(conn, order, order.session(found[1]), currency, now)
+    if not asked.minor:
+        raise mending.NothingToReverse
+    return {"amount_minor": asked.minor, "currency": currency}
 
 
 async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -131,8 +153,10 @@ ACTIONS: Actions = {
     "look_for_call": look_for_call,
     "obey_webhook": obey_webhook,
     "read_events": read_events,
+    "book_difference": book_difference,
     "release": release,
     "refund": refund,
+    "reverse_again": reverse_again,
     "retry_refund": retry_refund,
     "refund_paid_otherwise": pay_otherwise,
 }

@@ -101,6 +101,27 @@ async def ask_back(
         await transfer_store.save_transfer(conn, replace(under_way, reverse_minor=later))
 
 
+async def ask_again(
+    conn: Connection, order: Order, session: Session, currency: str, now: datetime
+) -> Money:
+    """Have Stripe asked once more for what is still owed of a session's transfers.
+
+    The order is locked. Return how much is asked for.
+    """
+    debt = await transfer_store.lock_debt(conn, order.mentor_id, currency, now)
+    reversible = await _reversible(conn, session, debt.free)
+    await ask_back(conn, order, session, reversible, now)
+    return reversible
+
+
+async def consequences_of(
+    conn: Connection, order: Order, session: Session, earnings: Earnings, amount: Money
+) -> tuple[Earnings, Sides, Money]:
+    """Return what stays if an amount were taken, who has less, and what of it is reversible."""
+    left, sides = recovery.take(order, session, earnings, amount)
+    return left, sides, await _reversible(conn, session, sides.debt)
+
+
 async def record_reversal(
     conn: Connection, request: CreateReversal, seen: ReversalSeen, now: datetime
 ) -> None:
@@ -133,6 +154,13 @@ async def refuse_reversal(
     await transfer_store.lock_debt(conn, order.mentor_id, reversal.amount.currency, now)
     refused = replace(reversal, state="refused", refusal=code, ended_at=now)
     await transfer_store.save_reversal(conn, refused)
+
+
+async def _reversible(conn: Connection, session: Session, amount: Money) -> Money:
+    known = await transfer_store.transfers_of(conn, session.session_id)
+    asked = await transfer_store.reversals_of(conn, session.session_id)
+    parts = transfers.parts_to_reverse(known, asked, amount)
+    return sum((part for _, part in parts), Money(0, amount.currency))
 
 
 async def need_earnings(conn: Connection, session: Session) -> Earnings:

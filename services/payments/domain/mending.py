@@ -55,6 +55,13 @@ class RefundNotInSteps(Refusal):
     detail = "Stripe refunds this currency in steps only; choose a multiple of the step."
 
 
+class NothingToReverse(Refusal):
+    """The mentor owes nothing that a transfer of theirs could bring back."""
+
+    code = "nothing_to_reverse"
+    detail = "Nothing is owed of a transfer that Stripe could not take back before."
+
+
 class AmountsOutdated(Refusal):
     """The amounts that were shown are not those of now; the facts carry them."""
 
