@@ -16,10 +16,10 @@ from dev.table import postgres_of, table
 from shared.migrate import migrate
 
 _ENGINES = ("postgres", "kafka")
-_MIGRATIONS = Path(__file__).parents[1] / "services" / "booking" / "migrations"
+_SERVICES = Path(__file__).parents[1] / "services"
 
-NewDatabase = Callable[[], Awaitable[str]]
-"""Makes a database in which booking is migrated; returns the address of its runtime role."""
+NewDatabase = Callable[[str], Awaitable[str]]
+"""Makes a database in which a service is migrated; returns the address of its runtime role."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ async def engines() -> AsyncGenerator[Engines]:
     postgres = postgres_of(home, site.ports["postgres"])
     made = 0
 
-    async def new_database() -> str:
+    async def new_database(service: str) -> str:
         nonlocal made
         made += 1
-        return await _migrated(postgres, f"bench_{made}")
+        return await _migrated(postgres, f"bench_{made}", service)
 
     try:
         async with launched(home, rows, quiet=True):
@@ -51,7 +51,9 @@ async def engines() -> AsyncGenerator[Engines]:
         home.remove()
 
 
-async def _migrated(postgres: Postgres, name: str) -> str:
+async def _migrated(postgres: Postgres, name: str, service: str) -> str:
     await postgres.set_up_roles(name)
-    await migrate(postgres.url("booking_owner", name), _MIGRATIONS, "booking")
-    return postgres.url("booking_app", name)
+    await migrate(
+        postgres.url(f"{service}_owner", name), _SERVICES / service / "migrations", service
+    )
+    return postgres.url(f"{service}_app", name)

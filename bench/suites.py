@@ -55,8 +55,8 @@ async def worlds(engines: Engines, sizes: Sizes, say: Say) -> AsyncGenerator[Wor
     """Make both worlds."""
     say(f"  storing {sizes.few:,} and {sizes.many:,} sessions")
     async with (
-        world(await engines.new_database(), stored=sizes.few) as few,
-        world(await engines.new_database(), stored=sizes.many) as many,
+        world(await engines.new_database("booking"), stored=sizes.few) as few,
+        world(await engines.new_database("booking"), stored=sizes.many) as many,
     ):
         yield Worlds(engines, few, many)
 
@@ -157,7 +157,7 @@ async def measure_api(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measur
 
 async def measure_slots(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
     """Measure free slots: the function, growth with one mentor's sessions, and contention."""
-    async with world(await all_worlds.engines.new_database(), stored=0) as own:
+    async with world(await all_worlds.engines.new_database("booking"), stored=0) as own:
         few = slots.Mentor(own, 0)
         await few.remember(FEW_OF_MENTOR)
         by_minutes = Comparison(
@@ -195,7 +195,7 @@ async def _contention(own: World, sizes: Sizes) -> list[Value]:
 
 async def measure_openings(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
     """Measure next free starts of few and many mentors, kept beside found, and looks."""
-    async with world(await all_worlds.engines.new_database(), stored=0) as own:
+    async with world(await all_worlds.engines.new_database("booking"), stored=0) as own:
         await openings.keep(own, ALL_MENTORS)
         measured = await _measure(sizes, say, [_kept(own, mentors) for mentors in MENTORS])
         return [

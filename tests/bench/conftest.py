@@ -32,10 +32,10 @@ async def both(databases: Databases, kafka: KafkaServer) -> AsyncGenerator[World
     """Give two worlds with a few stored sessions each."""
     made: list[str] = []
 
-    async def new_database() -> str:
-        database = await databases.create("booking")
+    async def new_database(service: str) -> str:
+        database = await databases.create(service)
         made.append(database.name)
-        return database.app_url("booking")
+        return database.app_url(service)
 
     async with worlds(Engines(kafka.bootstrap, new_database), TINY, silently) as both:
         yield both
