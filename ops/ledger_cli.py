@@ -13,8 +13,10 @@ from rich.table import Table
 from ops.config import OpsSettings
 from ops.ledger import Moved, Story, balances, story_of
 from ops.ledger_proof import prove
-from ops.terminal import FOUND_WRONG, AsJson, out, print_json, run
+from ops.saga_cli import have_done
+from ops.terminal import FOUND_WRONG, AsJson, Reason, out, print_json, run, who
 from shared.config import load
+from shared.deeds import Deed
 from shared.money import Money, shown
 
 DATE_ALONE = len("2026-01-31")
@@ -86,6 +88,17 @@ def trial_balance(
     if any(sums.values()):
         typer.echo(f"WRONG: does not sum to zero: {dict(sums)}", err=True)
         raise typer.Exit(FOUND_WRONG)
+
+
+@ledger.command("book")
+def book(
+    source: Annotated[str, typer.Argument(help="The object of Stripe, as `verify` names it.")],
+    account: Annotated[str, typer.Option("--to", help="outside_stripe, stripe_fees, …")],
+    reason: Reason,
+) -> None:
+    """Book what Stripe says of an object and nothing explains; say in the reason who did it."""
+    deed = Deed(who(), "book_difference", source, reason, None, {"account": account})
+    have_done("payments", deed)
 
 
 def _instant(text: str) -> datetime:

@@ -88,13 +88,13 @@ def retry(
     reason: Reason,
 ) -> None:
     """Have an open call to Stripe made now; an undetermined one is looked for first."""
-    _ask("payments", Deed(who(), "retry_call", str(operation_id), reason))
+    have_done("payments", Deed(who(), "retry_call", str(operation_id), reason))
 
 
 @saga.command("release")
 def release(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Release held back earnings, or have a refused transfer tried again."""
-    _ask("payments", _deed("release", order_id, reason, _named(session_id)))
+    have_done("payments", _deed("release", order_id, reason, _named(session_id)))
 
 
 @saga.command("refund")
@@ -113,19 +113,19 @@ def refund(
     arguments["refund_basis_points"] = percent * BASIS_POINTS_PER_PERCENT
     if shown is not None:
         arguments["shown"] = _amounts(shown)
-    _ask("payments", _deed("refund", order_id, reason, arguments))
+    have_done("payments", _deed("refund", order_id, reason, arguments))
 
 
 @saga.command("retry-refund")
 def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Ask Stripe once more for a refund that failed."""
-    _ask("payments", _deed("retry_refund", order_id, reason, _named(session_id)))
+    have_done("payments", _deed("retry_refund", order_id, reason, _named(session_id)))
 
 
 @saga.command("paid-otherwise")
 def paid_otherwise(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
-    _ask("payments", _deed("refund_paid_otherwise", order_id, reason, _named(session_id)))
+    have_done("payments", _deed("refund_paid_otherwise", order_id, reason, _named(session_id)))
 
 
 @saga.command("cancel")
@@ -135,7 +135,7 @@ def cancel(
     """Call a session off with the share of the price that goes back; both sides read the reason."""
     arguments = _named(session_id)
     arguments["refund_basis_points"] = percent * BASIS_POINTS_PER_PERCENT
-    _ask("booking", _deed("cancel", order_id, reason, arguments))
+    have_done("booking", _deed("cancel", order_id, reason, arguments))
 
 
 @audit.command("list")
@@ -170,7 +170,7 @@ def _named(session_id: UUID | None) -> dict[str, Any]:
     return {"session_id": str(session_id)} if session_id else {}
 
 
-def _ask(service: Service, deed: Deed) -> None:
+def have_done(service: Service, deed: Deed) -> None:
     """Have the service do it; print what came of it, and end with 1 when it was not done."""
     answer = run(ask(load(OpsSettings).writing_url(service), deed))
     typer.echo(f"{answer.action} {answer.outcome}: {_words(answer.details)}")

@@ -149,6 +149,24 @@ async def ledger_wrong(ward: Ward) -> AsyncGenerator[Trouble]:
     yield Trouble(at(ward, "payments"), mended=add_the_missing_line)
 
 
+@trouble("BooksDiffer")
+async def books_differ(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Plant a movement in Stripe's list that nobody here asked for, an hour ago."""
+    await ward.spoil(
+        """INSERT INTO payments.stripe_movements
+            (movement_id, type, source, amount_minor, fee_minor, currency, created_at)
+        VALUES ('txn_by_hand', 'adjustment', 'adj_by_hand', -700, 0, 'USD', $1)""",
+        ward.world.clock.now() - timedelta(hours=1),
+    )
+    await ward.spoil("INSERT INTO payments.ledger_questions (source) VALUES ('adj_by_hand')")
+    names = {
+        "source": "adj_by_hand",
+        "account": "outside_stripe",
+        "who moved it and why": "Paid to an auditor by hand",
+    }
+    yield Trouble(at(ward, "payments"), names, worker=ward.world.turn)
+
+
 @trouble("CallUndetermined")
 async def call_undetermined(ward: Ward) -> AsyncGenerator[Trouble]:
     """Plant a call whose answer is lost and whose effect was not found."""

@@ -21,6 +21,7 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from services.payments import ledger
+from services.payments.domain.movements import BOOKABLE
 from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry, Line, Paid
 from shared.money import Money
@@ -46,7 +47,10 @@ BASE, HIGHEST = 1_000, 20
 NOON = datetime(2030, 5, 6, 12, tzinfo=UTC)
 NAMESPACE = UUID(int=0)
 OTHERS: Any = SimpleNamespace(value="the other side")
-CHOSEN: Any = SimpleNamespace(value="the purchase's account")
+CHOSEN: Any = SimpleNamespace(value="the account meant")
+MEANT: dict[str, tuple[str, ...]] = {"by_hand": tuple(BOOKABLE)}
+"""Which accounts a posting may be given; else where a purchase keeps its unused credits."""
+OF_CREDITS = ("credits", "sponsored")
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,8 @@ def page() -> str:
     touched: dict[str, list[str]] = defaultdict(list)
     for posting in itertools.chain(*made.values()):
         for account, _ in (*posting.debits, *posting.credits):
-            for each in ("credits", "sponsored") if account == CHOSEN.value else (account,):
+            meant = MEANT.get(posting.name, OF_CREDITS)
+            for each in meant if account == CHOSEN.value else (account,):
                 if f"`{posting.name}`" not in touched[each]:
                     touched[each].append(f"`{posting.name}`")
     lines = [

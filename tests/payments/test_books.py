@@ -10,7 +10,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.payments.commands.books import READ_EVERY, keep_movements
+from services.payments.commands.books import READ_EVERY, book_difference, keep_movements
+from services.payments.domain.movements import NothingToBook
 from services.payments.domain.requests import ReadMovements
 from services.payments.domain.seen import BookedSeen, BooksSeen
 from services.payments.ledger.chart import Account
@@ -19,8 +20,10 @@ from services.payments.store import ledger as books
 from services.payments.store import movements as store
 from services.payments.store.movements import Difference
 from shared.auth import Role
+from shared.clock import BusinessInstant
 from shared.contracts import booking
 from shared.db import open_pool, transaction
+from shared.deeds import Deed
 from shared.ids import new_id
 from tests.engines import Database
 from tests.payments.conftest import NOON, World
@@ -186,6 +189,31 @@ async def test_a_cent_that_differs_is_named(world: World) -> None:
     async with world.pool.acquire() as conn:
         counted = await store.count_differences(conn, world.clock.now())
     assert counted == {"unexplained": 3}
+
+
+async def test_an_operator_books_what_nothing_explains(world: World) -> None:
+    """Once, to an account of the platform's own, and only where time explains nothing."""
+    await movement(world, "adj_x", -700)
+    assert await book(world, "adj_x", "outside_stripe") is None
+    world.clock.instant += timedelta(minutes=16)
+    assert await book(world, "adj_x", "mentor_payable") is None
+    assert await book(world, "adj_y", "outside_stripe") is None
+    assert await book(world, "adj_x", "outside_stripe") == {"USD": -700}
+    assert await book(world, "adj_x", "outside_stripe") is None
+    await world.rest()
+    assert await book(world, "adj_x", "outside_stripe") is None
+    assert await differences(world) == []
+    assert await world.balances() == {"stripe_balance": -700, "outside_stripe": 700}
+
+
+async def book(world: World, source: str, account: str) -> object:
+    """Let an operator book a difference; return what was booked, or None."""
+    deed = Deed("ops:ada", "book_difference", source, "By hand", None, {"account": account})
+    try:
+        async with transaction(world.pool) as conn:
+            return await book_difference(conn, deed, BusinessInstant(world.clock.now()))
+    except NothingToBook:
+        return None
 
 
 async def test_what_only_stripe_tells_is_posted(world: World) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from services.payments import ledger
 from services.payments.commands.plans import plan
-from services.payments.domain.movements import posting_of
+from services.payments.domain.movements import BOOKABLE, NothingToBook, posting_of
 from services.payments.domain.requests import ReadMovements
 from services.payments.domain.seen import BooksSeen
 from services.payments.store import ledger as books
 from services.payments.store import movements as store
+from shared.clock import BusinessInstant
 from shared.db import Connection
+from shared.deeds import Deed, Details
+from shared.money import Money
 
 READ_EVERY = timedelta(hours=1)
 """Business time between two readings of the platform's balance transactions."""
@@ -48,6 +52,21 @@ async def keep_movements(
     else:
         older = {"before": seen.movements[-1].movement_id, "newest": newest}
         await plan(conn, request.model_copy(update=older), now)
+
+
+async def book_difference(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Book what Stripe's list says of an object, to the account that an operator names.
+
+    Raises `NothingToBook` when it is explained, or the account is none for such things.
+    """
+    account = BOOKABLE.get(str(deed.arguments.get("account")))
+    found = await store.unexplained(conn, deed.subject, now)
+    if account is None or not found:
+        raise NothingToBook
+    for each in found:
+        amount = Money(each.stripe_minor - each.ledger_minor, each.currency)
+        await books.post(conn, ledger.movements.by_hand(each.source, account, amount, now))
+    return {each.currency: each.stripe_minor - each.ledger_minor for each in found}
 
 
 async def compare_books(conn: Connection, now: datetime) -> bool:

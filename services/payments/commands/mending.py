@@ -11,6 +11,7 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.books import book_difference
+from services.payments.commands.books import book_difference
 from services.payments.commands.decisions import plan_call_for, plan_refund
 from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
@@ -153,6 +154,7 @@ ACTIONS: Actions = {
     "look_for_call": look_for_call,
     "obey_webhook": obey_webhook,
     "read_events": read_events,
+    "book_difference": book_difference,
     "book_difference": book_difference,
     "release": release,
     "refund": refund,

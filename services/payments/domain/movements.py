@@ -7,11 +7,33 @@ from __future__ import annotations
 
 from services.payments.domain.seen import BookedSeen
 from services.payments.ledger import movements
+from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry
+from shared.errors import Refusal
 from shared.money import Money
 
 OUTSIDE = frozenset({"payout", "payout_cancel", "payout_failure", "topup", "topup_reversal"})
 BILLS = frozenset({"stripe_fee", "stripe_fx_fee", "tax_fee"})
+
+BOOKABLE = {
+    account.value: account
+    for account in (
+        Account.OUTSIDE_STRIPE,
+        Account.STRIPE_FEES,
+        Account.DISPUTE_FEES,
+        Account.DISPUTE_LOSSES,
+        Account.PLATFORM_REVENUE,
+        Account.REFUND_FAILED,
+    )
+}
+"""Where an operator may book what nothing explains: never to a mentor or a session."""
+
+
+class NothingToBook(Refusal):
+    """Both books agree, or time will explain it; or the account is not for such things."""
+
+    code = "nothing_to_book"
+    detail = "Only an unexplained difference can be booked, to an account of the platform's own."
 
 
 def posting_of(movement: BookedSeen) -> Entry | None:

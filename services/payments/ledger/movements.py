@@ -20,6 +20,16 @@ def moved_outside(movement_id: str, amount: Money, fee: Money, at: datetime) -> 
     )
 
 
+def by_hand(source: str, account: Account, amount: Money, at: datetime) -> Entry:
+    """Post what an operator says of an object of Stripe that nothing here explains."""
+    return entry(
+        f"by_hand:{source}:{amount.currency}:{at:%Y%m%dT%H%M%S}",
+        at,
+        Line(Account.STRIPE_BALANCE, amount.minor, amount.currency),
+        Line(account, -amount.minor, amount.currency),
+    ).shown_by(source)
+
+
 def billed(movement_id: str, amount: Money, at: datetime) -> Entry:
     """Post what Stripe bills apart from any charge, or gives back of it."""
     return entry(

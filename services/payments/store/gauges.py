@@ -47,6 +47,7 @@ SELECT count(*) AS value FROM (
 ) AS unbalanced
 """
 CLEARING_LEFTOVERS = "SELECT count(*) AS value FROM clearing_leftovers"
+DIFFERENCES = "SELECT reason, count(*) AS value FROM named_differences($1) GROUP BY reason"
 
 GAUGES = (
     Measure(
@@ -91,6 +92,12 @@ GAUGES = (
         BALANCES,
         ("account", "currency"),
         BOOKS_EVERY_SECONDS,
+    ),
+    Measure(
+        "mentorium_stripe_differences",
+        "Objects of which the ledger and Stripe's list say different amounts, by what explains it.",
+        DIFFERENCES,
+        ("reason",),
     ),
     Measure(
         "mentorium_ledger_unbalanced_entries",

@@ -76,6 +76,14 @@ LIST_DIFFERENCES = """
 SELECT source, currency, ledger_minor, stripe_minor, since, reason FROM named_differences($1)
 ORDER BY reason = 'unexplained' DESC, since, source LIMIT $2
 """
+# Of what a payout carries there is nothing to book: it is Stripe's list that is not complete.
+UNEXPLAINED = """
+SELECT n.source, n.currency, n.ledger_minor, n.stripe_minor, n.since, n.reason
+FROM named_differences($1) AS n
+JOIN stripe_differences AS d ON d.source = n.source AND d.currency = n.currency
+WHERE n.source = $2 AND n.reason = 'unexplained'
+"""
+NOT_COMPARED = "SELECT EXISTS (SELECT 1 FROM ledger_questions WHERE source = $1)"
 COUNT_DIFFERENCES = """
 SELECT reason, count(*) AS found FROM named_differences($1) GROUP BY reason ORDER BY reason
 """
@@ -177,6 +185,13 @@ async def differences(conn: Connection, now: datetime, at_most: int) -> list[Dif
     """Return the differences, the unexplained first."""
     rows = await conn.fetch(LIST_DIFFERENCES, now, at_most)
     return [Difference(**dict(row)) for row in rows]
+
+
+async def unexplained(conn: Connection, source: str, now: datetime) -> list[Difference]:
+    """Return what nothing explains about an object; nothing while it is to be compared again."""
+    if await conn.fetchval(NOT_COMPARED, source):
+        return []
+    return [Difference(**dict(row)) for row in await conn.fetch(UNEXPLAINED, now, source)]
 
 
 async def count_differences(conn: Connection, now: datetime) -> dict[str, int]:
