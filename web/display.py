@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_symbol
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from shared.money import WHOLE_BASIS_POINTS, decimals
+from shared.money import WHOLE_BASIS_POINTS, WHOLE_UNIT_CHARGES, decimals
 from web.shapes import Step
 
 LOCALE = "en"
 """The language of the pages, and so of the dates and amounts on them."""
+_PATTERN = Locale(LOCALE).currency_formats["standard"].pattern
 _DAY = "EEE d MMM yyyy"
 _TIME = "HH:mm"
 TONES = 8
@@ -35,8 +36,17 @@ _HOUR_SECONDS = 3600
 
 
 def money(minor: int, currency: str) -> str:
-    """Return an amount in minor units as people write it, for example $120.00."""
-    return format_currency(Decimal(minor).scaleb(-decimals(currency)), currency, locale=LOCALE)
+    """Return an amount in minor units as people write it, for example $120.00.
+
+    It has as many digits as are booked: CLDR rounds some currencies to what shops use.
+    """
+    value = Decimal(minor).scaleb(-decimals(currency))
+    whole = currency in WHOLE_UNIT_CHARGES and value == value.to_integral_value()
+    digits = 0 if whole else decimals(currency)
+    pattern = _PATTERN.replace(".00", f".{'0' * digits}" if digits else "")
+    if get_currency_symbol(currency, LOCALE)[-1].isalpha():
+        pattern = pattern.replace("¤", "¤\N{NO-BREAK SPACE}")
+    return format_currency(value, currency, pattern, locale=LOCALE, currency_digits=False)
 
 
 def cost(minor: int, currency: str) -> str:
@@ -210,6 +220,27 @@ CALM_STATES = frozenset(
 )
 
 
+CODE_REFUSALS = {
+    "unknown": "There is no such code.",
+    "paused": "This code cannot be used at the moment.",
+    "not_begun": "This code cannot be used yet.",
+    "over": "The time of this code is over.",
+    "used_up": "This code was used as often as it may be.",
+    "used_by_you": "You have used this code as often as you may.",
+    "not_first_purchase": "This code is for a first purchase.",
+    "other_offering": "This code is for something else.",
+    "other_currency": "This code is for another currency.",
+    "nothing_off": "This code takes nothing off this price.",
+    "paid_by_credits": "Your credits pay for this, so the code is not needed.",
+}
+"""Why a code takes nothing off, in words."""
+
+
+def code_refusal(why: str | None) -> str:
+    """Return why a promotion code takes nothing off, as a person would say it."""
+    return CODE_REFUSALS.get(why, "This code cannot be used.") if why else ""
+
+
 def in_words(state: str) -> str:
     """Return a state as a person would say it."""
     return STATES.get(state, state.replace("_", " ").capitalize())
@@ -248,6 +279,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "is_passing": is_passing,
     "plain_amount": plain_amount,
     "exact_share": exact_share,
+    "code_refusal": code_refusal,
     "offset_words": offset_words,
 }
 """What templates may call with two values."""

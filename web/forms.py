@@ -25,7 +25,7 @@ CSRF_FIELD = "csrf"
 KEY_FIELD = "idempotency_key"
 KEY_FORM = re.compile(r"^[A-Za-z0-9-]{8,64}$")
 CLOCK_FORM = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")
-AMOUNT_FORM = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,3})?$")
+AMOUNT_FORM = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,3})?$")
 PATH_FORM = re.compile(r"^/(?![/\\])[\x21-\x5b\x5d-\x7e]*$")
 """A path on this site: no second slash, no backslash, no control characters, no spaces."""
 _SKIPPED_ZONES = ("Etc/", "SystemV/", "US/", "posix", "right")

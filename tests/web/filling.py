@@ -70,6 +70,12 @@ PROPOSAL = {"by": "mentor", "starts_at": STARTS, "ends_at": "2030-03-04T15:00:00
             "answer_by": STARTS, "reason": "I travel."}  # fmt: skip
 OBJECTION = {"by": "mentee", "reason": "Cut off after five minutes.", "raised_at": STARTS,
              "settled_at": None}  # fmt: skip
+BILL = {"currency": "USD", "price_minor": 12000, "discount_minor": 3000, "credits_minor": 0,
+        "credits_used": 0, "to_pay_minor": 9000, "promotion_code": "SPRING-25"}  # fmt: skip
+BACK = [{"refund_basis_points": points, "mentee_minor": minor}
+        for points, minor in ((0, 0), (3333, 2999), (10000, 9000))]  # fmt: skip
+CODE_NOT_TAKEN = "0190a000-0000-7000-8000-000000000201"
+"""An order whose code takes nothing off."""
 NOT_ASKED_YET = "0190a000-0000-7000-8000-000000000200"
 """An order whose payment page is being prepared."""
 
@@ -96,13 +102,14 @@ PUBLIC: Mapping[str, tuple[str, ...]] = {
 OWN: Mapping[str, tuple[str, ...]] = {
     "/settings": ("/settings",),
     "/hold": tuple(
-        f"/hold?offering={each}&starts_at={STARTS}" for each in (OFFERING, BY_REQUEST, FREE)
+        f"/hold?offering={each}&starts_at={STARTS}&code=SPRING-25"
+        for each in (OFFERING, BY_REQUEST, FREE)
     ),
     "/orders/{order_id}": tuple(
         f"/orders/{OF_STATE[state]}"
         for state in ("held", "confirmed", "expired", "declined", "lapsed", "no_show")
     ),
-    "/orders/{order_id}/pay": (f"/orders/{NOT_ASKED_YET}/pay",),
+    "/orders/{order_id}/pay": (f"/orders/{NOT_ASKED_YET}/pay", f"/orders/{CODE_NOT_TAKEN}/pay"),
     "/orders/{order_id}/return": (f"/orders/{OF_STATE['held']}/return",),
     "/sessions": ("/sessions", "/sessions?as=mentor"),
     "/sessions/{order_id}": tuple(f"/sessions/{each}" for each in OF_STATE.values()),
@@ -141,6 +148,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/objections/{order_id}/{session_id}": (f"/operator/objections/{ORDER}/{SESSION}",),
     "/operator/dead-letters": ("/operator/dead-letters",),
     "/operator/log": ("/operator/log",),
+    "/operator/disputes": ("/operator/disputes", "/operator/disputes?state=closed"),
+    "/operator/disputes/{dispute_id}": ("/operator/disputes/du_1", "/operator/disputes/du_2"),
     "/operator/ledger": ("/operator/ledger",),
     "/operator/calls": ("/operator/calls", "/operator/calls?state=any&kind=refund.create"),
     "/operator/calls/{operation_id}": (f"/operator/calls/{SESSION}",),
@@ -150,6 +159,7 @@ LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", 
          "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
          "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
          "/operator/log", "/operator/ledger", "/operator/calls", "/operator/notices",
+         "/operator/disputes",
          f"/mentors/{MENTOR}")  # fmt: skip
 """What looks different when there is nothing yet."""
 
@@ -184,6 +194,7 @@ def fill(services: Services) -> None:
         for path, content in part.items():
             services.tell("GET", path, (200, content))
     services.tell("GET", f"/v1/checkouts/{NOT_ASKED_YET}", (404, problem(404, "not_found")))
+    services.tell("POST", "/v1/quotes", (200, BILL | {"back": BACK}))
 
 
 def empty(services: Services) -> None:
@@ -296,7 +307,9 @@ def _time() -> dict[str, object]:
 
 def _orders() -> dict[str, object]:
     amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "platform_minor": 900, "currency": "USD"}
-    known = {ORDER: "completed", NOT_ASKED_YET: "held"} | {v: k for k, v in OF_STATE.items()}
+    known = {ORDER: "completed", NOT_ASKED_YET: "held", CODE_NOT_TAKEN: "held"} | {
+        v: k for k, v in OF_STATE.items()
+    }
     found: dict[str, object] = {}
     for order_id, state in known.items():
         done = {"cancelled_by": "mentee", "refund_basis_points": 5000, "completed_at": STARTS,
@@ -311,7 +324,9 @@ def _orders() -> dict[str, object]:
         found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
         found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES}
         found[f"/v1/orders/{order_id}/refund-preview"] = amounts
-        page = {"state": "open", "url": "https://stripe.example/pay"}
+        page = {"state": "open", "url": "https://stripe.example/pay", **BILL}
+        if order_id == CODE_NOT_TAKEN:
+            page |= {"discount_minor": 0, "to_pay_minor": 12000, "promotion_refused": "used_up"}
         found[f"/v1/checkouts/{order_id}"] = page
     return found
 
@@ -329,6 +344,35 @@ def _payments() -> dict[str, object]:
         "/v1/me/earnings": {"totals": [total]},
         "/v1/me/earnings/orders": {"items": [earned]},
         "/v1/me/payouts": {"items": [payout]},
+    }
+
+
+def _disputes() -> dict[str, object]:
+    moved = {"moved_at": STARTS, "amount_minor": -12000, "fee_minor": 1500}
+    evidence = {
+        "service_date": "2030-03-04",
+        "product_description": "Online mentoring.",
+        "access_activity_log": "Session:\n- the customer was in the room",
+        "cancellation_policy_disclosure": "Shown before paying.",
+        "refund_policy_disclosure": "Shown before paying.",
+        "refund_refusal_explanation": "Nothing was refunded.",
+        "uncategorized_text": "",
+    }
+    dispute = {
+        "dispute_id": "du_1", "order_id": ORDER, "amount_minor": 12000, "currency": "USD",
+        "reason": "product_not_received", "state": "needs_response", "inquiry": False,
+        "opened_at": STARTS, "due_by": "2030-03-18T23:59:59Z", "title": "Career <talk>",
+        "movements": [moved], "evidence": evidence, "can": {"answer": True, "accept": True},
+    }  # fmt: skip
+    decided = dispute | {
+        "dispute_id": "du_2", "state": "won", "answered_at": STARTS, "closed_at": STARTS,
+        "refusal": "too_late", "movements": [moved, moved | {"amount_minor": 12000}],
+        "can": {"answer": False, "accept": False},
+    }  # fmt: skip
+    return {
+        "/v1/operator/disputes": {"items": [dispute, decided], "next_cursor": "abc"},
+        "/v1/operator/disputes/du_1": dispute,
+        "/v1/operator/disputes/du_2": decided,
     }
 
 
@@ -352,6 +396,7 @@ def _operators() -> dict[str, object]:
         "/v1/operator/stuck": {"items": [WAIT]},
         "/v1/operator/dead-letters": {"items": [letter]},
         "/v1/operator/log": {"items": [deed]},
+        **_disputes(),
         "/v1/operator/ledger/trial-balance": {"items": balance},
         **_stripe(),
     }

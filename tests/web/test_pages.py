@@ -18,7 +18,7 @@ from tests.web.conftest import (
     order,
     problem,
 )
-from tests.web.filling import OWN, PROFILE, PUBLIC, every, fill
+from tests.web.filling import CODE_NOT_TAKEN, OWN, PROFILE, PUBLIC, every, fill
 from tests.web.pages import Page
 from web.display import exact_share, money, offset_words, percent
 from web.forms import as_instant, midnight
@@ -98,6 +98,51 @@ async def test_holding_a_slot_leads_to_paying(browser: Browser, filled: Services
             "answers": [],
         }
     ]
+
+
+async def test_a_code_is_shown_before_it_is_used(browser: Browser, filled: Services) -> None:
+    """Asking for the amounts with a code keeps what was typed, and every amount is there."""
+    await browser.sign_in(filled)
+    path = f"/hold?offering={OFFERING}&starts_at={STARTS}"
+    typed = {"promotion_code": "spring-25", "show": "1", "accept": "yes"}
+    answer, text = await browser.submit(path, "/hold", **typed)
+    assert answer.status == 200
+    for words in ("Code SPRING-25", "−$30.00", "Keep this time and pay $90.00", "($29.99)"):
+        assert words in text, words
+    assert Page(text).form("/hold").fields["accept"] == "yes"
+    assert filled.of("POST", "/v1/quotes")[-1].body["promotion_code"] == "SPRING-25"
+    filled.tell("POST", "/v1/orders", (201, order("held")))
+    await browser.submit(path, "/hold", accept="yes", promotion_code="spring-25")
+    assert filled.of("POST", "/v1/orders")[0].body["promotion_code"] == "SPRING-25"
+    answer, text = await browser.submit(path, "/hold", accept="yes", promotion_code="!")
+    assert (answer.status, "There is no such code." in text) == (422, True)
+
+
+async def test_nobody_pays_more_unknowingly(browser: Browser, filled: Services) -> None:
+    """Where a code was not taken the page says so and why, and does not lead on by itself."""
+    await browser.sign_in(filled)
+    text = (await browser.page(f"/orders/{CODE_NOT_TAKEN}/pay")).text
+    assert "This code was used as often as it may be." in text
+    assert "$120.00" in text
+    answer, _ = await browser.get(f"/orders/{CODE_NOT_TAKEN}/pay?look=1")
+    assert answer.status == 200
+    answer, text = await browser.get(f"/orders/{CODE_NOT_TAKEN}/status?seen=preparing")
+    assert "HX-Redirect" not in answer.headers
+    assert "hx-get" not in text
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "words"),
+    [
+        (12_000, "USD", "$120.00"), (5_000, "JPY", "¥5,000"), (1_234, "KWD", "KWD\xa01.234"),
+        (17_550, "HUF", "HUF\xa0175.50"), (50_000, "ISK", "ISK\xa0500"),
+        (199, "LBP", "LBP\xa01.99"),
+        (-1_050, "EUR", "-€10.50"), (50_000, "UGX", "UGX\xa0500"),
+    ],
+)  # fmt: skip
+def test_amounts_are_shown_to_their_last_digit(minor: int, currency: str, words: str) -> None:
+    """Never rounded to what shops of a country use, never with digits that cannot be charged."""
+    assert money(minor, currency) == words
 
 
 async def test_payment_page_is_waited_for(browser: Browser, filled: Services) -> None:

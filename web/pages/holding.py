@@ -11,8 +11,11 @@ from aiohttp import web
 
 from web.client import Away, Refused, Service, not_here, wrong_fields
 from web.clocks import clock_changes
+from web.display import code_refusal
 from web.forms import Form, as_instant
+from web.pages.cancelling import only_shows
 from web.pages.mentors import instant_text
+from web.pages.pricing import CODE_FORM, bill_of, code_of
 from web.pages.progress import Progress, progress
 from web.routes import ID, Row, do, see
 from web.session_shapes import Purchase
@@ -36,6 +39,8 @@ async def summary(visit: Visit) -> web.Response:
     mentor = await visit.try_read(Service.PROFILES, f"/v1/mentors/{offering.mentor_id}", Mentor)
     return visit.page(
         "hold.html",
+        bill=await bill_of(visit, offering) if offering.price_minor else None,
+        code=code_of(visit),
         offering=offering,
         mentor=mentor,
         starts_at=starts_at,
@@ -51,6 +56,8 @@ def looks_like_id(text: str) -> bool:
 
 async def hold(visit: Visit) -> web.Response:
     """Ask `booking` to keep the time, and go on to what comes next."""
+    if only_shows(visit):
+        return await summary(visit)
     form = visit.form
     answers = await answers_of(visit)
     body = {
@@ -58,8 +65,17 @@ async def hold(visit: Visit) -> web.Response:
         "starts_at": form.text("starts_at"),
         "accepted_policy": accepted_policy(form),
         "answers": answers,
+        **code_named(visit),
     }
     return await keep(visit, "/v1/orders", body)
+
+
+def code_named(visit: Visit) -> dict[str, object]:
+    """Return the code to buy with, if one was typed; raises `Refused` for what is none."""
+    code = code_of(visit)
+    if code and not CODE_FORM.match(code):
+        raise wrong_fields(promotion_code=code_refusal("unknown"))
+    return {"promotion_code": code} if code else {}
 
 
 def accepted_policy(form: Form) -> dict[str, object]:
@@ -100,12 +116,12 @@ async def pay(visit: Visit) -> web.Response:
     Not at once: a form's own redirect may not leave the site (form-action of our content policy),
     so the page is shown first and leads on by itself.
     """
-    order, now = await _standing(visit, returned=False)
+    order, checkout, now = await _standing(visit, returned=False)
     if order.state in UNANSWERED:
         return visit.go(f"/sessions/{order.order_id}")
-    if visit.query("look") and now.payment_url:
+    if visit.query("look") and now.payment_url and now.waiting:
         return visit.go(now.payment_url)
-    return visit.page("pay.html", order=order, progress=now, returned=False)
+    return visit.page("pay.html", order=order, bill=checkout, progress=now, returned=False)
 
 
 async def come_back(visit: Visit) -> web.Response:
@@ -114,28 +130,28 @@ async def come_back(visit: Visit) -> web.Response:
     # If this does not work, the webhook or the reconciler brings the news as well.
     with suppress(Away, Refused):
         await visit.send(Service.PAYMENTS, "POST", path)
-    order, now = await _standing(visit, returned=True)
-    return visit.page("pay.html", order=order, progress=now, returned=True)
+    order, checkout, now = await _standing(visit, returned=True)
+    return visit.page("pay.html", order=order, bill=checkout, progress=now, returned=True)
 
 
 async def status(visit: Visit) -> web.Response:
     """Answer the page that looks again by itself: the news, or nothing when there is none."""
     returned = visit.query("returned") == "1"
-    order, now = await _standing(visit, returned=returned)
+    order, _, now = await _standing(visit, returned=returned)
     if now.name == visit.query("seen"):
         return web.Response(status=NO_CONTENT)
     response = visit.fragment("_progress.html", order=order, progress=now, returned=returned)
-    if now.payment_url and not returned:
+    if now.payment_url and now.waiting and not returned:
         response.headers["HX-Redirect"] = now.payment_url
     return response
 
 
-async def _standing(visit: Visit, *, returned: bool) -> tuple[Purchase, Progress]:
+async def _standing(visit: Visit, *, returned: bool) -> tuple[Purchase, Checkout | None, Progress]:
     order_id = visit.part("order_id")
     order, checkout = await asyncio.gather(
         visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Purchase), _checkout(visit, order_id)
     )
-    return order, progress(order, checkout, returned=returned)
+    return order, checkout, progress(order, checkout, returned=returned)
 
 
 async def _checkout(visit: Visit, order_id: str) -> Checkout | None:

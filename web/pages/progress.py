@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from web.display import code_refusal
 from web.shapes import Checkout, Order
 
 PAID = "paid"
@@ -64,6 +65,9 @@ _ENDS = {
 _PAID = Progress(
     "paid", "Your payment arrived", "We are confirming the session. This takes a moment.", True
 )
+_NOTHING_LEFT = Progress(
+    "paid", "There is nothing left to pay", "We are confirming the session. A moment.", True
+)
 _PREPARING = Progress(
     "preparing",
     "The payment page is being prepared",
@@ -89,9 +93,11 @@ def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Prog
     if checkout is None or checkout.state == "being_prepared":
         return _PREPARING
     if checkout.state == PAID:
-        return _PAID
+        return _PAID if checkout.to_pay_minor != 0 else _NOTHING_LEFT
     if checkout.state != "open" or not checkout.url:
         return _CLOSED
+    if checkout.promotion_refused and not returned:
+        return _dearer(order, checkout)
     return Progress(
         "returned" if returned else "open",
         "We have not seen your payment yet" if returned else "The payment page is ready",
@@ -99,6 +105,19 @@ def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Prog
         if returned
         else "You pay on Stripe’s page; we never see your card.",
         waiting=True,
+        payment_url=checkout.url,
+        may_release=True,
+        hold_until=order.hold_until,
+    )
+
+
+def _dearer(order: Order, checkout: Checkout) -> Progress:
+    """Say that a code was not taken before anybody pays more; the page does not lead on itself."""
+    why = code_refusal(checkout.promotion_refused)
+    return Progress(
+        "dearer",
+        "Your code was not taken",
+        f"{why} You can pay the full price on Stripe’s page, or give the time back.",
         payment_url=checkout.url,
         may_release=True,
         hold_until=order.hold_until,
