@@ -130,6 +130,9 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/mentor/account": ("/mentor/account",),
     "/mentor/offerings": ("/mentor/offerings",),
     "/mentor/offerings/new": ("/mentor/offerings/new",),
+    "/mentor/prices": ("/mentor/prices",),
+    "/operator/codes": ("/operator/codes",),
+    "/operator/fees": ("/operator/fees", f"/operator/fees?mentor={MENTOR}"),
     "/mentor/offerings/{offering_id}": (f"/mentor/offerings/{OFFERING}",),
     "/mentor/hours": ("/mentor/hours",),
     "/mentor/hours/days": ("/mentor/hours/days", "/mentor/hours/days?country=DE&year=2030"),
@@ -150,12 +153,14 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/log": ("/operator/log",),
     "/operator/disputes": ("/operator/disputes", "/operator/disputes?state=closed"),
     "/operator/disputes/{dispute_id}": ("/operator/disputes/du_1", "/operator/disputes/du_2"),
-    "/operator/ledger": ("/operator/ledger",),
+    "/operator/ledger": ("/operator/ledger", "/operator/ledger?at=2030-03-11"),
+    "/operator/reconciliation": ("/operator/reconciliation",),
     "/operator/calls": ("/operator/calls", "/operator/calls?state=any&kind=refund.create"),
     "/operator/calls/{operation_id}": (f"/operator/calls/{SESSION}",),
     "/operator/notices": ("/operator/notices", "/operator/notices?type=payout.paid"),
 }
-LISTS = ("/", "/mentor/requests", "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
+LISTS = ("/mentor/prices", "/operator/codes", "/operator/fees", "/", "/mentor/requests",
+         "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
          "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
          "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
          "/operator/log", "/operator/ledger", "/operator/calls", "/operator/notices",
@@ -344,6 +349,27 @@ def _payments() -> dict[str, object]:
         "/v1/me/earnings": {"totals": [total]},
         "/v1/me/earnings/orders": {"items": [earned]},
         "/v1/me/payouts": {"items": [payout]},
+        **_prices(),
+    }
+
+
+def _prices() -> dict[str, object]:
+    code = {"promotion_id": SESSION, "code": "SPRING-25", "paid_by": "platform", "used": 3,
+            "percent_basis_points": 2500, "at_most": 10, "ends_at": STARTS}  # fmt: skip
+    fixed = {"promotion_id": ORDER, "code": "TEN-OFF", "paid_by": "mentor", "used": 1,
+             "amount_minor": 1000, "currency": "USD", "per_person": 1,
+             "paused_at": STARTS}  # fmt: skip
+    tier = {"currency": "USD", "from_minor": 1000000, "share_basis_points": 1200}
+    rule = {"version": 2, "mentor_id": MENTOR, "share_basis_points": 1500, "tiers": [tier],
+            "minimums": [{"currency": "USD", "minimum_minor": 100}]}  # fmt: skip
+    mine = {"currency": "USD", "volume_minor": 250000, "share_basis_points": 1500,
+            "minimum_minor": 100, "stripe_fee": "mentor", "tiers": [tier]}  # fmt: skip
+    return {
+        "/v1/me/promotions": {"items": [code, fixed]},
+        "/v1/operator/promotions": {"items": [code, fixed], "next_cursor": "abc"},
+        "/v1/me/fees": mine,
+        "/v1/operator/fees": rule,
+        "/v1/operator/fees/mentors": {"items": [rule]},
     }
 
 
@@ -398,8 +424,18 @@ def _operators() -> dict[str, object]:
         "/v1/operator/log": {"items": [deed]},
         **_disputes(),
         "/v1/operator/ledger/trial-balance": {"items": balance},
+        "/v1/operator/ledger/reconciliation": _reconciliation(),
         **_stripe(),
     }
+
+
+def _reconciliation() -> dict[str, object]:
+    reasons = ("unexplained", "not_booked_yet", "not_listed_yet", "fee_not_known_yet")
+    items = [{"source": f"ch_<{n}>", "currency": "USD", "ledger_minor": 12000, "reason": reason,
+              "stripe_minor": 11999 - n, "since": STARTS}
+             for n, reason in enumerate(reasons)]  # fmt: skip
+    return {"items": items, "unexplained": 1, "explained": 3, "read_at": STARTS,
+            "movements": 1234, "unanswered": 2}  # fmt: skip
 
 
 def _stripe() -> dict[str, object]:
