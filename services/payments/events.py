@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.payments.commands import credits as prepaid
 from services.payments.commands import decisions, orders, records
 from services.payments.domain.orders import Terms
 from shared.contracts.booking import (
@@ -12,11 +13,21 @@ from shared.contracts.booking import (
     BookingLost,
     ObjectionRaised,
     ObjectionSettled,
+    OfferingFact,
+    OfferingPublished,
+    OfferingSnapshot,
+    OfferingWithdrawn,
     SessionCompleted,
     SessionMissed,
 )
 from shared.db import Connection
 from shared.inbox import Ears, Heard
+
+OFFERINGS: tuple[type[OfferingFact], ...] = (
+    OfferingPublished,
+    OfferingWithdrawn,
+    OfferingSnapshot,
+)
 
 
 def listen(terms: Terms) -> Ears:
@@ -28,6 +39,8 @@ def listen(terms: Terms) -> Ears:
         await orders.open_order(conn, heard.fact, terms, heard.now)
         await records.begin_records(conn, heard.fact)
 
+    for kind in OFFERINGS:
+        ears.on(kind)(offered)
     ears.on(BookingConfirmed)(confirmed)
     ears.on(BookingExpired)(expired)
     ears.on(BookingLost)(lost)
@@ -37,6 +50,11 @@ def listen(terms: Terms) -> Ears:
     ears.on(ObjectionRaised)(objected)
     ears.on(ObjectionSettled)(settled)
     return ears
+
+
+async def offered(conn: Connection, heard: Heard[OfferingFact]) -> None:
+    """Know what packages and gifts can be made of."""
+    await prepaid.note_offering(conn, heard.fact)
 
 
 async def confirmed(conn: Connection, heard: Heard[BookingConfirmed]) -> None:
@@ -63,7 +81,7 @@ async def cancelled(conn: Connection, heard: Heard[BookingCancelled]) -> None:
 async def completed(conn: Connection, heard: Heard[SessionCompleted]) -> None:
     """Begin the release delay."""
     await records.end_record(conn, heard.fact, heard.happened_at)
-    await decisions.complete_session(conn, heard.fact)
+    await decisions.complete_session(conn, heard.fact, heard.now)
 
 
 async def missed(conn: Connection, heard: Heard[SessionMissed]) -> None:

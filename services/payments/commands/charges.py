@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.payments.domain.orders import Order, Session
 from services.payments.store import credits as credits_store
@@ -13,10 +14,11 @@ from shared.money import Money
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge by both of Stripe's names for it."""
+    """A charge by both of Stripe's names for it, and the purchase that it paid for."""
 
     payment_intent_id: str
     charge_id: str
+    order_id: UUID
 
 
 async def charge_of(conn: Connection, order: Order, session: Session | None) -> Charge:
@@ -31,7 +33,7 @@ async def charge_of(conn: Connection, order: Order, session: Session | None) -> 
     return need_charge(order)
 
 
-async def source_of(conn: Connection, order: Order, session: Session, share: Money) -> str | None:
+async def source_of(conn: Connection, order: Order, session: Session, share: Money) -> Charge | None:
     """Return the charge that a mentor's share is transferred from.
 
     None where what the card paid is less than the share, for a promotion code took the rest off:
@@ -40,11 +42,11 @@ async def source_of(conn: Connection, order: Order, session: Session, share: Mon
     """
     if share.minor > session.by_card(session.price).minor:
         return None
-    return (await charge_of(conn, order, session)).charge_id
+    return await charge_of(conn, order, session)
 
 
 def need_charge(order: Order) -> Charge:
     """Return the charge of a paid order."""
     assert order.payment_intent_id is not None  # noqa: S101  The order is paid.
     assert order.charge_id is not None  # noqa: S101  Both come with the payment.
-    return Charge(order.payment_intent_id, order.charge_id)
+    return Charge(order.payment_intent_id, order.charge_id, order.order_id)

@@ -197,9 +197,8 @@ async def _grant(conn: Connection, order: Order, pool: Lot, mentee_id: UUID, now
     await store.save_lot(conn, rest)
     await store.add_lot(conn, granted)
     order = await _told(conn, order)
-    fact = CreditsGranted(
-        **(_about(order) | {"mentee_id": mentee_id}), expires_at=granted.expires_at or now
-    )
+    about: dict[str, Any] = {**_about(order), "mentee_id": mentee_id}
+    fact = CreditsGranted(**about, expires_at=granted.expires_at or now)
     await announcer.announce(conn, fact, at=now)
     return granted
 

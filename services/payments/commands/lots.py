@@ -20,7 +20,7 @@ from services.payments.store import credits as store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from shared.contracts.booking import BookingHeld
-from shared.contracts.payments import CreditsBought, CreditsReturned
+from shared.contracts.payments import CreditsBought, CreditsReturned, SponsoredSessionCompleted
 from shared.db import Connection
 
 
@@ -85,19 +85,17 @@ async def free_credits(conn: Connection, order: Order, now: datetime) -> Order:
     return order
 
 
-async def return_credit(conn: Connection, order: Order, session: Session, now: datetime) -> None:
-    """Return the whole credit that paid for a session; the purchase of the session is locked."""
+async def return_credit(
+    conn: Connection, order: Order, session: Session, now: datetime
+) -> tuple[Lot, Order]:
+    """Make the credit usable again that paid for a session, and tell; its purchase is locked."""
     assert session.lot_id is not None  # noqa: S101  A credit paid for it.
     lot = await store.lock_lot(conn, session.lot_id)
     assert lot is not None  # noqa: S101  Lots are never deleted.
     lot = rules.put_back(lot, now)
     await store.save_lot(conn, lot)
-    part = order.part(session.session_id)
-    await books.post(
-        conn, ledger.prepaid.returned(lot.purchase_id, lot.account, part, lot.unit, now)
-    )
-    assert lot.expires_at is not None  # noqa: S101  It was paid.
-    told = await _told_again(conn, order)
+    told = replace(order, version=order.version + 1)
+    await order_store.save_order(conn, told)
     fact = CreditsReturned(
         order_id=order.order_id,
         mentor_id=order.mentor_id,
@@ -105,17 +103,28 @@ async def return_credit(conn: Connection, order: Order, session: Session, now: d
         version=told.version,
         session_id=session.session_id,
         lot_id=lot.lot_id,
-        expires_at=lot.expires_at,
+        expires_at=lot.expires_at or now,
     )
     await announcer.announce(conn, fact, at=now)
+    return lot, told
 
 
-async def _told_again(conn: Connection, order: Order) -> Order:
-    """Return a locked purchase one version on: of a series several credits come back at once."""
-    known = await order_store.load_order(conn, order.order_id) or order
-    told = replace(known, version=known.version + 1)
+async def thank_sponsor(conn: Connection, order: Order, session: Session, now: datetime) -> None:
+    """Tell a sponsor that a session took place which they had paid; its purchase is locked."""
+    lot = await store.load_lot(conn, session.lot_id) if session.lot_id else None
+    if lot is None or lot.kind != "sponsorship":
+        return
+    told = replace(order, version=order.version + 1)
     await order_store.save_order(conn, told)
-    return told
+    fact = SponsoredSessionCompleted(
+        order_id=order.order_id,
+        mentor_id=order.mentor_id,
+        mentee_id=order.mentee_id,
+        version=told.version,
+        session_id=session.session_id,
+        sponsor_id=lot.buyer_id,
+    )
+    await announcer.announce(conn, fact, at=now)
 
 
 async def fill_lots(

@@ -132,7 +132,8 @@ async def _take_in(
     """Post a price that was paid, whoever gave what of it, and tell."""
     await store.save_order(conn, order)
     if not order.sessions:
-        return await lots.fill_lots(conn, order, fact.paid_at, now)
+        await lots.fill_lots(conn, order, fact.paid_at, now)
+        return
     paid = {
         order.part(each.session_id): Paid(each.to_pay, each.discount) for each in order.sessions
     }

@@ -110,7 +110,8 @@ async def _plan(
         transfer_id=transfer.transfer_id,
         mentor_id=order.mentor_id,
         account_id=account_id,
-        charge_id=source,
+        charge_id=source.charge_id if source else None,
+        paid_with=source.order_id if source and source.order_id != order.order_id else None,
         amount_minor=transfer.amount.minor,
         currency=transfer.amount.currency,
     )

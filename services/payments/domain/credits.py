@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from services.payments.domain.orders import Kind, Order, Session, Terms
+from services.payments.domain.orders import CreditKind, Order, Session, Terms
 from services.payments.ledger.chart import Account
 from shared.errors import Kind as RefusalKind
 from shared.errors import Refusal
@@ -153,7 +153,7 @@ class Lot:
 
     lot_id: UUID
     purchase_id: UUID
-    kind: Kind
+    kind: CreditKind
     buyer_id: UUID
     owner_id: UUID | None
     mentor_id: UUID
@@ -230,7 +230,7 @@ def lot_of_package(
     """Return what somebody is about to buy with a package, for themselves or as a gift."""
     if not package.offered:
         raise NotForSale
-    kind: Kind = "gift" if as_gift else "package"
+    kind: CreditKind = "gift" if as_gift else "package"
     lot = _lot(kind, offered, buyer_id, ids, package.sessions, package.unit)
     return replace(lot, valid_months=GIVEN_MONTHS if as_gift else package.valid_months)
 
@@ -243,7 +243,12 @@ def lot_to_give(
 
 
 def _lot(
-    kind: Kind, offered: Offered, buyer_id: UUID, ids: tuple[UUID, UUID], sessions: int, unit: Money
+    kind: CreditKind,
+    offered: Offered,
+    buyer_id: UUID,
+    ids: tuple[UUID, UUID],
+    sessions: int,
+    unit: Money,
 ) -> Lot:
     if not offered.published or not offered.price.minor:
         raise NotForSale

@@ -123,7 +123,8 @@ class CreateTransfer(Request):
     """Move a mentor's share to the connected account; `session_id` where there are several.
 
     `transfer_id` is missing in calls from before a session could have several transfers. Without
-    `charge_id` the share comes out of the platform's balance.
+    `charge_id` the share comes out of the platform's balance. `paid_with` is the purchase of the
+    credit that paid for the session: the transfer is of the group of that charge.
     """
 
     kind: ClassVar[str] = "transfer.create"
@@ -137,6 +138,12 @@ class CreateTransfer(Request):
     currency: str
     session_id: UUID | None = None
     transfer_id: UUID | None = None
+    paid_with: UUID | None = None
+
+    @property
+    def group(self) -> str:
+        """Return what Stripe knows the charge and its transfers by."""
+        return str(self.paid_with or self.order_id)
 
     @property
     def subject(self) -> str:

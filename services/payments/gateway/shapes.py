@@ -85,7 +85,7 @@ def transfer_params(request: CreateTransfer) -> Json:
         "amount": request.amount_minor,
         "currency": request.currency.lower(),
         "destination": request.account_id,
-        "transfer_group": str(request.order_id),
+        "transfer_group": request.group,
         "metadata": named,
     }
 

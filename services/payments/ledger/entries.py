@@ -31,10 +31,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Part:
-    """A session of a purchase, whose part of the price it is; causes go under `name`."""
+    """A session of a purchase, whose part of the price it is; causes go under `name`.
+
+    Of a purchase of credits all that is not used yet is one part, without a session.
+    """
 
     order_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     name: UUID
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.ledger.chart import Account
-from services.payments.ledger.entries import Entry, Part, entry, line, minus, of_order
+from services.payments.ledger.entries import Entry, Line, Part, entry, line, minus, of_order
 from shared.money import Money
 
 
@@ -43,14 +43,9 @@ def freed(purchase_id: UUID, account: Account, part: Part, unit: Money, at: date
     )
 
 
-def returned(purchase_id: UUID, account: Account, part: Part, unit: Money, at: datetime) -> Entry:
-    """Post that a credit comes back whole: the session it paid for does not take place."""
-    return entry(
-        f"credit_returned:{part.session_id}",
-        at,
-        line(Account.SESSION_CLEARING, unit, part),
-        of_order(account, minus(unit), purchase_id),
-    )
+def unused(purchase_id: UUID, account: Account, unit: Money) -> Line:
+    """Return where a credit is that came back whole: its session does not take place."""
+    return of_order(account, minus(unit), purchase_id)
 
 
 def unused_refunded(

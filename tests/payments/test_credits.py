@@ -1,0 +1,396 @@
+"""Sessions paid in advance: packages, gifts, a mentor's fund; used, returned, refunded, over."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.auth import Role
+from shared.contracts import booking
+from shared.contracts import payments as facts
+from shared.ids import new_id
+from tests.payments.conftest import DELAY, NOON, Bought, World
+
+DAY = timedelta(days=1)
+UNIT, LIST = 10_000, 12_000
+WHOLE = 10_000
+WORTH = "SELECT COALESCE(sum(remaining * unit_minor), 0)::bigint FROM lots"
+KEPT = """
+SELECT COALESCE(-sum(amount_minor), 0)::bigint FROM ledger_lines
+WHERE account IN ('credits', 'sponsored')
+"""
+AMISS = "SELECT order_id FROM credits_leftovers"
+
+
+@dataclass
+class Shop:
+    """A mentor with an offering, and somebody who buys."""
+
+    world: World
+    mentor_id: UUID = field(default_factory=new_id)
+    buyer_id: UUID = field(default_factory=new_id)
+    offering_id: UUID = field(default_factory=new_id)
+
+    async def open(self, *, price_minor: int = LIST, currency: str = "USD") -> Shop:
+        """Publish the offering."""
+        fact = booking.OfferingPublished(
+            offering_id=self.offering_id,
+            mentor_id=self.mentor_id,
+            title="Career talk",
+            minutes=60,
+            price_minor=price_minor,
+            currency=currency,
+            published=True,
+            version=1,
+        )
+        assert await self.world.hear(fact) == "handled"
+        return self
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        who: UUID | None = None,
+        status: int = 200,
+    ) -> Any:
+        """Ask the API as somebody, by default as the buyer."""
+        roles = (Role.MENTOR,) if who == self.mentor_id else (Role.MENTEE,)
+        found, answer = await self.world.call(method, path, who or self.buyer_id, *roles, body=body)
+        assert found == status, answer
+        return answer
+
+    async def package(self, sessions: int = 3, unit_minor: int = UNIT, months: int = 6) -> UUID:
+        """Offer a package."""
+        body = {
+            "offering_id": str(self.offering_id),
+            "sessions": sessions,
+            "unit_price_minor": unit_minor,
+            "valid_months": months,
+        }
+        made = await self.ask("POST", "/v1/me/packages", body, who=self.mentor_id, status=201)
+        return UUID(made["package_id"])
+
+    async def buy(self, sessions: int = 3, *, as_gift: bool = False, **more: Any) -> UUID:
+        """Buy a package and pay for it; return the purchase."""
+        package_id = await self.package(sessions, **more)
+        path = f"/v1/packages/{package_id}/purchases"
+        bought = await self.ask("POST", path, {"as_gift": as_gift}, status=201)
+        return await self.pay(UUID(bought["order_id"]))
+
+    async def give(self, what: str, sessions: int) -> UUID:
+        """Buy a gift, or sessions for the fund, and pay."""
+        body = {"offering_id": str(self.offering_id), "sessions": sessions}
+        bought = await self.ask("POST", f"/v1/{what}", body, status=201)
+        return await self.pay(UUID(bought["order_id"]))
+
+    async def pay(self, order_id: UUID) -> UUID:
+        """Pay on Stripe's page."""
+        await self.world.rest()
+        purchase = Bought(order_id, new_id(), self.mentor_id, self.buyer_id, 0, "USD")
+        await self.world.pay(purchase)
+        await self.world.rest()
+        return order_id
+
+    async def hold(self, *parts: int, who: UUID | None = None, **more: Any) -> Bought:
+        """Let booking hold one session or more for somebody."""
+        order = Bought(
+            new_id(), new_id(), self.mentor_id, who or self.buyer_id, sum(parts) or LIST, "USD"
+        )
+        prices = parts or (LIST,)
+        order.parts = dict.fromkeys([order.session_id], prices[0])
+        order.parts |= {new_id(): price for price in prices[1:]}
+        starts = NOON + 30 * DAY
+        sold = [
+            {
+                "session_id": each,
+                "starts_at": starts + 7 * place * DAY,
+                "ends_at": starts + 7 * place * DAY + timedelta(hours=1),
+                "price_minor": price,
+            }
+            for place, (each, price) in enumerate(order.parts.items())
+        ]
+        said = {
+            "offering_id": self.offering_id,
+            "title": "Career talk",
+            "price_minor": order.price_minor,
+            "currency": "USD",
+            "hold_until": self.world.clock.now() + timedelta(minutes=15),
+            "policy": {"preset": "standard", "policy_version": 1},
+            "sessions": sold if len(sold) > 1 else [],
+        }
+        assert await self.world.say(booking.BookingHeld, order, **(said | more)) == "handled"
+        return order
+
+    async def book(self, *parts: int, who: UUID | None = None) -> Bought:
+        """Hold and confirm a session that credits pay for."""
+        order = await self.hold(*parts, who=who)
+        assert (await self.world.order(order)).state == "paid"
+        await self.world.say(booking.BookingConfirmed, order, title="Career talk")
+        return order
+
+    async def cancel(self, order: Bought, back: int, session_id: UUID | None = None) -> None:
+        said = {"by": "mentee", "refund_basis_points": back}
+        named = {"session_id": session_id} if session_id else {}
+        await self.world.say(booking.BookingCancelled, order, **said, **named)
+        await self.world.rest()
+
+    async def complete(self, order: Bought) -> None:
+        now = self.world.clock.now()
+        await self.world.say(booking.SessionCompleted, order, by="system", completed_at=now)
+
+    async def left(self, who: UUID | None = None) -> list[int]:
+        """Return how many sessions somebody's lots have left."""
+        found = await self.ask("GET", "/v1/me/credits", who=who)
+        return [each["remaining"] for each in found["items"]]
+
+    async def check(self) -> None:
+        """Assert that what is left is what the ledger keeps, and that both books agree."""
+        assert await self.world.pool.fetchval(WORTH) == await self.world.pool.fetchval(KEPT)
+        assert not await self.world.pool.fetch(AMISS)
+        await self.world.check_books()
+
+
+@pytest.fixture
+async def shop(world: World) -> Shop:
+    return await Shop(world).open()
+
+
+async def test_a_package_is_paid_once_and_booked_with(shop: Shop) -> None:
+    """Its sessions are confirmed without a card, and earn what their credit cost."""
+    await shop.world.connect(shop.mentor_id)
+    await shop.buy(3)
+    assert await shop.left() == [3]
+    order = await shop.book()
+    (told,) = await shop.world.told(facts.PaymentSucceeded)
+    assert (told.order_id, told.amount_minor) == (order.order_id, 0)
+    assert len(await shop.world.movements("charge")) == 1
+    await shop.complete(order)
+    await shop.world.advance(DELAY)
+    (sent,) = await shop.world.told(facts.TransferSent)
+    assert sent.amount_minor == UNIT * 85 // 100
+    assert await shop.left() == [2]
+    await shop.check()
+
+
+async def test_unpaid_packages_close_and_tell_booking_nothing(shop: Shop) -> None:
+    """Nobody has credits of a page that closed, and no fact names the purchase."""
+    package_id = await shop.package()
+    bought = await shop.ask("POST", f"/v1/packages/{package_id}/purchases", {}, status=201)
+    await shop.world.advance(timedelta(hours=2))
+    shown = await shop.ask("GET", f"/v1/purchases/{bought['order_id']}")
+    assert shown["state"] == "closed"
+    assert await shop.left() == []
+    assert not await shop.world.facts()
+
+
+async def test_two_holds_and_one_credit(shop: Shop) -> None:
+    """One is paid by the credit, the other waits for the card, however they cross."""
+    await shop.buy(2)
+    await shop.book()
+    orders = await asyncio.gather(*(shop.hold() for _ in range(6)))
+    states = [(await shop.world.order(order)).state for order in orders]
+    assert sorted(states) == [*["being_prepared"] * 5, "paid"]
+    assert await shop.left() == [0]
+    await shop.world.rest()
+    await shop.check()
+
+
+async def test_a_series_is_paid_by_credits_as_far_as_they_reach(shop: Shop) -> None:
+    """The card pays the rest; a hold that ends unpaid frees the credits again."""
+    await shop.buy(2)
+    order = await shop.hold(LIST, LIST, LIST)
+    stored = await shop.world.order(order)
+    assert (stored.to_pay.minor, stored.price.minor) == (LIST, LIST + 2 * UNIT)
+    assert await shop.left() == [0]
+    await shop.world.advance(timedelta(minutes=20))
+    assert await shop.left() == [2]
+    again = await shop.hold(LIST, LIST, LIST)
+    await shop.world.rest()
+    await shop.world.pay(again)
+    await shop.world.rest()
+    await shop.world.say(booking.BookingLost, again, reason="time_sold")
+    await shop.world.rest()
+    assert await shop.left() == [2]
+    assert len(await shop.world.told(facts.CreditsReturned)) == 2
+    (refund,) = await shop.world.told(facts.RefundIssued)
+    assert refund.amount_minor == LIST
+    await shop.check()
+
+
+async def test_what_goes_back_in_full_is_a_credit_and_in_part_is_money(shop: Shop) -> None:
+    """The part goes back on the charge of the package; the credit is good for a month at least."""
+    await shop.buy(2, months=1)
+    first, second = await shop.book(), await shop.book()
+    await shop.world.advance(40 * DAY)
+    await shop.cancel(first, WHOLE)
+    assert await shop.left() == [1]
+    (returned,) = await shop.world.told(facts.CreditsReturned)
+    assert returned.expires_at == shop.world.clock.now() + 30 * DAY
+    assert not await shop.world.movements("refund")
+    await shop.cancel(second, 5_000)
+    (refund,) = await shop.world.told(facts.RefundIssued)
+    assert refund.amount_minor == UNIT // 2
+    assert len(await shop.world.movements("refund")) == 1
+    await shop.book()
+    await shop.check()
+
+
+async def test_a_credit_comes_back_also_after_the_transfer(shop: Shop) -> None:
+    """An objection settled late takes from mentor and platform what they had of it."""
+    await shop.world.connect(shop.mentor_id)
+    await shop.buy(2)
+    order = await shop.book()
+    await shop.complete(order)
+    await shop.world.advance(DELAY)
+    now = shop.world.clock.now()
+    said = {"refund_basis_points": WHOLE, "settled_at": now}
+    await shop.world.say(booking.ObjectionSettled, order, **said)
+    await shop.world.rest()
+    assert await shop.left() == [2]
+    await shop.check()
+
+
+async def test_unused_credits_are_paid_back_on_the_amount_shown(shop: Shop) -> None:
+    """Remaining times unit price; another amount, a second time and strangers are refused."""
+    order_id = await shop.buy(3)
+    await shop.book()
+    path = f"/v1/purchases/{order_id}/refund"
+    shown = await shop.ask("GET", f"/v1/purchases/{order_id}")
+    assert (shown["refundable_minor"], shown["used"]) == (2 * UNIT, 1)
+    refused = await shop.ask("POST", path, {"shown_amount_minor": 3 * UNIT}, status=412)
+    assert (refused["code"], refused["facts"]["amount_minor"]) == ("credits_changed", 2 * UNIT)
+    await shop.ask("POST", path, {"shown_amount_minor": 1}, who=new_id(), status=404)
+    await shop.ask("POST", path, {"shown_amount_minor": 2 * UNIT}, status=202)
+    await shop.ask("POST", path, {"shown_amount_minor": 2 * UNIT}, status=409)
+    await shop.world.rest()
+    (told,) = await shop.world.told(facts.CreditsRefunded)
+    assert (told.order_id, told.amount_minor) == (order_id, 2 * UNIT)
+    assert await shop.hold()
+    assert await shop.left() == [0]
+    await shop.check()
+
+
+async def test_credits_end_with_their_time(shop: Shop) -> None:
+    """Two weeks before, a reminder; then they are the platform's and pay for nothing."""
+    await shop.buy(2, months=1)
+    await shop.world.advance(40 * DAY)
+    (reminded,) = await shop.world.told(facts.CreditsReminded)
+    (expired,) = await shop.world.told(facts.CreditsExpired)
+    assert (reminded.remaining, expired.remaining, expired.refunded) == (2, 2, False)
+    assert (await shop.world.balances())["expired_credits"] == -2 * UNIT
+    order = await shop.hold()
+    assert (await shop.world.order(order)).to_pay.minor == LIST
+    await shop.check()
+
+
+async def test_a_gift_is_redeemed_once_by_who_has_its_code(shop: Shop) -> None:
+    """The code is kept nowhere, a new one voids the old, and redeemed it is the recipient's."""
+    order_id = await shop.give("gifts", 2)
+    old = (await shop.ask("POST", f"/v1/gifts/{order_id}/code", status=201))["code"]
+    code = (await shop.ask("POST", f"/v1/gifts/{order_id}/code", status=201))["code"]
+    friend = new_id()
+    redeem = "/v1/gifts/redeem"
+    await shop.ask("POST", redeem, {"code": old}, who=friend, status=404)
+    await shop.ask("POST", redeem, {"code": code}, who=shop.mentor_id, status=409)
+    taken = await shop.ask("POST", redeem, {"code": code.lower()}, who=friend, status=201)
+    assert taken["remaining"] == 2
+    await shop.ask("POST", redeem, {"code": code}, who=new_id(), status=404)
+    await shop.ask("POST", f"/v1/gifts/{order_id}/code", status=409)
+    await shop.book(who=friend)
+    shown = await shop.ask("GET", f"/v1/purchases/{order_id}")
+    assert (shown["redeemed"], shown["used"], shown["refundable_minor"]) == (True, 1, 0)
+    kept = await shop.world.pool.fetchval("SELECT string_agg(answer::text, '') FROM idempotency")
+    assert code not in (kept or "")
+    await shop.check()
+
+
+async def test_a_sponsor_pays_and_the_mentor_chooses_for_whom(shop: Shop) -> None:
+    """Only who booked before gets one; the sponsor hears that it took place, not with whom."""
+    mentee = new_id()
+    order_id = await shop.give("sponsorships", 2)
+    grant = {"offering_id": str(shop.offering_id), "mentee_id": str(mentee)}
+    path, mentor = "/v1/me/fund/grants", shop.mentor_id
+    refused = await shop.ask("POST", path, grant, who=mentor, status=409)
+    assert refused["code"] == "nobody_you_know"
+    await shop.hold(who=mentee, price_minor=0)
+    await shop.ask("POST", path, grant, who=mentor, status=201)
+    fund = await shop.ask("GET", "/v1/me/fund", who=mentor)
+    assert (fund["items"][0]["available"], fund["mentee_ids"]) == (1, [str(mentee)])
+    order = await shop.book(who=mentee)
+    await shop.complete(order)
+    (thanks,) = await shop.world.told(facts.SponsoredSessionCompleted)
+    assert thanks.sponsor_id == shop.buyer_id
+    shown = await shop.ask("GET", f"/v1/purchases/{order_id}")
+    assert (shown["granted"], shown["used"], shown["remaining"]) == (1, 1, 1)
+    assert str(mentee) not in str(shown)
+    await shop.check()
+    await shop.world.advance(400 * DAY)
+    (refunded,) = await shop.world.told(facts.CreditsRefunded)
+    assert refunded.amount_minor == LIST
+    await shop.check()
+
+
+@pytest.mark.parametrize(("sessions", "unit", "code"), [
+    (3, LIST + 1, "package_price_outside"), (2, 10, "package_price_outside"),
+])  # fmt: skip
+async def test_a_package_costs_what_a_card_can_be_charged(
+    shop: Shop, sessions: int, unit: int, code: str
+) -> None:
+    """Never more than alone, and together not less than the smallest charge."""
+    body = {"offering_id": str(shop.offering_id), "sessions": sessions,
+            "unit_price_minor": unit, "valid_months": 6}  # fmt: skip
+    refused = await shop.ask("POST", "/v1/me/packages", body, who=shop.mentor_id, status=422)
+    assert refused["code"] == code
+
+
+async def happen(shop: Shop, dice: Random, steps: int) -> None:
+    """Let credits be bought, used, freed, returned, refunded and end in any order."""
+    booked: list[Bought] = []
+    bought = [await shop.buy(3, months=1)]
+    for _ in range(steps):
+        step = dice.choice(("buy", "book", "book", "hold", "cancel", "part", "refund", "wait"))
+        if step == "buy" and len(bought) < 3:
+            bought.append(await shop.buy(dice.randint(2, 4), months=dice.randint(1, 2)))
+        elif step in ("book", "hold"):
+            order = await shop.hold(*[LIST] * dice.randint(1, 2))
+            if (await shop.world.order(order)).state == "paid":
+                await shop.world.say(booking.BookingConfirmed, order, title="Career talk")
+                booked.append(order)
+        elif step in ("cancel", "part") and booked:
+            order = booked.pop(dice.randrange(len(booked)))
+            back = WHOLE if step == "cancel" else dice.randint(1, 9_999)
+            for session_id in order.parts:
+                await shop.cancel(order, back, session_id)
+        elif step == "refund":
+            order_id = dice.choice(bought)
+            shown = (await shop.ask("GET", f"/v1/purchases/{order_id}"))["refundable_minor"]
+            if shown:
+                body = {"shown_amount_minor": shown}
+                await shop.ask("POST", f"/v1/purchases/{order_id}/refund", body, status=202)
+        elif step == "wait":
+            await shop.world.advance(dice.choice((timedelta(minutes=20), 5 * DAY, 20 * DAY)))
+        assert await shop.world.pool.fetchval(WORTH) == await shop.world.pool.fetchval(KEPT)
+    await shop.world.advance(100 * DAY)
+    assert await shop.world.pool.fetchval(WORTH) == 0
+    await shop.check()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_what_is_left_is_what_the_ledger_keeps(shop: Shop, seed: int) -> None:
+    """After any sequence of buying, using, returning, refunding and expiring."""
+    await happen(shop, Random(seed), 14)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 130))
+async def test_what_is_left_is_what_the_ledger_keeps_long(shop: Shop, seed: int) -> None:
+    """The same, thirty times and longer."""
+    await happen(shop, Random(seed), 60)
