@@ -193,7 +193,14 @@ def _hear_money(ears: Ears) -> None:
 
     @ears.on(payments.TransferSent)
     async def transferred(conn: Connection, heard: Heard[payments.TransferSent]) -> None:
-        await _tell_of_money(conn, heard, "transfer_sent", to_mentor=True)
+        netted = heard.fact.netted_minor
+        more = {"netted_minor": netted} if netted else {}
+        await _tell_of_money(conn, heard, "transfer_sent", to_mentor=True, **more)
+
+    @ears.on(payments.DebtIncurred)
+    async def owed(conn: Connection, heard: Heard[payments.DebtIncurred]) -> None:
+        because = heard.fact.because
+        await _tell_of_money(conn, heard, "debt_incurred", to_mentor=True, reason=because)
 
 
 def _hear_disputes(ears: Ears) -> None:
@@ -252,6 +259,7 @@ _MoneyHeard = (
     | Heard[payments.RefundIssued]
     | Heard[payments.RefundFailed]
     | Heard[payments.TransferSent]
+    | Heard[payments.DebtIncurred]
     | Heard[payments.DisputeOpened]
     | Heard[payments.DisputeClosed]
 )
@@ -260,7 +268,7 @@ _ABOUT_ALL = (payments.PaymentSucceeded, payments.DisputeFact)
 
 
 async def _tell_of_money(
-    conn: Connection, heard: _MoneyHeard, kind: str, *, to_mentor: bool
+    conn: Connection, heard: _MoneyHeard, kind: str, *, to_mentor: bool, **more: str | int
 ) -> None:
     fact = heard.fact
     await orders.tell_of_money(
@@ -269,7 +277,7 @@ async def _tell_of_money(
         kind=kind,
         to=fact.mentor_id if to_mentor else fact.mentee_id,
         session_id=None if isinstance(fact, _ABOUT_ALL) else fact.session_id,
-        details={"amount_minor": fact.amount_minor, "currency": fact.currency},
+        details={"amount_minor": fact.amount_minor, "currency": fact.currency, **more},
         at=heard.happened_at,
     )
 

@@ -152,6 +152,9 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.DisputeClosed: {"notifications": "Tells the mentor whether it was won or lost."},
     payments.EarningsReleased: {"booking": "Takes no more objections to the session."},
     payments.TransferSent: {"notifications": "Tells the mentor what was transferred."},
+    payments.DebtIncurred: {
+        "notifications": "Tells the mentor that a share goes back, and how it will."
+    },
     payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountChanged: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountSnapshot: {
@@ -164,6 +167,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
 
 UNREAD: Mapping[type[Fact], str] = {
     payments.CheckoutOpened: "The payer asks the API of payments for the page's address.",
+    payments.TransferReversed: "The mentor was told of the debt, which it brings down.",
     payments.PayoutCreated: "The mentor is told when the money has arrived.",
     notifications.MessageSent: "For whoever counts messages; none of our services does.",
 }

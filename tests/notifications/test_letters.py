@@ -48,6 +48,7 @@ def said_then() -> dict[str, str | int]:
     later = [(STARTS + timedelta(hours=ahead)).isoformat() for ahead in range(3)]
     return {
         "amount_minor": 1_250,
+        "netted_minor": 750,
         "currency": "USD",
         "reason": "a reason",
         "reason_given": 1,

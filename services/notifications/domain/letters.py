@@ -162,15 +162,20 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
         "reason": details.get("reason"),
         "count": int(details.get("count", 0)),
         "reason_given": bool(details.get("reason_given")),
-        "money": words.amount(voice, Money(int(details["amount_minor"]), str(details["currency"])))
-        if "amount_minor" in details
-        else None,
+        "money": _money(voice, details, "amount_minor"),
+        "netted": _money(voice, details, "netted_minor"),
         "until": words.moment(voice, until) if until else None,
         "next_best": words.moment(voice, next_best) if next_best else None,
         "proposed": _span(situation, voice, "proposed"),
         "was": _span(situation, voice, "was"),
         "refundable": bool(details.get("refundable", True)),
     }
+
+
+def _money(voice: words.Voice, details: Mapping[str, str | int], name: str) -> str | None:
+    if name not in details:
+        return None
+    return words.amount(voice, Money(int(details[name]), str(details["currency"])))
 
 
 def _span(situation: Situation, voice: words.Voice, name: str) -> str | None:
