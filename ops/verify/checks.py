@@ -137,6 +137,7 @@ PARTS_OF_PRICE = """
 SELECT p.order_id::text AS subject,
        format('price %s, sessions %s', p.price_minor, sum(s.price_minor)) AS detail
 FROM payments.orders AS p LEFT JOIN payments.sessions AS s ON s.order_id = p.order_id
+WHERE p.kind = 'sessions'
 GROUP BY p.order_id HAVING sum(s.price_minor) IS DISTINCT FROM p.price_minor
 UNION ALL
 SELECT s.session_id::text,
@@ -152,6 +153,12 @@ WHERE p.state = 'paid'
   AND s.price_minor > 0
   AND (e.retained_minor IS DISTINCT FROM GREATEST(s.price_minor - e.gone_minor, 0)
        OR e.gone_minor <> COALESCE(r.refunded, 0))
+"""
+CREDITS_DIFFER = """
+SELECT order_id::text AS subject,
+       format('unused credits are worth %s, the ledger keeps %s %s', worth_minor, posted_minor,
+              currency) AS detail
+FROM payments.credits_leftovers
 """
 CONFIRMED_WITHOUT_PAYMENT = """
 SELECT b.order_id::text AS subject,
@@ -302,6 +309,7 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("clearing account not zero", CLEARING_LEFT_OVER),
         Check("earnings and ledger differ", EARNINGS_NOT_POSTED),
         Check("price and its parts differ", PARTS_OF_PRICE),
+        Check("credits and ledger differ", CREDITS_DIFFER),
         Check("transfer and ledger differ", TRANSFER_UNRECORDED),
         Check("debt and ledger differ", DEBT_DIFFERS),
         Check("call undetermined", CALL_UNDETERMINED),

@@ -23,6 +23,8 @@ EVERY_ROLE = tuple(Role)
 MENTOR_ID, MENTEE_ID = (UUID(int=number) for number in (0xA, 0xB))
 PLANTED = {
     "order_id": UUID(int=0x1),
+    "purchase_id": UUID(int=0xF1),
+    "package_id": UUID(int=0xF2),
     "session_id": UUID(int=0x101),
     "offering_id": UUID(int=0xFF),
     "goal_id": UUID(int=0xEE),

@@ -88,6 +88,27 @@ SELECT o.order_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency,
        o.hold_until, 'paid', o.hold_until, 'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z',
        '2026-01-02Z'
 FROM booking.orders AS o;
+INSERT INTO payments.offered (offering_id, mentor_id, title, minutes, price_minor, currency,
+                              published, version)
+VALUES ('00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a', 'T', 60,
+        12000, 'USD', true, 1);
+INSERT INTO payments.packages (package_id, offering_id, mentor_id, sessions, unit_minor, currency,
+                               valid_months)
+VALUES ('00000000-0000-0000-0000-0000000000f2', '00000000-0000-0000-0000-0000000000ff',
+        '00000000-0000-0000-0000-00000000000a', 3, 10000, 'USD', 6);
+INSERT INTO payments.orders (order_id, mentor_id, mentee_id, title, price_minor, currency, kind,
+                             platform_share_basis_points, release_delay_seconds, hold_until, state,
+                             close_at, closed_because, opened_at)
+VALUES ('00000000-0000-0000-0000-0000000000f1', '00000000-0000-0000-0000-00000000000a',
+        '00000000-0000-0000-0000-00000000000b', '3 × T', 30000, 'USD', 'package', 1500, 172800,
+        '2026-01-02Z', 'closed', '2026-01-02Z', 'expired', '2026-01-01Z');
+INSERT INTO payments.lots (lot_id, purchase_id, kind, buyer_id, owner_id, mentor_id, offering_id,
+                           title, minutes, list_price_minor, unit_minor, currency, sessions,
+                           valid_months, remaining)
+VALUES ('00000000-0000-0000-0000-0000000000f3', '00000000-0000-0000-0000-0000000000f1', 'package',
+        '00000000-0000-0000-0000-00000000000b', '00000000-0000-0000-0000-00000000000b',
+        '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-0000000000ff', 'T', 60,
+        12000, 10000, 'USD', 3, 6, 0);
 INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision)
 SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state
 FROM booking.sessions;

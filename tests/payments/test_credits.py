@@ -83,13 +83,13 @@ class Shop:
         package_id = await self.package(sessions, **more)
         path = f"/v1/packages/{package_id}/purchases"
         bought = await self.ask("POST", path, {"as_gift": as_gift}, status=201)
-        return await self.pay(UUID(bought["order_id"]))
+        return await self.pay(UUID(bought["purchase_id"]))
 
     async def give(self, what: str, sessions: int) -> UUID:
         """Buy a gift, or sessions for the fund, and pay."""
         body = {"offering_id": str(self.offering_id), "sessions": sessions}
         bought = await self.ask("POST", f"/v1/{what}", body, status=201)
-        return await self.pay(UUID(bought["order_id"]))
+        return await self.pay(UUID(bought["purchase_id"]))
 
     async def pay(self, order_id: UUID) -> UUID:
         """Pay on Stripe's page."""
@@ -185,7 +185,7 @@ async def test_unpaid_packages_close_and_tell_booking_nothing(shop: Shop) -> Non
     package_id = await shop.package()
     bought = await shop.ask("POST", f"/v1/packages/{package_id}/purchases", {}, status=201)
     await shop.world.advance(timedelta(hours=2))
-    shown = await shop.ask("GET", f"/v1/purchases/{bought['order_id']}")
+    shown = await shop.ask("GET", f"/v1/purchases/{bought['purchase_id']}")
     assert shown["state"] == "closed"
     assert await shop.left() == []
     assert not await shop.world.facts()

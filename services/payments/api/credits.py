@@ -73,7 +73,7 @@ class PurchaseView(View):
     `refundable_minor` is what may be had back now. `redeemed`: somebody has the gift.
     """
 
-    order_id: UUID
+    purchase_id: UUID
     kind: PurchaseKind
     state: State
     mentor_id: UUID
@@ -116,12 +116,12 @@ def add_routes(api: Api) -> None:
     api.post("/v1/sponsorships", idempotent=True, refusals=(*sale, NotFound))(sponsor)
     api.get("/v1/me/credits")(list_credits)
     api.get("/v1/me/purchases")(list_purchases)
-    one = "/v1/purchases/{order_id}"
+    one = "/v1/purchases/{purchase_id}"
     api.get(one)(show_purchase)
     back = api.post(f"{one}/refund", idempotent=True, status=ACCEPTED, refusals=unused)
     back(refund_unused)
     operator = api.post(
-        "/v1/operator/purchases/{order_id}/refund",
+        "/v1/operator/purchases/{purchase_id}/refund",
         may=Role.OPERATOR,
         idempotent=True,
         status=ACCEPTED,
@@ -162,30 +162,30 @@ async def list_purchases(call: Call, query: PageQuery, conn: Connection) -> Page
     found = await store.purchases_of(conn, call.person_id, one_uuid(query), query.limit + 1)
     items = [await _purchase(call, conn, order_id) for order_id in found[: query.limit]]
     more = len(found) > query.limit
-    return Page(items=items, next_cursor=Page.cursor(items[-1].order_id) if more else None)
+    return Page(items=items, next_cursor=Page.cursor(items[-1].purchase_id) if more else None)
 
 
-async def show_purchase(call: Call, order_id: UUID, conn: Connection) -> PurchaseView:
+async def show_purchase(call: Call, purchase_id: UUID, conn: Connection) -> PurchaseView:
     """Show what one bought in advance, and what became of it."""
-    return await _purchase(call, conn, order_id)
+    return await _purchase(call, conn, purchase_id)
 
 
 async def refund_unused(
-    call: Call, order_id: UUID, body: RefundUnusedBody, conn: Connection
+    call: Call, purchase_id: UUID, body: RefundUnusedBody, conn: Connection
 ) -> RefundedView:
     """Have what is unused paid back to the card, on the amount that was shown."""
     amount = await commands.refund_unused(
-        conn, order_id, call.person_id, body.shown_amount_minor, call.now
+        conn, purchase_id, call.person_id, body.shown_amount_minor, call.now
     )
     return RefundedView(amount_minor=amount.minor, currency=amount.currency)
 
 
 async def refund_for_operator(
-    call: Call, order_id: UUID, body: Reasoned, conn: Connection
+    call: Call, purchase_id: UUID, body: Reasoned, conn: Connection
 ) -> DeedDone:
     """Pay unused credits back to who bought them, in time or not."""
     who = str(call.person_id)
-    deed = Deed(who, "refund_credits", str(order_id), body.reason, order_id)
+    deed = Deed(who, "refund_credits", str(purchase_id), body.reason, purchase_id)
     return await do(call, conn, commands.refund_as_asked, deed)
 
 
@@ -237,7 +237,7 @@ def _shown(order: Order, lots: Sequence[Lot], used: int, now: datetime) -> Purch
     except rules.NothingUnused:
         refundable = 0
     return PurchaseView(
-        order_id=order.order_id,
+        purchase_id=order.order_id,
         kind=order.kind,
         state=order.state,
         mentor_id=order.mentor_id,

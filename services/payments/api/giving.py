@@ -61,7 +61,7 @@ class GrantBody(Body):
 def add_routes(api: Api) -> None:
     """Declare the routes of gifts and funds."""
     # No Idempotency-Key: it would keep the answer, and with it the secret. A new code is harmless.
-    api.post("/v1/gifts/{order_id}/code", refusals=(rules.NotAGift,))(make_gift_code)
+    api.post("/v1/gifts/{purchase_id}/code", refusals=(rules.NotAGift,))(make_gift_code)
     redeeming = (rules.GiftUnknown, rules.OwnSessions)
     api.post("/v1/gifts/redeem", idempotent=True, refusals=redeeming)(redeem_gift)
     mentor = Role.MENTOR
@@ -70,9 +70,9 @@ def add_routes(api: Api) -> None:
     api.post("/v1/me/fund/grants", may=mentor, idempotent=True, refusals=granting)(grant)
 
 
-async def make_gift_code(call: Call, order_id: UUID, conn: Connection) -> GiftCodeView:
+async def make_gift_code(call: Call, purchase_id: UUID, conn: Connection) -> GiftCodeView:
     """Make the code of a paid gift and show it once; the one before it is void."""
-    return GiftCodeView(code=await commands.make_code(conn, order_id, call.person_id))
+    return GiftCodeView(code=await commands.make_code(conn, purchase_id, call.person_id))
 
 
 async def redeem_gift(call: Call, body: RedeemBody, conn: Connection) -> LotView:
