@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from web.client import Service, wrong_fields
-from web.pages import calls, mending
+from web.pages import calls, disputes, mending
 from web.pages.people import names_of
 from web.pages.searching import expertise
 from web.routes import ID, Row, do, see
@@ -113,4 +113,5 @@ ROUTES: tuple[Row, ...] = (
     see("/operator/ledger", ledger),
     *mending.ROUTES,
     *calls.ROUTES,
+    *disputes.ROUTES,
 )
