@@ -89,7 +89,22 @@ async def connect_account(mentor: Person) -> None:
     web = mentor.caller.market.url("web")
     asked = {"country": "US", "return_url": f"{web}/mentor", "refresh_url": f"{web}/mentor"}
     await mentor.post("payments", "/v1/me/account", asked)
+    await _complete_onboarding(mentor)
 
+    async def ready() -> bool | None:
+        found = await mentor.get("payments", "/v1/me/account")
+        return True if found["can_receive"] else None
+
+    await until(ready, "an account that can receive money")
+
+
+async def correct_account(mentor: Person) -> None:
+    """Go through Stripe's page once more, as after a payout that the bank refused."""
+    await mentor.post("payments", "/v1/me/account/onboarding-link")
+    await _complete_onboarding(mentor)
+
+
+async def _complete_onboarding(mentor: Person) -> None:
     async def page() -> str | None:
         account = await mentor.get("payments", "/v1/me/account")
         return account.get("onboarding_url")
@@ -99,12 +114,6 @@ async def connect_account(mentor: Person) -> None:
     if account is None:
         raise JourneyFailed(f"no account in {address}")
     await mentor.caller.send("POST", "stripe", f"/_sim/accounts/{account[0]}/complete", body={})
-
-    async def ready() -> bool | None:
-        found = await mentor.get("payments", "/v1/me/account")
-        return True if found["can_receive"] else None
-
-    await until(ready, "an account that can receive money")
 
 
 async def publish_offering(mentor: Person, offering: Json, *, zone: str) -> str:
@@ -149,7 +158,9 @@ async def free_slots(mentee: Person, offering_id: str) -> list[Json]:
     return list(found["items"])
 
 
-async def hold(mentee: Person, offering_id: str, slot: Json) -> Purchase:
+async def hold(
+    mentee: Person, offering_id: str, slot: Json, *, promotion_code: str | None = None
+) -> Purchase:
     """Accept the policy and hold a time; raises `Refused` when somebody was faster."""
     offering = await mentee.get("booking", f"/v1/offerings/{offering_id}")
     policy = offering["policy"]
@@ -158,6 +169,7 @@ async def hold(mentee: Person, offering_id: str, slot: Json) -> Purchase:
         {
             "offering_id": offering_id,
             "starts_at": slot["starts_at"],
+            "promotion_code": promotion_code,
             "accepted_policy": {
                 "preset": policy["preset"], "policy_version": policy["policy_version"],
             },
@@ -166,11 +178,11 @@ async def hold(mentee: Person, offering_id: str, slot: Json) -> Purchase:
     return Purchase.of(order)
 
 
-async def payment_page(mentee: Person, purchase: Purchase) -> str:
+async def payment_page(mentee: Person, order_id: str) -> str:
     """Return the id of the Checkout Session, once payments has opened it."""
 
     async def opened() -> str | None:
-        found = await mentee.get("payments", f"/v1/checkouts/{purchase.order_id}")
+        found = await mentee.get("payments", f"/v1/checkouts/{order_id}")
         checkout = _CHECKOUT.search(found.get("url") or "")
         return checkout[0] if checkout else None
 
@@ -250,7 +262,7 @@ async def new_mentor(caller: Caller, name: str, *, zone: str = "America/New_York
 async def buy(mentee: Person, offering_id: str, slot: Json) -> Purchase:
     """Hold a time, pay for it, and wait for the confirmation."""
     purchase = await hold(mentee, offering_id, slot)
-    await pay(mentee, await payment_page(mentee, purchase))
+    await pay(mentee, await payment_page(mentee, purchase.order_id))
     await in_state(mentee, purchase, "confirmed")
     return purchase
 
@@ -280,7 +292,7 @@ async def paid_session(market: Marketplace, say: Say) -> None:
         slot = (await free_slots(mentee, offering))[0]
         say(f"\nMilo holds {slot['starts_at']}; his first card is declined, his second is good.")
         purchase = await hold(mentee, offering, slot)
-        checkout = await payment_page(mentee, purchase)
+        checkout = await payment_page(mentee, purchase.order_id)
         await pay(mentee, checkout, "4000000000000002")
         await pay(mentee, checkout)
         await in_state(mentee, purchase, "confirmed")
@@ -301,11 +313,17 @@ async def show_books(mentee: Person, mentor: Person, purchase: Purchase, say: Sa
     say("\nThe money of this session:")
     for line in money["items"]:
         say(f"  {line['at'][:19]}  {line['words']:<52} {_amount(line)}")
+    await show_trial_balances(mentee.caller, say)
+
+
+async def show_trial_balances(caller: Caller, say: Say) -> None:
+    """Say what both books come to."""
+    overseer = await operator(caller)
     balance = await overseer.get("payments", "/v1/operator/ledger/trial-balance")
     say("\nOur ledger:")
     for line in balance["items"]:
         say(f"  {line['account']:<60} {_amount(line)}")
-    books = await mentee.caller.send("GET", "stripe", "/_sim/books")
+    books = await caller.send("GET", "stripe", "/_sim/books")
     say("\nStripe's books:")
     for line in books["trial_balance"]:
         amount = {"amount_minor": line["amount"], "currency": line["currency"].upper()}

@@ -99,7 +99,7 @@ async def request(cast: Cast) -> Purchase:
     purchase = await hold(cast.mentee, cast.by_request, slot)
     await in_state(cast.mentor, purchase, "requested")
     await cast.mentor.post("booking", f"/v1/orders/{purchase.order_id}/accept")
-    await pay(cast.mentee, await payment_page(cast.mentee, purchase))
+    await pay(cast.mentee, await payment_page(cast.mentee, purchase.order_id))
     await in_state(cast.mentee, purchase, "confirmed")
     return purchase
 
@@ -136,7 +136,7 @@ async def wait_for_a_slot(cast: Cast) -> Purchase:
 
     purchase = Purchase.of(await until(offered, "the offered time"))
     await cast.other.post("booking", f"/v1/orders/{purchase.order_id}/accept")
-    await pay(cast.other, await payment_page(cast.other, purchase))
+    await pay(cast.other, await payment_page(cast.other, purchase.order_id))
     await in_state(cast.other, purchase, "confirmed")
     return purchase
 
@@ -178,7 +178,7 @@ async def buy_series(cast: Cast) -> Sequence[datetime]:
         },
     )  # fmt: skip
     purchase = Purchase.of(order)
-    await pay(cast.mentee, await payment_page(cast.mentee, purchase))
+    await pay(cast.mentee, await payment_page(cast.mentee, purchase.order_id))
     await in_state(cast.mentee, purchase, "confirmed")
     await call_off(cast.mentee, purchase.order_id, order["sessions"][1]["session_id"])
     kept = (order["sessions"][0], order["sessions"][2])

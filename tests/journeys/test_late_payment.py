@@ -22,7 +22,7 @@ CLOSING = {"method": "POST", "path": "/v1/checkout/sessions/*/expire", "kind": "
 async def _held(mentee: Person, stall: Stall) -> tuple[Purchase, str]:
     slot = await slot_after(mentee, stall, timedelta(days=1))
     purchase = await hold(mentee, stall.offering_id, slot)
-    return purchase, await payment_page(mentee, purchase)
+    return purchase, await payment_page(mentee, purchase.order_id)
 
 
 async def test_paid_before_the_end_but_heard_after_it(

@@ -38,7 +38,7 @@ async def test_a_refund_that_came_back_is_stuck_until_an_operator_mends_it(
 ) -> None:
     """Mailed, shown as waiting for an operator, paid otherwise from the command line, at rest."""
     purchase = await hold(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(2)))
-    await pay(mentee, await payment_page(mentee, purchase), RETURNED_FUNDS_CARD)
+    await pay(mentee, await payment_page(mentee, purchase.order_id), RETURNED_FUNDS_CARD)
     await in_state(mentee, purchase, "confirmed")
     path = f"/v1/orders/{purchase.order_id}/cancel"
     await stall.mentor.post("booking", path, {"shown_refund_basis_points": 10_000})

@@ -25,7 +25,7 @@ async def test_a_declined_card_may_be_followed_by_a_good_one(
 ) -> None:
     """The hold stays while the mentee tries again; one charge in the end."""
     purchase = await hold(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(1)))
-    checkout = await payment_page(mentee, purchase)
+    checkout = await payment_page(mentee, purchase.order_id)
     declined = await pay(mentee, checkout, DECLINED)
     assert declined["payment_status"] == "unpaid"
     await pay(mentee, checkout)
@@ -39,7 +39,7 @@ async def test_an_abandoned_checkout_frees_the_time(
     """The hold lapses, the page is closed at Stripe, and the time is offered again."""
     slot = await slot_after(mentee, stall, timedelta(1))
     purchase = await hold(mentee, stall.offering_id, slot)
-    checkout = await payment_page(mentee, purchase)
+    checkout = await payment_page(mentee, purchase.order_id)
     assert slot not in await free_slots(mentee, stall.offering_id)
     await market.advance_by(HOLD)
     await in_state(mentee, purchase, "expired")
@@ -200,7 +200,7 @@ async def test_no_webhook_at_all_is_made_up_for(
 ) -> None:
     """P12: all events dropped; the reconciler finds the payment by itself."""
     purchase = await hold(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(1)))
-    checkout = await payment_page(mentee, purchase)
+    checkout = await payment_page(mentee, purchase.order_id)
     await caller.send("POST", "stripe", "/_sim/webhooks", body={"mode": "drop"})
     try:
         await pay(mentee, checkout)
