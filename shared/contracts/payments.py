@@ -30,6 +30,26 @@ OfSession = Annotated[
 ]
 
 
+SubscriptionRef = Annotated[
+    UUID,
+    Field(
+        description="Somebody's subscription to a plan.",
+        examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0a01"],
+    ),
+]
+PlanRef = Annotated[
+    UUID,
+    Field(description="What was agreed.", examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0b01"]),
+]
+PlanSide = Annotated[
+    Literal["mentee", "mentor", "operator"], Field(description="Whose wish it was.")
+]
+PeriodEnd = Annotated[
+    AwareDatetime,
+    Field(description="When the month ends that was paid.", examples=["2026-04-02T10:00:00Z"]),
+]
+
+
 class MoneyFact(Fact):
     """A fact about the money of one purchase; versions count within `payments`."""
 
@@ -249,6 +269,76 @@ class SponsoredSessionCompleted(MoneyFact):
     sponsor_id: PersonRef
 
 
+class PlanFact(Fact):
+    """A fact about a mentee's subscription to a plan: sessions included in every month."""
+
+    topic: ClassVar[str] = "payments.plans"
+    key_field: ClassVar[str] = "subscription_id"
+
+    subscription_id: SubscriptionRef
+    plan_id: PlanRef
+    mentor_id: MentorRef
+    mentee_id: MenteeRef
+
+
+class PlanStarted(PlanFact):
+    """The first month of a plan was paid."""
+
+    period_end: PeriodEnd
+
+
+class PlanRenewed(PlanFact):
+    """A further month of a plan was paid."""
+
+    order_id: OrderRef
+    sessions: HowMany
+    amount_minor: Minor
+    currency: CurrencyCode
+    period_end: PeriodEnd
+
+
+class PlanPaymentFailed(PlanFact):
+    """The payment of a month failed; Stripe tries again, or gives up."""
+
+    attempt: int = Field(description="Which attempt it was.", examples=[1])
+    next_attempt_at: AwareDatetime | None = Field(
+        default=None,
+        description="When it is tried again; none when it is not.",
+        examples=["2026-04-05T10:00:00Z"],
+    )
+
+
+class PlanPaused(PlanFact):
+    """From the end of the month on nothing is paid, until the plan is resumed."""
+
+    by: PlanSide
+    period_end: PeriodEnd
+
+
+class PlanResumed(PlanFact):
+    """From the end of the month on the plan is paid again."""
+
+    by: PlanSide
+    period_end: PeriodEnd
+
+
+class PlanEnding(PlanFact):
+    """A plan will end with its month, or was taken up again before it did."""
+
+    by: PlanSide
+    ends_at: AwareDatetime | None = Field(
+        default=None,
+        description="When it ends; none when it goes on after all.",
+        examples=["2026-04-02T10:00:00Z"],
+    )
+
+
+class PlanEnded(PlanFact):
+    """A plan is over; sessions that were paid can be booked as long as they are good."""
+
+    because: Literal["wished", "payment_failed"] = Field(description="What ended it.")
+
+
 class AccountFact(Fact):
     """A fact about a mentor's connected account; the state after it is told in full."""
 
@@ -331,5 +421,12 @@ FACTS: tuple[type[Fact], ...] = (
     AccountSnapshot,
     PayoutCreated,
     PayoutPaid,
+    PlanStarted,
+    PlanRenewed,
+    PlanPaymentFailed,
+    PlanPaused,
+    PlanResumed,
+    PlanEnding,
+    PlanEnded,
     PayoutFailed,
 )

@@ -57,6 +57,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("booking.orders", "order_id", "booking"),
     Topic("booking.openings", "mentor_id", "booking", retold=True),
     Topic("payments.orders", "order_id", "payments"),
+    Topic("payments.plans", "subscription_id", "payments"),
     Topic("payments.accounts", "mentor_id", "payments", retold=True),
     Topic("payments.payouts", "mentor_id", "payments"),
     Topic("notifications.messages", "message_id", "notifications"),

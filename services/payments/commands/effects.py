@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.payments.commands import accounts, orders, recovery, refunds, transfers
+from services.payments.commands import (
+    accounts,
+    orders,
+    recovery,
+    refunds,
+    subscriptions,
+    transfers,
+)
 from services.payments.commands.books import keep_movements
 from services.payments.commands.disputes import follow_dispute, note_refusal
 from services.payments.commands.webhooks import keep_events
@@ -38,6 +45,7 @@ from services.payments.domain.seen import (
     Seen,
     TransferSeen,
 )
+from services.payments.domain.subscription_calls import SubscriptionRequest, SubscriptionSeen
 from shared.db import Connection
 
 
@@ -55,6 +63,8 @@ async def apply_answer(conn: Connection, request: Request, seen: Seen, now: date
         return await keep_events(conn, request, seen, now)
     if isinstance(request, ReadMovements) and isinstance(seen, BooksSeen):
         return await keep_movements(conn, request, seen, now)
+    if isinstance(request, SubscriptionRequest) and isinstance(seen, SubscriptionSeen):
+        return await subscriptions.follow(conn, request, seen, now)
     if isinstance(request, DisputeRequest) and isinstance(seen, DisputeSeen):
         return await follow_dispute(conn, request, seen, now)
     return await _about_order(conn, request, seen, now)
@@ -75,6 +85,8 @@ async def apply_refusal(
         await recovery.refuse_reversal(conn, request, refused.code, now)
     elif isinstance(request, CreateAccount):
         await accounts.refuse_account(conn, request.mentor_id, refused.code)
+    elif isinstance(request, SubscriptionRequest):
+        await subscriptions.refuse(conn, request, refused.code, now)
     elif isinstance(request, DisputeRequest):
         await note_refusal(conn, request, refused.code, now)
 

@@ -17,7 +17,15 @@ from services.payments.domain.requests import (
     Request,
 )
 from services.payments.domain.seen import EventSeen, EventsSeen
-from services.payments.store import accounts, disputes, operations, orders, outcomes
+from services.payments.domain.subscriptions import look
+from services.payments.store import (
+    accounts,
+    disputes,
+    operations,
+    orders,
+    outcomes,
+    subscriptions,
+)
 from services.payments.store import webhooks as store
 from services.payments.store.webhooks import Notice
 from shared.clock import system_now
@@ -41,11 +49,18 @@ class Unmatched(Exception):
 
 async def store_webhook(conn: Connection, event: EventSeen) -> bool:
     """Store an event once; return whether it is new. Unknown types are marked as ignored."""
-    state = "ignored" if about(event.type) is About.NOTHING else "waiting"
+    state = "ignored" if _tells_nothing(event) else "waiting"
     new = await store.add_webhook(conn, event, state)
     if new and state == "waiting":
         await ring(conn, WEBHOOKS_BELL)
     return new
+
+
+def _tells_nothing(event: EventSeen) -> bool:
+    """Return whether nothing follows; the charge of an invoice is read with its invoice."""
+    kind = about(event.type)
+    unnamed_charge = kind is About.ORDER and event.type.startswith("charge.") and not event.subject
+    return kind is About.NOTHING or unnamed_charge
 
 
 async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
@@ -142,13 +157,15 @@ async def _request_for(conn: Connection, event: EventSeen) -> Request | None:
         return await _look_at_refund(conn, event)
     if kind is About.DISPUTE:
         return await _look_at_dispute(conn, event)
+    if kind is About.SUBSCRIPTION:
+        return await _look_at_subscription(conn, event)
     return await _look_at_account(conn, event, kind)
 
 
 async def _look_at_order(conn: Connection, event: EventSeen) -> Request | None:
     order = await orders.load_order(conn, _our_id(event))
     if order is None:
-        raise Unmatched
+        return await _look_at_subscription(conn, event)
     if order.checkout_id is None:
         return None
     if event.type.startswith("checkout.") and order.checkout_id != event.object_id:
@@ -173,6 +190,18 @@ async def _look_at_dispute(conn: Connection, event: EventSeen) -> Request | None
     if order_id is None:
         return None
     return LookAtDispute(order_id=order_id, dispute_id=event.object_id)
+
+
+async def _look_at_subscription(conn: Connection, event: EventSeen) -> Request | None:
+    subscription = await subscriptions.load_subscription(conn, _our_id(event))
+    if subscription is None:
+        raise Unmatched
+    if event.type.startswith("checkout.") and subscription.checkout_id not in (
+        None,
+        event.object_id,
+    ):
+        raise Unmatched
+    return look(subscription, await subscriptions.read_from(conn, subscription.subscription_id))
 
 
 async def _look_at_account(conn: Connection, event: EventSeen, kind: About) -> Request | None:

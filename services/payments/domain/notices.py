@@ -22,6 +22,7 @@ class About(Enum):
     ORDER = "order"
     REFUND = "refund"
     DISPUTE = "dispute"
+    SUBSCRIPTION = "subscription"
     ACCOUNT = "account"
     PAYOUT = "payout"
     NOTHING = "nothing"
@@ -32,6 +33,8 @@ _PREFIXES = {
     "charge.refund.": About.REFUND,
     "charge.dispute.": About.DISPUTE,
     "refund.": About.REFUND,
+    "customer.subscription.": About.SUBSCRIPTION,
+    "invoice.": About.SUBSCRIPTION,
     "account.updated": About.ACCOUNT,
     "payout.": About.PAYOUT,
 }

@@ -42,6 +42,7 @@ from services.payments.domain.seen import (
     EventsSeen,
     Seen,
 )
+from services.payments.domain.subscription_calls import OpenSubscription, SubscriptionRequest
 from services.payments.gateway.line import (
     LIVE_CALLS_PER_SECOND,
     SANDBOX_CALLS_PER_SECOND,
@@ -68,6 +69,7 @@ from services.payments.gateway.shapes import (
     reversal_params,
     transfer_params,
 )
+from services.payments.gateway.subscriptions import SubscriptionCalls
 from shared.clock import from_epoch_seconds, to_epoch_seconds
 from shared.errors import Unfinished
 from shared.log import logger
@@ -125,6 +127,7 @@ class StripeGateway:
         self._v1 = self._client.v1
 
     async def close(self) -> None:
+        self._subscriptions = SubscriptionCalls(self._v1)
         """Close the connections."""
         await self.line.close_async()
 
@@ -136,6 +139,8 @@ class StripeGateway:
             return await _answered(self._read_movements(request))
         if isinstance(request, _MADE_ONCE):
             return await _answered(self._create(request, {"idempotency_key": key}))
+        if isinstance(request, SubscriptionRequest):
+            return await _answered(self._subscriptions.perform(request, key))
         if isinstance(request, ExpireCheckout):
             return await self._expire(request, {"idempotency_key": key})
         if isinstance(request, CreateAccountLink):
@@ -163,6 +168,8 @@ class StripeGateway:
             found = await _answered(self._find_account(request, created))
         elif isinstance(request, DisputeRequest):
             found = await _answered(self._find_answer(request))
+        elif isinstance(request, OpenSubscription):
+            found = await _answered(self._subscriptions.find(request, created))
         return None if isinstance(found, Refused) else found
 
     async def _create(self, request: Request, options: Any) -> Seen:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
+from services.payments.domain.calls import REQUESTS
 from services.payments.domain.operations import Operation, key_of, pause_before
-from services.payments.domain.requests import REQUESTS, Request
+from services.payments.domain.requests import Request
 from shared.clock import system_now
 from shared.db import Connection
 from shared.ids import new_id

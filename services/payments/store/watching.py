@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.payments.domain.requests import REQUESTS
+from services.payments.domain.calls import REQUESTS
 from shared.clock import system_now
 from shared.db import Connection
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from services.payments.commands import books, earnings, orders, transfers, webhooks
+from services.payments.commands import books, earnings, orders, subscriptions, transfers, webhooks
 from services.payments.commands import credits as prepaid
 from services.payments.commands.disputes import ACTIONS as DISPUTE_ACTIONS
 from services.payments.commands.mending import ACTIONS as MENDING_ACTIONS
@@ -46,6 +46,7 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
         Loop("send_transfers", each(transfers.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
+        Loop("ask_of_subscriptions", each(subscriptions.ask_next), POLL_SECONDS),
         Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
         Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, MENDING_ACTIONS | DISPUTE_ACTIONS, clock).step, POLL_SECONDS),

@@ -1,0 +1,479 @@
+"""Plans, and the subscriptions to them: a monthly mentorship with sessions included.
+
+being_prepared → open → closed, or → active ⇄ past_due → ended. Stripe renews, takes the payments
+and tries again; every paid invoice is a purchase of credits. What people wish for is kept beside
+what Stripe shows until the two agree, so that a lost answer or a late one loses no wish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from services.payments.domain.credits import Lot, NotForSale, Offered, check_total
+from services.payments.domain.credits import PackagePriceOutside as PlanPriceOutside
+from services.payments.domain.orders import Terms
+from services.payments.domain.subscription_calls import (
+    CancelSubscription,
+    InvoiceSeen,
+    LookAtSubscription,
+    OpenSubscription,
+    PlanPrice,
+    SubscribedSeen,
+    SubscriptionRequest,
+    SubscriptionSeen,
+    UpdateSubscription,
+)
+from shared.contracts.payments import (
+    PlanEnded,
+    PlanEnding,
+    PlanFact,
+    PlanPaused,
+    PlanResumed,
+    PlanStarted,
+)
+from shared.errors import Kind as RefusalKind
+from shared.errors import Refusal
+from shared.money import Money, charge_step
+
+SESSIONS_MOST = 20
+GOOD_FOR_MONTHS = 2
+"""Sessions of a month can be booked with until a month after it: life is not regular."""
+PAGE_OPEN_FOR = timedelta(hours=1)
+PAGE_LIVES_AT_LEAST = timedelta(minutes=30)
+"""Stripe's, from when it makes the page."""
+LOOK_EVERY = timedelta(minutes=10)
+"""How often an open page is looked at by itself, should every notice be lost."""
+QUIET_BEFORE = timedelta(minutes=30)
+"""Before a renewal its plan is not changed any more: a call may take a while."""
+RENEWED_AFTER = timedelta(hours=2)
+"""After the end of a period; Stripe leaves a renewal as a draft for about an hour."""
+SETTLE_EVERY = timedelta(hours=6)
+"""How often it is looked at while an invoice is open, or Stripe's fee is not known."""
+RETURN_PATH = "{web}/subscriptions/{subscription_id}/return"
+BACK_PATH = "{web}/subscriptions/{subscription_id}"
+
+State = Literal["being_prepared", "open", "closed", "active", "past_due", "ended"]
+Side = Literal["mentee", "mentor", "operator"]
+Because = Literal["wished", "payment_failed"]
+LIVE = frozenset({"active", "past_due"})
+
+
+class AlreadySubscribed(Refusal):
+    """Somebody has a plan with this mentor; the facts name it."""
+
+    code = "already_subscribed"
+    detail = "You have a plan with this mentor already: change that one, or end it first."
+
+
+class SubscriptionNotLive(Refusal):
+    """The subscription has not begun, or has ended."""
+
+    code = "subscription_not_live"
+    detail = "This plan has not begun or has ended; nothing of it can be changed."
+
+
+class RenewalUnderWay(Refusal):
+    """A payment is being taken at this moment; which plan it is for must not change meanwhile."""
+
+    code = "renewal_under_way"
+    detail = "A payment of this plan is being taken; try again once it is settled."
+
+
+class PlanElsewhere(Refusal):
+    """The other plan is another mentor's, in another currency, or not offered."""
+
+    code = "plan_elsewhere"
+    detail = "Choose another plan that this mentor offers in the same currency."
+
+
+class UnusedChanged(Refusal):
+    """Sessions were booked or came back since the amount was shown; the facts carry it."""
+
+    code = "unused_changed"
+    kind = RefusalKind.OUTDATED
+    detail = "Look at what goes back as it is now and confirm it."
+
+
+@dataclass(frozen=True)
+class MentoringPlan:
+    """So many sessions of an offering every month; it is never changed, only withdrawn."""
+
+    plan_id: UUID
+    mentor_id: UUID
+    offering_id: UUID
+    sessions: int
+    unit: Money
+    offered: bool = True
+
+    @property
+    def price(self) -> Money:
+        """Return what a month costs."""
+        return Money(self.unit.minor * self.sessions, self.unit.currency)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants to be otherwise; none of it where Stripe shows it so already."""
+
+    paused: bool | None = None
+    ending: bool | None = None
+    plan_id: UUID | None = None
+    end_now: bool = False
+    by: Side | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something is not as wished."""
+        changes = (self.paused, self.ending, self.plan_id)
+        return self.end_now or any(change is not None for change in changes)
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Somebody's subscription as Stripe showed it last, and what is wished of it."""
+
+    subscription_id: UUID
+    plan_id: UUID
+    mentor_id: UUID
+    mentee_id: UUID
+    platform_share_basis_points: int
+    release_delay: timedelta
+    begun_at: datetime
+    state: State = "being_prepared"
+    checkout_id: str | None = None
+    checkout_url: str | None = None
+    stripe_subscription_id: str | None = None
+    item_id: str | None = None
+    product_id: str | None = None
+    period_end: datetime | None = None
+    paused: bool = False
+    ending: bool = False
+    wish: Wish = Wish()
+    invoice_url: str | None = None
+    next_attempt_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_because: Because | None = None
+    look_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def will_pause(self) -> bool:
+        """Return whether the next period is not paid, as far as is known and wished."""
+        return self.paused if self.wish.paused is None else self.wish.paused
+
+    @property
+    def will_end(self) -> bool:
+        """Return whether it ends with its period, as far as is known and wished."""
+        return self.ending if self.wish.ending is None else self.wish.ending
+
+    @property
+    def next_plan_id(self) -> UUID:
+        """Return the plan of the next period."""
+        return self.wish.plan_id or self.plan_id
+
+    @property
+    def purchase_terms(self) -> Terms:
+        """Return the terms that were frozen when it began."""
+        return Terms("", self.platform_share_basis_points, self.release_delay)
+
+
+def offer(plan_id: UUID, offered: Offered, sessions: int, unit_minor: int) -> MentoringPlan:
+    """Return a plan for an offering; raises `NotForSale` or a refusal of its price."""
+    if not offered.published or not offered.price.minor:
+        raise NotForSale
+    unit = Money(unit_minor, offered.price.currency)
+    step = charge_step(unit.currency)
+    if not 0 < unit.minor <= offered.price.minor or unit.minor % step:
+        raise PlanPriceOutside(most_minor=offered.price.minor, step_minor=step)
+    plan = MentoringPlan(plan_id, offered.mentor_id, offered.offering_id, sessions, unit)
+    check_total(plan.price)
+    return plan
+
+
+def begin(
+    subscription_id: UUID, plan: MentoringPlan, mentee_id: UUID, terms: Terms, now: datetime
+) -> Subscription:
+    """Begin to subscribe; the page is looked at until it is paid or closed."""
+    return Subscription(
+        subscription_id,
+        plan.plan_id,
+        plan.mentor_id,
+        mentee_id,
+        terms.platform_share_basis_points,
+        terms.release_delay,
+        now,
+    )
+
+
+def page_for(
+    subscription: Subscription, plan: MentoringPlan, title: str, terms: Terms
+) -> OpenSubscription:
+    """Return the call that opens the page on which somebody subscribes."""
+    places = {
+        "web": terms.web_url.rstrip("/"),
+        "subscription_id": subscription.subscription_id,
+    }
+    expires_at = subscription.begun_at + PAGE_OPEN_FOR
+    return OpenSubscription(
+        subscription_id=subscription.subscription_id,
+        plan_id=plan.plan_id,
+        mentee_id=subscription.mentee_id,
+        title=f"{plan.sessions} × {title}",
+        amount_minor=plan.price.minor,
+        currency=plan.price.currency,
+        expires_at=expires_at,
+        send_before=expires_at - PAGE_LIVES_AT_LEAST,
+        success_url=RETURN_PATH.format(**places),
+        cancel_url=BACK_PATH.format(**places),
+    )
+
+
+def wish(subscription: Subscription, wanted: Wish, now: datetime) -> Subscription:
+    """Note a wish beside those that are open; raises `SubscriptionNotLive`."""
+    if subscription.state not in LIVE:
+        raise SubscriptionNotLive
+    old = subscription.wish
+    both = Wish(
+        old.paused if wanted.paused is None else wanted.paused,
+        old.ending if wanted.ending is None else wanted.ending,
+        wanted.plan_id or old.plan_id,
+        wanted.end_now or old.end_now,
+        wanted.by,
+    )
+    return replace(subscription, wish=both, look_at=now)
+
+
+def check_change(old: MentoringPlan, new: MentoringPlan | None) -> None:
+    """Raise `PlanElsewhere` unless the other plan can follow on this one."""
+    alike = new is not None and (new.mentor_id, new.unit.currency) == (
+        old.mentor_id,
+        old.unit.currency,
+    )
+    if new is None or not alike or not new.offered:
+        raise PlanElsewhere
+
+
+def check_quiet(subscription: Subscription, now: datetime) -> None:
+    """Raise `RenewalUnderWay` near a renewal: its invoice is written before it is paid."""
+    ends = subscription.period_end or now
+    near = ends - QUIET_BEFORE <= now <= ends + RENEWED_AFTER
+    if near or subscription.invoice_url is not None:
+        raise RenewalUnderWay
+
+
+def look(subscription: Subscription, since: datetime | None) -> LookAtSubscription | None:
+    """Return the call that reads a subscription; none before it has a page."""
+    if subscription.checkout_id is None:
+        return None
+    return LookAtSubscription(
+        subscription_id=subscription.subscription_id,
+        checkout_id=subscription.checkout_id,
+        stripe_subscription_id=subscription.stripe_subscription_id,
+        since=since,
+    )
+
+
+def next_call(
+    subscription: Subscription, since: datetime | None, next_plan: MentoringPlan
+) -> LookAtSubscription | None:
+    """Return what to ask of Stripe now: a look, or that it be as wished; none without a page."""
+    read = look(subscription, since)
+    if read is None or subscription.state not in LIVE or not subscription.wish.is_open:
+        return read
+    if subscription.wish.end_now:
+        return CancelSubscription(**read.model_dump())
+    return UpdateSubscription(
+        **read.model_dump(),
+        paused=subscription.will_pause,
+        ending=subscription.will_end,
+        plan_id=next_plan.plan_id,
+        price=_price(subscription, next_plan),
+    )
+
+
+def look_again_at(subscription: Subscription, now: datetime) -> datetime | None:
+    """Return when to look again if the call that was just planned brings nothing new."""
+    if subscription.wish.is_open and subscription.state in LIVE:
+        return None  # Its answer, or its refusal, says when.
+    return now + LOOK_EVERY
+
+
+def _price(subscription: Subscription, plan: MentoringPlan) -> PlanPrice | None:
+    if plan.plan_id == subscription.plan_id or not subscription.item_id:
+        return None
+    return PlanPrice(
+        item_id=subscription.item_id,
+        product_id=subscription.product_id or "",
+        amount_minor=plan.price.minor,
+        currency=plan.price.currency,
+    )
+
+
+def follow(
+    subscription: Subscription, request: SubscriptionRequest, seen: SubscriptionSeen, now: datetime
+) -> tuple[Subscription, list[PlanFact]]:
+    """Take over what Stripe shows, and say what of it is new.
+
+    A wish is fulfilled when Stripe answered the call that carries it, and not when it looks so:
+    an older call may be on its way.
+    """
+    if seen.subscribed is None:
+        over = subscription.state not in ("being_prepared", "open")
+        return subscription if over else _follow_page(subscription, seen, now), []
+    new = _taken_over(subscription, seen, seen.subscribed)
+    left = subscription.wish
+    if subscription.stripe_subscription_id is None:
+        left = Wish(ending=False)  # The first call has Stripe keep the card that pays an invoice.
+    elif new.state == "ended" or _carries(request, subscription):
+        left = Wish()
+    new = replace(new, wish=left)
+    new = replace(new, look_at=_look_at(new, now))
+    facts = _told(subscription, new, seen.subscribed)
+    return replace(new, version=subscription.version + len(facts)), facts
+
+
+def _carries(request: SubscriptionRequest, subscription: Subscription) -> bool:
+    if not isinstance(request, UpdateSubscription) or subscription.wish.end_now:
+        return False
+    said = (request.paused, request.ending, request.plan_id)
+    return said == (subscription.will_pause, subscription.will_end, subscription.next_plan_id)
+
+
+def refuse_wish(
+    subscription: Subscription, request: SubscriptionRequest, now: datetime
+) -> Subscription:
+    """Forget a wish that Stripe refused for good, and look why; a refused look changes nothing."""
+    if not isinstance(request, UpdateSubscription | CancelSubscription):
+        return subscription
+    over = isinstance(request, CancelSubscription) or _carries(request, subscription)
+    return replace(subscription, wish=Wish() if over else subscription.wish, look_at=now)
+
+
+def refuse_page(subscription: Subscription) -> Subscription:
+    """Note that Stripe makes no page: nobody can subscribe there."""
+    return replace(subscription, state="closed", look_at=None)
+
+
+def _follow_page(subscription: Subscription, seen: SubscriptionSeen, now: datetime) -> Subscription:
+    closed = seen.page == "expired"
+    return replace(
+        subscription,
+        state="closed" if closed else "open",
+        checkout_id=seen.checkout_id,
+        checkout_url=None if closed else seen.url,
+        look_at=None if closed else now + LOOK_EVERY,
+    )
+
+
+def _taken_over(
+    subscription: Subscription, page: SubscriptionSeen, seen: SubscribedSeen
+) -> Subscription:
+    state = _state(seen)
+    unpaid = next((each for each in seen.invoices if is_unpaid(each)), None)
+    return replace(
+        subscription,
+        state=state,
+        plan_id=seen.plan_id,
+        checkout_id=page.checkout_id,
+        checkout_url=None,
+        stripe_subscription_id=seen.stripe_subscription_id,
+        item_id=seen.item_id,
+        product_id=seen.product_id,
+        period_end=seen.period_end,
+        paused=seen.paused,
+        ending=seen.ending,
+        invoice_url=unpaid.url if unpaid and state != "ended" else None,
+        next_attempt_at=unpaid.next_attempt_at if unpaid else None,
+        ended_at=seen.ended_at,
+        ended_because=_because(seen) if state == "ended" else None,
+    )
+
+
+def _look_at(subscription: Subscription, now: datetime) -> datetime | None:
+    if subscription.state == "ended":
+        return None
+    if subscription.wish.is_open:
+        return now
+    if subscription.invoice_url:
+        return now + SETTLE_EVERY
+    renewed = (subscription.period_end or now) + RENEWED_AFTER
+    return max(renewed, now + LOOK_EVERY)
+
+
+def _state(seen: SubscribedSeen) -> State:
+    if seen.status in ("canceled", "incomplete_expired"):
+        return "ended"
+    return "active" if seen.status in ("active", "trialing") else "past_due"
+
+
+def _because(seen: SubscribedSeen) -> Because:
+    return "payment_failed" if seen.ended_because == "payment_failed" else "wished"
+
+
+def is_unpaid(invoice: InvoiceSeen) -> bool:
+    """Return whether a payment was tried and failed."""
+    return invoice.status == "open" and invoice.attempts > 0
+
+
+def _told(old: Subscription, new: Subscription, seen: SubscribedSeen) -> list[PlanFact]:
+    """Return what happened between two looks, in an order that makes sense."""
+    by = old.wish.by or "operator"
+    until = seen.period_end
+    facts: list[PlanFact] = []
+
+    def about() -> dict[str, Any]:
+        return about_of(new, old.version + len(facts) + 1)
+
+    if old.stripe_subscription_id is None:
+        facts.append(PlanStarted(**about(), period_end=until))
+    if new.paused != old.paused:
+        kind = PlanPaused if new.paused else PlanResumed
+        facts.append(kind(**about(), by=by, period_end=until))
+    if new.state == "ended" and old.state != "ended":
+        facts.append(PlanEnded(**about(), because=new.ended_because or "wished"))
+    elif new.ending != old.ending:
+        facts.append(PlanEnding(**about(), by=by, ends_at=until if new.ending else None))
+    return facts
+
+
+def about_of(subscription: Subscription, version: int) -> dict[str, Any]:
+    """Return what every fact about a subscription says."""
+    return {
+        "subscription_id": subscription.subscription_id,
+        "mentor_id": subscription.mentor_id,
+        "mentee_id": subscription.mentee_id,
+        "plan_id": subscription.plan_id,
+        "version": version,
+    }
+
+
+def lot_of(
+    subscription: Subscription, plan: MentoringPlan, offered: Offered, ids: tuple[UUID, UUID]
+) -> Lot:
+    """Return the credits of a month that was paid."""
+    order_id, lot_id = ids
+    return Lot(
+        lot_id,
+        order_id,
+        "plan",
+        subscription.mentee_id,
+        subscription.mentee_id,
+        plan.mentor_id,
+        plan.offering_id,
+        offered.title,
+        offered.minutes,
+        offered.price,
+        plan.unit,
+        plan.sessions,
+        GOOD_FOR_MONTHS,
+    )
+
+
+def side_of(subscription: Subscription, person_id: UUID) -> Side | None:
+    """Return which side of a subscription somebody is, if either."""
+    if person_id == subscription.mentee_id:
+        return "mentee"
+    return "mentor" if person_id == subscription.mentor_id else None

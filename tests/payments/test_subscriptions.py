@@ -1,0 +1,313 @@
+"""Plans: subscribed to, renewed, failed and paid after all, paused, changed and ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts import payments as facts
+from tests.payments.conftest import DELAY, NOON, World
+from tests.payments.test_credits import Shop
+
+UNIT = 10_000
+SESSIONS = 4
+MONTH = UNIT * SESSIONS
+FAILING_CARD = "4000000000000341"
+GOOD_CARD = "4242424242424242"
+HOUR = timedelta(hours=1)
+LEFTOVERS = "SELECT order_id FROM plan_leftovers"
+ORDERS_TRIED = 3
+
+
+@dataclass
+class Study:
+    """A mentor with a plan, and somebody who subscribes to it."""
+
+    shop: Shop
+    subscription_id: UUID | None = None
+
+    @property
+    def world(self) -> World:
+        return self.shop.world
+
+    async def plan(self, sessions: int = SESSIONS, unit_minor: int = UNIT) -> str:
+        """Offer a plan."""
+        body = {
+            "offering_id": str(self.shop.offering_id),
+            "sessions": sessions,
+            "unit_price_minor": unit_minor,
+        }
+        made = await self.shop.ask(
+            "POST", "/v1/me/plans", body, who=self.shop.mentor_id, status=201
+        )
+        return str(made["plan_id"])
+
+    async def begin(self, plan_id: str) -> Any:
+        """Begin to subscribe; return the subscription once its page is open."""
+        begun = await self.shop.ask("POST", f"/v1/plans/{plan_id}/subscriptions", status=202)
+        self.subscription_id = UUID(begun["subscription_id"])
+        await self.world.rest()
+        return await self.show()
+
+    async def pay(self, card: str = GOOD_CARD) -> None:
+        """Pay on Stripe's page."""
+        page = str((await self.show())["url"]).rsplit("/", 1)[-1]
+        _, paid = await self.world.sim("POST", f"checkout/{page}/pay", {"card": card})
+        assert paid["status"] == "complete", paid
+
+    async def subscribe(self) -> Any:
+        """Subscribe and pay the first month."""
+        await self.begin(await self.plan())
+        await self.pay()
+        await self.world.rest()
+        return await self.show()
+
+    async def show(self) -> Any:
+        """Show the subscription."""
+        return await self.shop.ask("GET", f"/v1/subscriptions/{self.subscription_id}")
+
+    async def do(self, what: str, body: Any = None, *, who: UUID | None = None) -> Any:
+        """Do something about the subscription, and let Stripe answer."""
+        path = f"/v1/subscriptions/{self.subscription_id}/{what}"
+        await self.shop.ask("POST", path, body, who=who, status=202)
+        await self.world.rest()
+        return await self.show()
+
+    async def renew(self) -> Any:
+        """Let the month end, and the next one be paid if it is to be."""
+        end = datetime.fromisoformat((await self.show())["period_end"])
+        await self.world.advance(end + 3 * HOUR - self.world.clock.now())
+        return await self.show()
+
+    async def stripes(self, kind: str) -> list[Any]:
+        """Return what Stripe has of a kind."""
+        history = (await self.world.sim("GET", "history"))[1]["objects"]
+        return history[kind]
+
+    async def fail(self) -> None:
+        """Let every later payment fail."""
+        (subscription,) = await self.stripes("subscription")
+        await self.world.sim("POST", f"subscriptions/{subscription['id']}/card",
+                             {"card": FAILING_CARD})  # fmt: skip
+
+    async def check(self) -> None:
+        """Assert that every paid invoice is a purchase, and that the books agree."""
+        await self.shop.check()
+        assert not await self.world.pool.fetch(LEFTOVERS)
+        paid = sum(each["status"] == "paid" for each in await self.stripes("invoice"))
+        bought = await self.world.pool.fetchval("SELECT count(*) FROM orders WHERE kind = 'plan'")
+        assert bought == paid
+
+
+@pytest.fixture
+async def study(world: World) -> Study:
+    return Study(await Shop(world).open())
+
+
+async def test_a_plan_is_subscribed_to_and_booked_with(study: Study) -> None:
+    """The first month is paid on Stripe's page; its sessions are credits that earn as bought."""
+    await study.world.connect(study.shop.mentor_id)
+    shown = await study.subscribe()
+    assert (shown["state"], shown["plan"]["price_minor"]) == ("active", MONTH)
+    assert shown["next_payment_at"] == shown["period_end"] == "2030-06-06T12:00:00Z"
+    assert await study.shop.left() == [SESSIONS]
+    (started,) = await study.world.told(facts.PlanStarted)
+    assert started.period_end == datetime(2030, 6, 6, 12, tzinfo=UTC)
+    await study.shop.complete(await study.shop.book())
+    await study.world.advance(DELAY + timedelta(days=1))
+    (sent,) = await study.world.told(facts.TransferSent)
+    assert sent.amount_minor == UNIT * 85 // 100
+    await study.check()
+
+
+async def test_a_year_of_renewals(study: Study) -> None:
+    """Thirteen months are thirteen purchases of credits, each told, posted and good for two."""
+    await study.subscribe()
+    for _ in range(12):
+        await study.renew()
+    renewed = await study.world.told(facts.PlanRenewed)
+    assert [each.amount_minor for each in renewed] == [MONTH] * 12
+    assert len({each.order_id for each in renewed}) == 12
+    told = [each for each in await study.world.facts() if isinstance(each, facts.PlanFact)]
+    assert [each.version for each in told] == list(range(1, 14))
+    left = [each for each in await study.shop.left() if each]
+    assert left == [SESSIONS] * 2
+    expired = (await study.world.balances())["expired_credits"]
+    assert expired == -11 * MONTH
+    await study.check()
+
+
+async def test_a_failed_renewal_is_told_and_paid_after_all(study: Study) -> None:
+    """Each attempt is told once; who pays on the invoice's page goes on with that card."""
+    await study.subscribe()
+    await study.fail()
+    shown = await study.renew()
+    assert (shown["state"], shown["invoice_url"] is not None) == ("past_due", True)
+    await study.world.advance(timedelta(days=3))
+    attempts = [each.attempt for each in await study.world.told(facts.PlanPaymentFailed)]
+    assert attempts == [1, 2]
+    invoice = str((await study.show())["invoice_url"]).rsplit("/", 1)[-1]
+    await study.world.sim("POST", f"invoices/{invoice}/pay", {"card": GOOD_CARD})
+    await study.world.rest()
+    shown = await study.show()
+    assert (shown["state"], shown["invoice_url"]) == ("active", None)
+    assert [each for each in await study.shop.left() if each] == [SESSIONS] * 2
+    await study.renew()
+    assert len(await study.world.told(facts.PlanRenewed)) == 2
+    await study.check()
+
+
+async def test_a_plan_that_is_never_paid_ends(study: Study) -> None:
+    """After the fourth attempt Stripe gives up; what was paid before stays good."""
+    await study.subscribe()
+    await study.fail()
+    await study.renew()
+    await study.world.advance(timedelta(days=16))
+    shown = await study.show()
+    assert (shown["state"], shown["ended_because"]) == ("ended", "payment_failed")
+    assert len(await study.world.told(facts.PlanPaymentFailed)) == 4
+    assert [each.because for each in await study.world.told(facts.PlanEnded)] == ["payment_failed"]
+    assert [each for each in await study.shop.left() if each] == [SESSIONS]
+    await study.check()
+
+
+async def test_either_side_pauses_and_resumes_from_the_next_month_on(study: Study) -> None:
+    """A paused month costs nothing and brings nothing; the one after it is paid again."""
+    await study.subscribe()
+    shown = await study.do("pause", who=study.shop.mentor_id)
+    assert (shown["state"], shown["pausing"], shown["next_payment_at"]) == ("active", True, None)
+    await study.renew()
+    assert await study.world.told(facts.PlanRenewed) == []
+    shown = await study.do("resume")
+    assert shown["next_payment_at"] == "2030-07-06T12:00:00Z"
+    await study.renew()
+    assert len(await study.world.told(facts.PlanRenewed)) == 1
+    (paused,) = await study.world.told(facts.PlanPaused)
+    (resumed,) = await study.world.told(facts.PlanResumed)
+    assert (paused.by, resumed.by) == ("mentor", "mentee")
+    await study.check()
+
+
+async def test_a_plan_ends_with_its_month_unless_taken_up_again(study: Study) -> None:
+    """The month that was paid goes on to its end, and its sessions stay good."""
+    await study.subscribe()
+    await study.do("end", {"at": "period_end"})
+    assert (await study.do("resume"))["ending"] is False
+    await study.do("end", {"at": "period_end"}, who=study.shop.mentor_id)
+    shown = await study.renew()
+    assert (shown["state"], shown["ended_because"]) == ("ended", "wished")
+    endings = await study.world.told(facts.PlanEnding)
+    assert [each.ends_at is None for each in endings] == [False, True, False]
+    assert await study.shop.left() == [SESSIONS]
+    assert len(await study.stripes("charge")) == 1
+    await study.check()
+
+
+async def test_who_ends_at_once_gets_back_what_is_not_booked(study: Study) -> None:
+    """Proration is by sessions: the unbooked ones of every month go back at what they cost."""
+    await study.subscribe()
+    await study.renew()
+    await study.shop.book()
+    path = f"/v1/subscriptions/{study.subscription_id}/end"
+    preview = await study.shop.ask("GET", f"{path}-preview")
+    assert (preview["unused"], preview["back_minor"]) == (7, 7 * UNIT)
+    wrong = {"at": "now", "shown_minor": 8 * UNIT}
+    refused = await study.shop.ask("POST", path, wrong, status=412)
+    assert (refused["code"], refused["amount_minor"]) == ("unused_changed", 7 * UNIT)
+    shown = await study.do("end", {"at": "now", "shown_minor": 7 * UNIT})
+    assert shown["state"] == "ended"
+    refunds = [each["amount"] for each in await study.stripes("refund")]
+    assert sorted(refunds) == [3 * UNIT, 4 * UNIT]
+    assert [each for each in await study.shop.left() if each] == []
+    await study.check()
+
+
+async def test_another_plan_holds_from_the_next_month_on(study: Study) -> None:
+    """Nothing is paid at once; the next month costs and brings what the other plan says."""
+    await study.subscribe()
+    other = await study.plan(2, 11_000)
+    path = f"/v1/subscriptions/{study.subscription_id}/change-preview?plan_id={other}"
+    preview = await study.shop.ask("GET", path)
+    assert (preview["charged_now_minor"], preview["from_at"]) == (0, "2030-06-06T12:00:00Z")
+    shown = await study.do("change", {"plan_id": other})
+    assert (shown["plan"]["plan_id"], len(await study.stripes("charge"))) == (other, 1)
+    await study.renew()
+    (renewed,) = await study.world.told(facts.PlanRenewed)
+    assert (renewed.sessions, renewed.amount_minor) == (2, 22_000)
+    assert sorted(await study.shop.left()) == [2, SESSIONS]
+    await study.check()
+
+
+async def test_the_last_wish_wins_whatever_is_on_its_way(study: Study) -> None:
+    """A wish that is taken back before Stripe answered the first call does not come true."""
+    await study.subscribe()
+    await study.world.fault("POST", "/v1/subscriptions/*", "timeout_after", 2)
+    one = f"/v1/subscriptions/{study.subscription_id}"
+    await study.shop.ask("POST", f"{one}/pause", status=202)
+    await study.world.turn()
+    await study.shop.ask("POST", f"{one}/resume", status=202)
+    await study.world.rest()
+    (subscription,) = await study.stripes("subscription")
+    assert subscription["pause_collection"] is None
+    assert (await study.show())["pausing"] is False
+
+
+async def test_all_orders_of_the_events_of_a_renewal_end_alike(study: Study) -> None:
+    """Events are hints: backwards, doubled or shuffled, a renewal is posted and told once."""
+    await study.subscribe()
+    for order in Random(6).sample([*permutations(range(5))], ORDERS_TRIED):
+        await study.world.sim("POST", "webhooks", {"mode": "drop"})
+        old = {each["id"] for each in await study.stripes("event")}
+        await study.renew()
+        await study.world.sim("POST", "webhooks", {"mode": "normal"})
+        told = [each for each in await study.stripes("event") if each["id"] not in old]
+        new = [each["id"] for each in told if each["type"].startswith(("invoice", "customer"))]
+        for place in order:
+            body = {"event": new[place % len(new)], "copies": 2}
+            await study.world.sim("POST", "webhooks/resend", body)
+        await study.world.rest()
+    assert len(await study.world.told(facts.PlanRenewed)) == ORDERS_TRIED
+    await study.check()
+
+
+async def test_a_page_that_nobody_pays_closes(study: Study) -> None:
+    """An open page is found again by who asks once more; after an hour it is over."""
+    plan_id = await study.plan()
+    first = await study.begin(plan_id)
+    assert (await study.begin(plan_id))["subscription_id"] == first["subscription_id"]
+    await study.world.advance(2 * HOUR)
+    assert (await study.show())["state"] == "closed"
+    assert (await study.begin(plan_id))["subscription_id"] != first["subscription_id"]
+    assert await study.world.told(facts.PlanStarted) == []
+
+
+async def test_what_is_no_plan_is_refused(study: Study) -> None:
+    """Dearer than alone, one's own, a second one, another mentor's, withdrawn, not begun."""
+    mentor, ask = study.shop.mentor_id, study.shop.ask
+    body = {"offering_id": str(study.shop.offering_id), "sessions": 2, "unit_price_minor": 12_001}
+    dear = await ask("POST", "/v1/me/plans", body, who=mentor, status=422)
+    assert dear["code"] == "package_price_outside"
+    plan_id = await study.plan()
+    path = f"/v1/plans/{plan_id}/subscriptions"
+    own = await ask("POST", path, who=mentor, status=409)
+    assert own["code"] == "own_sessions"
+    await study.begin(plan_id)
+    early = f"/v1/subscriptions/{study.subscription_id}/pause"
+    assert (await ask("POST", early, status=409))["code"] == "subscription_not_live"
+    await study.pay()
+    await study.world.rest()
+    second = await ask("POST", path, status=409)
+    assert second["code"] == "already_subscribed"
+    elsewhere = {"plan_id": str(study.shop.offering_id)}
+    change = f"/v1/subscriptions/{study.subscription_id}/change"
+    assert (await ask("POST", change, elsewhere, status=409))["code"] == "plan_elsewhere"
+    await ask("POST", f"/v1/me/plans/{plan_id}/withdraw", who=mentor, status=204)
+    gone = await ask("POST", path, who=UUID(int=5), status=409)
+    assert gone["code"] == "not_for_sale"
+    assert study.world.clock.now() == NOON
