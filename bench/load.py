@@ -20,24 +20,29 @@ _LENGTH = b"content-length:"
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back: how many of each status, how long all took, the last body."""
+    """What came back: how many of each status, how long all and each took, the last body."""
 
     statuses: Mapping[int, int]
     seconds: float
     body: bytes
+    waits: Sequence[float]
 
 
 @dataclass
 class _Tally:
     statuses: Counter[int] = field(default_factory=Counter[int])
     body: bytes = b""
+    waits: list[float] = field(default_factory=list[float])
 
 
 def request(
-    method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None = None
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: Mapping[str, Any] | bytes | None = None,
 ) -> bytes:
-    """Return a request as it goes over the wire."""
-    content = json.dumps(body).encode() if body is not None else b""
+    """Return a request as it goes over the wire; a body of bytes stays as it is."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
     lines = {"Host": "bench", "Content-Type": "application/json", **headers}
     if body is not None:
         lines["Content-Length"] = str(len(content))
@@ -45,13 +50,14 @@ def request(
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
-async def fire(url: str, requests: Sequence[bytes]) -> Answers:
-    """Send all requests over `CONNECTIONS` connections, each waiting for its answers."""
+async def fire(url: str, requests: Sequence[bytes], connections: int = CONNECTIONS) -> Answers:
+    """Send all requests over a few connections, each waiting for its answers."""
     tally, waiting = _Tally(), iter(requests)
     started = monotonic_seconds()
     async with asyncio.timeout(LOAD_SECONDS):
-        await asyncio.gather(*(_client(url, waiting, tally) for _ in range(CONNECTIONS)))
-    return Answers(tally.statuses, monotonic_seconds() - started, tally.body)
+        await asyncio.gather(*(_client(url, waiting, tally) for _ in range(connections)))
+    seconds = monotonic_seconds() - started
+    return Answers(tally.statuses, seconds, tally.body, tally.waits)
 
 
 async def _client(url: str, waiting: Iterator[bytes], tally: _Tally) -> None:
@@ -59,10 +65,12 @@ async def _client(url: str, waiting: Iterator[bytes], tally: _Tally) -> None:
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
         for each in waiting:
+            sent_at = monotonic_seconds()
             writer.write(each)
             head = await reader.readuntil(_HEAD_END)
             tally.statuses[int(head[9:12])] += 1
             tally.body = await reader.readexactly(_length(head))
+            tally.waits.append(monotonic_seconds() - sent_at)
     finally:
         writer.close()
         await writer.wait_closed()

@@ -41,25 +41,26 @@ class Api:
 async def booking_api(world: World) -> AsyncGenerator[Api]:
     """Run the API of booking on a world's database, with a key set of its own."""
     key = ECKey.generate_key("P-256", {"kid": "bench"})
-    async with _key_set(key) as keys:
-        env = _environment() | {
+    async with key_set(key) as keys:
+        env = environment() | {
             "BOOKING_DATABASE_URL": world.url,
             "BOOKING_WEB_URL": "http://web.test",
             "PROFILES_JWKS_URL": keys,
         }
-        async with _server(("services.booking", "api"), env) as url:
+        async with server(("services.booking", "api"), env) as url:
             yield Api(url, key)
 
 
 @asynccontextmanager
 async def bare_api(world: World) -> AsyncGenerator[str]:
     """Run the control of the API on a world's database; gives its address."""
-    async with _server(("bench.bare_api", "--url", world.url), _environment()) as url:
+    async with server(("bench.bare_api", "--url", world.url), environment()) as url:
         yield url
 
 
 @asynccontextmanager
-async def _server(words: tuple[str, ...], env: dict[str, str]) -> AsyncGenerator[str]:
+async def server(words: tuple[str, ...], env: dict[str, str]) -> AsyncGenerator[str]:
+    """Run a module that serves at `--port`; gives its address once it is ready."""
     (port,) = free_ports(1)
     url = f"http://{LOOPBACK}:{port}"
     argv = (sys.executable, "-m", *words, "--port", str(port))
@@ -74,7 +75,9 @@ async def _server(words: tuple[str, ...], env: dict[str, str]) -> AsyncGenerator
 
 
 @asynccontextmanager
-async def _key_set(key: ECKey) -> AsyncGenerator[str]:
+async def key_set(key: ECKey) -> AsyncGenerator[str]:
+    """Serve the public half of a key; gives its address."""
+
     async def answer(_request: web.Request) -> web.Response:
         return web.json_response(KeySet([key]).as_dict(private=False))
 
@@ -89,5 +92,6 @@ async def _key_set(key: ECKey) -> AsyncGenerator[str]:
         await runner.cleanup()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return what a server inherits."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}

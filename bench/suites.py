@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench import handling, holds, openings, relay, requests, slots
+from bench.bursts import measure_burst
 from bench.engines import Engines
 from bench.rounds import Comparison, Measurement, Say, Value, Work
 from bench.servers import bare_api, booking_api
@@ -39,6 +40,7 @@ class Sizes:
     many: int
     of_mentor: tuple[int, ...] = (1_000, 10_000)
     clients: tuple[int, ...] = (1, 10, 50)
+    notices: int = 50_000
 
 
 @dataclass(frozen=True)
@@ -213,11 +215,17 @@ def _kept(own: World, mentors: int) -> Comparison:
     )  # fmt: skip
 
 
+async def measure_notices(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Value]:
+    """Measure a burst of Stripe's notices beside people who look at their checkouts."""
+    say(f"    {sizes.notices:,} notices")
+    return await measure_burst(all_worlds.engines, sizes.notices)
+
+
 async def _measure(sizes: Sizes, say: Say, comparisons: Sequence[Comparison]) -> list[Measurement]:
     return [await each.measure(sizes.rounds, say) for each in comparisons]
 
 
 SUITES: Mapping[str, Suite] = {
     "a": measure_holds, "b": measure_relay, "c": measure_handling, "d": measure_api,
-    "g": measure_slots, "h": measure_openings,
+    "g": measure_slots, "h": measure_openings, "j": measure_notices,
 }  # fmt: skip

@@ -20,6 +20,7 @@ TINY = Sizes(
     many=60,
     of_mentor=(200,),
     clients=(1, 3),
+    notices=40,
 )
 
 
