@@ -16,13 +16,15 @@ from typing import Any, cast
 from services.payments.domain.operations import Refused
 from services.payments.domain.requests import Request
 from services.payments.domain.seen import Seen
+from services.payments.events import listen
 from services.payments.gateway.calls import StripeGateway
 from services.payments.gateway.line import Circuit, Pace
+from shared.clock import BusinessClock
 from shared.db import Connection, Pool
-from shared.inbox import Arrival
+from shared.inbox import Arrival, Inbox
 from shared.process import Loop
 from tests.engines import Database
-from tests.payments.conftest import UNLIMITED, World, open_world
+from tests.payments.conftest import TERMS_OF_NOW, UNLIMITED, World, open_world
 from tests.payments.histories import HURRY, Died
 
 WROTE = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
@@ -119,7 +121,7 @@ async def mortal_world(database: Database, boundaries: Boundaries) -> AsyncGener
 
     async with open_world(database, gateway, mortal) as world:
         world.loops = [_kept(world, loop, boundaries) for loop in world.loops]
-        world.inbox.receive = _redelivered(world.inbox.receive, boundaries)
+        world.inbox = _Kafka(mortal(world.pool), world.clock, boundaries)
         yield world
 
 
@@ -136,18 +138,20 @@ def _kept(world: World, loop: Loop, boundaries: Boundaries) -> Loop:
     return Loop(loop.name, step, loop.poll_seconds, loop.bell)
 
 
-def _redelivered(
-    receive: Callable[[Arrival], Awaitable[str]], boundaries: Boundaries
-) -> Callable[[Arrival], Awaitable[str]]:
-    async def receive_until_taken(arrival: Arrival) -> str:
-        boundaries.who = "inbox"
-        try:
-            return await receive(arrival)
-        except Died:
-            again = await receive(arrival)
-            return "handled" if again == "duplicate" else again
+class _Kafka(Inbox):
+    """Delivers again what a consumer that died had not taken."""
 
-    return receive_until_taken
+    def __init__(self, pool: Pool, clock: BusinessClock, boundaries: Boundaries) -> None:
+        super().__init__(pool, listen(TERMS_OF_NOW), clock)
+        self._boundaries = boundaries
+
+    async def receive(self, arrival: Arrival) -> str:
+        self._boundaries.who = "inbox"
+        try:
+            return await super().receive(arrival)
+        except Died:
+            again = await super().receive(arrival)
+            return "handled" if again == "duplicate" else again
 
 
 async def picture(world: World) -> Picture:
