@@ -1,15 +1,15 @@
-"""The operators' console: mentors to approve, orders, and whether the books balance."""
+"""The operators' console: mentors to approve, and orders."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from web.client import Service, wrong_fields
-from web.pages import calls, disputes, mending
+from web.pages import books, calls, disputes, mending
 from web.pages.people import names_of
 from web.pages.searching import expertise
 from web.routes import ID, Row, do, see
-from web.shapes import BalanceLine, Order, Page, Vetted
+from web.shapes import Order, Page, Vetted
 from web.visit import Visit
 
 ROWS_SHOWN = 50
@@ -92,17 +92,6 @@ async def orders(visit: Visit) -> web.Response:
     )
 
 
-async def ledger(visit: Visit) -> web.Response:
-    """Show the trial balance: every account, and that each currency sums to zero."""
-    found = await visit.read(
-        Service.PAYMENTS, "/v1/operator/ledger/trial-balance", Page[BalanceLine]
-    )
-    sums: dict[str, int] = {}
-    for line in found.items:
-        sums[line.currency] = sums.get(line.currency, 0) + line.amount_minor
-    return visit.page("operator_ledger.html", lines=found.items, sums=sums)
-
-
 _MENTOR = f"/operator/mentors/{{person_id:{ID}}}"
 ROUTES: tuple[Row, ...] = (
     see("/operator", console),
@@ -110,7 +99,7 @@ ROUTES: tuple[Row, ...] = (
     see(_MENTOR, mentor),
     do(f"{_MENTOR}/{{verb:{'|'.join(VERBS)}}}", decide, mentor),
     see("/operator/orders", orders),
-    see("/operator/ledger", ledger),
+    *books.ROUTES,
     *mending.ROUTES,
     *calls.ROUTES,
     *disputes.ROUTES,
