@@ -23,6 +23,7 @@ from shared.contracts.payments import PaymentSucceeded
 from shared.ids import new_id
 from shared.money import Money, charge_step, smallest_charge
 from tests.payments.conftest import DELAY, NOON, Bought, World
+from tests.payments.test_credits import LIST, Shop
 
 CODES = "/v1/operator/promotions"
 CROWD, FOR_SALE = 50, 10
@@ -287,6 +288,31 @@ async def test_a_quote_says_every_amount(world: World) -> None:
     odd = body | {"currency": "KWD", "price_minor": 12_001}
     status, problem = await world.call("POST", "/v1/quotes", new_id(), body=odd)
     assert (status, problem["code"]) == (422, "price_not_quotable")
+
+
+async def test_credits_pay_before_a_code_takes_off(world: World) -> None:
+    """The quote, and the purchase after it: two sessions by credits, a quarter off the third."""
+    await make(world)
+    shop = await Shop(world).open()
+    await shop.buy(2)
+    body = {
+        "mentor_id": str(shop.mentor_id), "offering_id": str(shop.offering_id), "minutes": 60,
+        "price_minor": LIST, "currency": "USD", "sessions": 3, "promotion_code": "SPRING-25",
+    }  # fmt: skip
+    status, quote = await world.call("POST", "/v1/quotes", shop.buyer_id, body=body)
+    assert status == 200, quote
+    assert [quote[f"{name}_minor"] for name in ("price", "credits", "discount", "to_pay")] == [
+        36_000, 24_000, 3_000, 9_000,
+    ]  # fmt: skip
+    held = await shop.hold(LIST, LIST, LIST, promotion_code="SPRING-25")
+    shown = await checkout(world, held)
+    assert [shown[name] for name in ("credits_used", "discount_minor", "to_pay_minor")] == [
+        2, 3_000, 9_000,
+    ]  # fmt: skip
+    await world.rest()
+    await world.pay(held)
+    await world.rest()
+    await shop.check()
 
 
 async def test_a_code_says_clearly_what_it_does(world: World) -> None:

@@ -29,6 +29,7 @@ async def bill_of(visit: Visit, offering: Offering, sessions: int = 1) -> Bill |
         "offering_id": offering.offering_id,
         "price_minor": offering.price_minor,
         "currency": offering.currency,
+        "minutes": offering.minutes,
         "sessions": sessions,
         "promotion_code": code if CODE_FORM.match(code) else None,
         "refund_basis_points": sorted({WHOLE, *(step.refund_basis_points for step in steps)}),

@@ -42,6 +42,8 @@ class CheckoutView(View):
     url: str | None
     price_minor: Minor
     discount_minor: Minor
+    credits_minor: Minor
+    credits_used: int
     to_pay_minor: Minor
     promotion_code: str | None
     promotion_refused: Why | None
@@ -148,12 +150,15 @@ async def _own_order(
 
 async def _checkout(conn: Connection, order: Order) -> CheckoutView:
     refunds = await outcome_store.refunds_of_order(conn, order.order_id)
+    by_credits = [each for each in order.sessions if each.lot_id is not None]
     return CheckoutView(
         order_id=order.order_id,
         state=_state(order, refunds),
         url=order.checkout_url if order.state == "open" else None,
         price_minor=order.price.minor + order.taken_off_minor,
         discount_minor=order.discount.minor,
+        credits_minor=sum(each.price.minor for each in by_credits),
+        credits_used=len(by_credits),
         to_pay_minor=order.to_pay.minor,
         promotion_code=order.promotion_code,
         promotion_refused=order.promotion_refused,

@@ -21,6 +21,7 @@ from shared.web import Api, Body, Call, View, WholeNumber
 
 SESSIONS_MOST = 52
 FRACTIONS_MOST = 10
+MINUTES_MOST = 24 * 60
 GUESSES = Limit("quotes", burst=120, per_second=2.0)
 """Enough for whoever looks at prices, and slow for whoever guesses codes."""
 Fraction = Annotated[WholeNumber, Field(ge=0, le=10_000)]
@@ -33,6 +34,7 @@ class QuoteBody(Body):
     offering_id: UUID
     price_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR_OF_ALL)]
     currency: Currency
+    minutes: Annotated[WholeNumber, Field(ge=0, le=MINUTES_MOST)] = 0
     sessions: Annotated[WholeNumber, Field(ge=1, le=SESSIONS_MOST)] = 1
     promotion_code: PromotionCode | None = None
     refund_basis_points: Annotated[list[Fraction], Field(max_length=FRACTIONS_MOST)] = Field(
@@ -81,6 +83,7 @@ async def quote(call: Call, body: QuoteBody, conn: Connection) -> QuoteView:
         mentor_id=body.mentor_id,
         offering_id=body.offering_id,
         price=Money(body.price_minor, body.currency),
+        minutes=body.minutes,
         sessions=body.sessions,
         code=body.promotion_code,
         fractions=tuple(body.refund_basis_points),

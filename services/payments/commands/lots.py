@@ -67,7 +67,12 @@ async def _on_terms_of(conn: Connection, order: Order, lots: Sequence[Lot]) -> O
     one = {lot.purchase_id for lot in lots}
     if bought is None or len(one) > 1 or order.to_pay.minor:
         return order
-    return replace(order, platform_share_basis_points=bought.platform_share_basis_points)
+    return replace(
+        order,
+        platform_share_basis_points=bought.platform_share_basis_points,
+        minimum_fee_minor=bought.minimum_fee_minor,
+        fee_rule=bought.fee_rule,
+    )
 
 
 async def free_credits(conn: Connection, order: Order, now: datetime) -> Order:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from services.payments.commands import fees, promotions
-from services.payments.domain.orders import Terms, take_off
+from services.payments.domain.credits import Wanted as WantedSession
+from services.payments.domain.credits import pay_with
+from services.payments.domain.orders import Order, Terms, change, take_off
 from services.payments.domain.quotes import Quote, Wanted, draft, tell
+from services.payments.store import credits as credits_store
 from shared.db import Connection
+from shared.money import Money
 
 
 async def quote(conn: Connection, wanted: Wanted, terms: Terms, now: datetime) -> Quote:
     """Return every amount of a purchase before it is held; raises `PriceNotQuotable`."""
     order = await fees.freeze(conn, draft(wanted, terms, now))
+    order = await _with_credits(conn, order, wanted, now)
     if wanted.code:
         prices = [each.price for each in order.sessions if each.lot_id is None]
         offering = (wanted.mentor_id, wanted.offering_id)
         found = await promotions.look_up(conn, wanted.code, wanted.mentee_id, offering, prices, now)
         order = take_off(order, wanted.code, found)
     return tell(order, wanted)
+
+
+async def _with_credits(conn: Connection, order: Order, wanted: Wanted, now: datetime) -> Order:
+    usable = await credits_store.usable(conn, order.mentee_id, order.mentor_id, now)
+    sessions = [WantedSession(each, wanted.offering_id, wanted.minutes) for each in order.sessions]
+    for session, _ in pay_with(sessions, usable, now) if usable else ():
+        order = change(order, session)
+    total = sum(each.price.minor for each in order.sessions)
+    return replace(order, price=Money(total, order.price.currency))

@@ -33,6 +33,7 @@ class Wanted:
     mentor_id: UUID
     offering_id: UUID
     price: Money
+    minutes: int
     sessions: int
     code: str | None
     fractions: tuple[int, ...]
