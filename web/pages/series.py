@@ -8,8 +8,10 @@ from aiohttp import web
 
 from web.client import Service, wrong_fields
 from web.forms import as_instant
-from web.pages.holding import accepted_policy, answers_of, keep, looks_like_id
+from web.pages.cancelling import only_shows
+from web.pages.holding import accepted_policy, answers_of, code_named, keep, looks_like_id
 from web.pages.mentors import instant_text
+from web.pages.pricing import bill_of, code_of
 from web.routes import Row, do, see
 from web.session_shapes import Series
 from web.shapes import Mentor, Offering
@@ -29,8 +31,12 @@ async def plan(visit: Visit) -> web.Response:
     weeks = _weeks(visit)
     offering = await visit.read(Service.BOOKING, f"/v1/offerings/{offering_id}", Offering)
     mentor = await visit.try_read(Service.PROFILES, f"/v1/mentors/{offering.mentor_id}", Mentor)
+    wanted = len(_chosen(visit)) or weeks
     return visit.page(
         "series.html",
+        bill=await bill_of(visit, offering, wanted),
+        code=code_of(visit),
+        wanted=wanted,
         offering=offering,
         mentor=mentor,
         first_text=instant_text(first),
@@ -58,10 +64,11 @@ async def _series(visit: Visit, offering_id: str, first: datetime, weeks: int) -
 
 async def hold(visit: Visit) -> web.Response:
     """Keep all chosen times at once, and go on to the payment."""
+    if only_shows(visit):
+        return await plan(visit)
     form = visit.form
     answers = await answers_of(visit)
-    chosen = [form.text(name) for name in form.typed() if name.startswith(DATE_FIELD)]
-    starts = sorted({each for each in chosen if as_instant(each) is not None})
+    starts = _chosen(visit)
     if len(starts) < WEEKS_LEAST:
         raise wrong_fields(week_0=f"Choose at least {WEEKS_LEAST} times.")
     body = {
@@ -69,8 +76,16 @@ async def hold(visit: Visit) -> web.Response:
         "starts": starts,
         "accepted_policy": accepted_policy(form),
         "answers": answers,
+        **code_named(visit),
     }
     return await keep(visit, "/v1/series", body)
+
+
+def _chosen(visit: Visit) -> list[str]:
+    """Return the times that were chosen, each once and in order."""
+    form = visit.form
+    typed = [form.text(name) for name in form.typed() if name.startswith(DATE_FIELD)]
+    return sorted({each for each in typed if as_instant(each) is not None})
 
 
 ROUTES: tuple[Row, ...] = (see("/series", plan), do("/series", hold, plan))
