@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.notifications.commands import orders, people, planning, prepaid, sessions
 from services.notifications.domain.messages import Contact
 from shared.contracts import booking, payments, profiles
+from shared.contracts import prepaid as ahead
 from shared.contracts import sealed as contents
 from shared.contracts.payments import PayoutFact
 from shared.db import Connection
@@ -217,40 +218,40 @@ def _hear_disputes(ears: Ears) -> None:
 
 
 def _hear_credits(ears: Ears) -> None:
-    @ears.on(payments.CreditsBought)
-    async def bought(conn: Connection, heard: Heard[payments.CreditsBought]) -> None:
+    @ears.on(ahead.CreditsBought)
+    async def bought(conn: Connection, heard: Heard[ahead.CreditsBought]) -> None:
         await prepaid.tell_of_purchase(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.GiftRedeemed)
-    async def redeemed(conn: Connection, heard: Heard[payments.GiftRedeemed]) -> None:
+    @ears.on(ahead.GiftRedeemed)
+    async def redeemed(conn: Connection, heard: Heard[ahead.GiftRedeemed]) -> None:
         await prepaid.tell_of_redemption(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsGranted)
-    async def granted(conn: Connection, heard: Heard[payments.CreditsGranted]) -> None:
+    @ears.on(ahead.CreditsGranted)
+    async def granted(conn: Connection, heard: Heard[ahead.CreditsGranted]) -> None:
         await prepaid.tell_of_grant(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsReturned)
-    async def returned(conn: Connection, heard: Heard[payments.CreditsReturned]) -> None:
+    @ears.on(ahead.CreditsReturned)
+    async def returned(conn: Connection, heard: Heard[ahead.CreditsReturned]) -> None:
         await prepaid.tell_of_return(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsReminded)
-    async def reminded(conn: Connection, heard: Heard[payments.CreditsReminded]) -> None:
+    @ears.on(ahead.CreditsReminded)
+    async def reminded(conn: Connection, heard: Heard[ahead.CreditsReminded]) -> None:
         await prepaid.remind(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsExpired)
-    async def over(conn: Connection, heard: Heard[payments.CreditsExpired]) -> None:
+    @ears.on(ahead.CreditsExpired)
+    async def over(conn: Connection, heard: Heard[ahead.CreditsExpired]) -> None:
         await prepaid.tell_of_end(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsRefunded)
-    async def refunded(conn: Connection, heard: Heard[payments.CreditsRefunded]) -> None:
+    @ears.on(ahead.CreditsRefunded)
+    async def refunded(conn: Connection, heard: Heard[ahead.CreditsRefunded]) -> None:
         await prepaid.tell_of_refund(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.CreditsRefundFailed)
-    async def refund_failed(conn: Connection, heard: Heard[payments.CreditsRefundFailed]) -> None:
+    @ears.on(ahead.CreditsRefundFailed)
+    async def refund_failed(conn: Connection, heard: Heard[ahead.CreditsRefundFailed]) -> None:
         await prepaid.tell_of_refund(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.SponsoredSessionCompleted)
-    async def thanked(conn: Connection, heard: Heard[payments.SponsoredSessionCompleted]) -> None:
+    @ears.on(ahead.SponsoredSessionCompleted)
+    async def thanked(conn: Connection, heard: Heard[ahead.SponsoredSessionCompleted]) -> None:
         await prepaid.thank(conn, heard.fact, at=heard.happened_at)
 
 
@@ -316,6 +317,8 @@ async def _tell_of_payout(
         "amount_minor": fact.amount_minor,
         "currency": fact.currency,
     }
+    if fact.again:
+        details["again"] = 1
     if reason:
         details["reason"] = reason.replace("_", " ")
     await planning.tell_of_payout(

@@ -12,9 +12,7 @@ from shared.contracts.common import (
     MenteeRef,
     MentorRef,
     Minor,
-    OfferingRef,
     OrderRef,
-    PersonRef,
     RefundRef,
     SessionRef,
 )
@@ -30,6 +28,7 @@ OfSession = Annotated[
 ]
 
 
+HowMany = Annotated[int, Field(ge=0, description="How many sessions.", examples=[5])]
 SubscriptionRef = Annotated[
     UUID,
     Field(
@@ -175,100 +174,6 @@ class DisputeClosed(DisputeFact):
     )
 
 
-LotRef = Annotated[
-    UUID,
-    Field(
-        description="So many sessions that were bought at once.",
-        examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0701"],
-    ),
-]
-GoodUntil = Annotated[
-    AwareDatetime,
-    Field(description="Until when it can be booked.", examples=["2027-03-02T12:05:00Z"]),
-]
-HowMany = Annotated[int, Field(ge=0, description="How many sessions.", examples=[5])]
-OwnerRef = Annotated[
-    PersonRef | None,
-    Field(description="Who may book with it; nobody yet of a gift or a fund.", examples=[None]),
-]
-
-
-class CreditsBought(MoneyFact):
-    """Sessions were paid before they are booked; the mentee is who bought them."""
-
-    kind: Literal["package", "gift", "sponsorship", "plan"] = Field(
-        description="For oneself, for somebody who has the code, for a mentor's fund, or by a plan."
-    )
-    offering_id: OfferingRef
-    sessions: HowMany
-    amount_minor: Minor
-    currency: CurrencyCode
-    expires_at: GoodUntil
-
-
-class GiftRedeemed(MoneyFact):
-    """Somebody redeemed the code of a gift; the mentee is who gave it."""
-
-    recipient_id: PersonRef
-    sessions: HowMany
-    expires_at: GoodUntil
-
-
-class CreditsGranted(MoneyFact):
-    """A mentor gave a session that a sponsor had paid; the mentee is who may book it."""
-
-    expires_at: GoodUntil
-
-
-class CreditsReturned(MoneyFact):
-    """The credit that paid for a session can be booked again: it did not take place."""
-
-    session_id: SessionRef
-    lot_id: LotRef
-    expires_at: GoodUntil
-
-
-class CreditsReminded(MoneyFact):
-    """Credits end soon that nobody has booked with; the mentee is who bought them."""
-
-    owner_id: OwnerRef
-    remaining: HowMany
-    expires_at: GoodUntil
-
-
-class CreditsExpired(MoneyFact):
-    """Credits ended that nobody had booked with; the mentee is who bought them."""
-
-    owner_id: OwnerRef
-    remaining: HowMany
-    refunded: bool = Field(
-        description="Whether their money goes back to who bought them.", examples=[False]
-    )
-
-
-class CreditsRefunded(MoneyFact):
-    """Stripe accepted a refund of unused credits to who bought them; it is on its way."""
-
-    refund_id: RefundRef
-    amount_minor: Minor
-    currency: CurrencyCode
-
-
-class CreditsRefundFailed(MoneyFact):
-    """A refund of unused credits came back from the bank; an operator must find another way."""
-
-    refund_id: RefundRef
-    amount_minor: Minor
-    currency: CurrencyCode
-
-
-class SponsoredSessionCompleted(MoneyFact):
-    """A session took place that a sponsor had paid; who came is told to no sponsor."""
-
-    session_id: SessionRef
-    sponsor_id: PersonRef
-
-
 class PlanFact(Fact):
     """A fact about a mentee's subscription to a plan: sessions included in every month."""
 
@@ -322,7 +227,7 @@ class PlanResumed(PlanFact):
     period_end: PeriodEnd
 
 
-class PlanEnding(PlanFact):
+class PlanEndScheduled(PlanFact):
     """A plan will end with its month, or was taken up again before it did."""
 
     by: PlanSide
@@ -373,6 +278,11 @@ class PayoutFact(Fact):
     stripe_payout_id: str = Field(description="The payout at Stripe.", examples=["po_1"])
     amount_minor: Minor
     currency: CurrencyCode
+    again: bool = Field(
+        default=False,
+        description="Whether it sends money of a payout that failed.",
+        examples=[False],
+    )
 
 
 class PayoutCreated(PayoutFact):
@@ -395,6 +305,25 @@ class PayoutFailed(PayoutFact):
     )
 
 
+class StatementIssued(Fact):
+    """The statement of a mentor's month can be opened; versions count the mentor's statements."""
+
+    topic: ClassVar[str] = "payments.statements"
+    key_field: ClassVar[str] = "mentor_id"
+
+    mentor_id: MentorRef
+    statement_id: UUID = Field(
+        description="The statement.", examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0c01"]
+    )
+    period_from: AwareDatetime = Field(
+        description="When the month began, in UTC.", examples=["2026-03-01T00:00:00Z"]
+    )
+    period_until: AwareDatetime = Field(
+        description="When the month was over.", examples=["2026-04-01T00:00:00Z"]
+    )
+    currency: CurrencyCode
+
+
 FACTS: tuple[type[Fact], ...] = (
     CheckoutOpened,
     CheckoutClosed,
@@ -407,26 +336,18 @@ FACTS: tuple[type[Fact], ...] = (
     TransferSent,
     DebtIncurred,
     TransferReversed,
-    CreditsBought,
-    GiftRedeemed,
-    CreditsGranted,
-    CreditsReturned,
-    CreditsReminded,
-    CreditsExpired,
-    CreditsRefunded,
-    CreditsRefundFailed,
-    SponsoredSessionCompleted,
-    AccountConnected,
-    AccountChanged,
-    AccountSnapshot,
-    PayoutCreated,
-    PayoutPaid,
     PlanStarted,
     PlanRenewed,
     PlanPaymentFailed,
     PlanPaused,
     PlanResumed,
-    PlanEnding,
+    PlanEndScheduled,
     PlanEnded,
+    AccountConnected,
+    AccountChanged,
+    AccountSnapshot,
+    PayoutCreated,
+    PayoutPaid,
     PayoutFailed,
+    StatementIssued,
 )

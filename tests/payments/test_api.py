@@ -30,7 +30,7 @@ async def test_a_mentor_connects_an_account(world: World) -> None:
     _, waiting = await world.call("GET", "/v1/me/account", mentor, Role.MENTOR)
     assert waiting["state"] == "onboarding"
     assert waiting["onboarding_url"].startswith("http")
-    assert "external account" in waiting["requirements"]
+    assert "A bank account for your payouts" in waiting["requirements"]
     await world.sim("POST", f"accounts/{waiting['account_id']}/complete", {})
     await world.rest()
     _, ready = await world.call("GET", "/v1/me/account", mentor, Role.MENTOR)

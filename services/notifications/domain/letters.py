@@ -163,6 +163,7 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
         "count": int(details.get("count", 0)),
         "reason_given": bool(details.get("reason_given")),
         "money": _money(voice, details, "amount_minor"),
+        "again": bool(details.get("again")),
         "netted": _money(voice, details, "netted_minor"),
         "until": words.moment(voice, until) if until else None,
         "next_best": words.moment(voice, next_best) if next_best else None,

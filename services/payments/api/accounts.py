@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import StringConstraints
@@ -15,10 +15,12 @@ from services.payments.domain.accounts import (
     AccountNotPrepared,
     AccountState,
     ConnectedAccount,
+    NextAction,
+    Payout,
     PayoutState,
-    words_for,
 )
 from services.payments.domain.outcomes import TransferState
+from services.payments.domain.requirements import failure, reason, wanted
 from services.payments.store import accounts as store
 from shared.auth import Role
 from shared.clock import BusinessInstant
@@ -38,12 +40,41 @@ class NewAccount(Body):
     refresh_url: Url
 
 
+class ScheduleView(View):
+    """When Stripe pays out: each day, or on a day of the week or month, after a delay."""
+
+    interval: Literal["manual", "daily", "weekly", "monthly"]
+    day: str | int | None = None
+    delay_days: int | None = None
+
+
+class ReturnedPayout(View):
+    """A payout that the bank sent back, and why."""
+
+    payout_id: str
+    amount_minor: Minor
+    currency: CurrencyCode
+    failed_at: datetime | None
+    words: str
+
+
 class AccountView(View):
-    """Where a mentor stands with Stripe; `requirements` say what is still wanted."""
+    """Where a mentor stands with Stripe, in words, and what to do next.
+
+    `requirements` say what is still wanted, by `requirements_until` if that is set; `overdue` what
+    should have been given, `being_verified` what Stripe is checking.
+    """
 
     state: AccountState
     can_receive: bool
-    requirements: list[str]
+    next_action: NextAction
+    requirements: list[str] = []
+    overdue: list[str] = []
+    being_verified: list[str] = []
+    requirements_until: datetime | None = None
+    disabled_because: str | None = None
+    payout_schedule: ScheduleView | None = None
+    payout_returned: ReturnedPayout | None = None
     account_id: str | None = None
     onboarding_url: str | None = None
     refusal: str | None = None
@@ -82,7 +113,7 @@ class EarnedSession(View):
 
 
 class PayoutView(View):
-    """Money on its way to the mentor's bank."""
+    """Money on its way to the mentor's bank; `sent_again` after the bank sent it back."""
 
     payout_id: str
     amount_minor: Minor
@@ -92,6 +123,8 @@ class PayoutView(View):
     arrives_at: datetime
     ended_at: datetime | None
     failure_code: str | None
+    failure_words: str | None
+    sent_again: bool
 
 
 def add_routes(api: Api) -> None:
@@ -120,17 +153,18 @@ async def connect_account(
     )
     account = await commands.connect_account(conn, wanted, call.now)
     prepared = account.stripe_account_id is not None
-    return Reply(view=_view(account, call.now), status=None if prepared else ACCEPTED)
+    return Reply(view=await _view(conn, account, call.now), status=None if prepared else ACCEPTED)
 
 
 async def show_account(call: Call, conn: Connection) -> AccountView:
     """Show where the mentor stands with Stripe."""
-    return _view(await store.load_account(conn, call.person_id), call.now)
+    return await _view(conn, await store.load_account(conn, call.person_id), call.now)
 
 
 async def renew_link(call: Call, conn: Connection) -> AccountView:
     """Ask for a fresh link into Stripe's onboarding; it appears at the account."""
-    return _view(await commands.renew_link(conn, call.person_id, call.now), call.now)
+    account = await commands.renew_link(conn, call.person_id, call.now)
+    return await _view(conn, account, call.now)
 
 
 async def show_earnings(call: Call, conn: Connection) -> EarningsView:
@@ -158,6 +192,7 @@ async def list_payouts(call: Call, query: PageQuery, conn: Connection) -> Page[P
     """List the payouts to the mentor's bank, newest first."""
     after = instant_and_text(query)
     found = await store.list_payouts(conn, call.person_id, after, query.limit + 1)
+    again = await store.replaced_payouts(conn, call.person_id)
     items = [
         PayoutView(
             payout_id=payout.stripe_payout_id,
@@ -168,6 +203,8 @@ async def list_payouts(call: Call, query: PageQuery, conn: Connection) -> Page[P
             arrives_at=payout.arrives_at,
             ended_at=payout.ended_at,
             failure_code=payout.failure_code,
+            failure_words=failure(payout.failure_code) if payout.state == "failed" else None,
+            sent_again=payout.stripe_payout_id in again,
         )
         for payout in found[: query.limit]
     ]
@@ -176,14 +213,41 @@ async def list_payouts(call: Call, query: PageQuery, conn: Connection) -> Page[P
     return Page(items=items, next_cursor=cursor)
 
 
-def _view(account: ConnectedAccount | None, now: BusinessInstant) -> AccountView:
+async def _view(
+    conn: Connection, account: ConnectedAccount | None, now: BusinessInstant
+) -> AccountView:
     if account is None:
-        return AccountView(state="none", can_receive=False, requirements=[])
+        return AccountView(state="none", can_receive=False, next_action="connect")
+    returned = await store.returned_payout(conn, account.mentor_id)
     return AccountView(
         state=account.state,
         can_receive=account.can_receive,
-        requirements=[words_for(name) for name in account.requirements],
+        next_action=account.next_action(payout_failed=returned is not None),
+        requirements=wanted(account.requirements),
+        overdue=wanted(account.past_due),
+        being_verified=wanted(account.being_verified),
+        requirements_until=account.requirements_until,
+        disabled_because=reason(account.disabled_reason),
+        payout_schedule=_schedule(account.payout_schedule),
+        payout_returned=_returned(returned) if returned else None,
         account_id=account.stripe_account_id,
         onboarding_url=account.link(now),
         refusal=account.refusal,
+    )
+
+
+def _schedule(kept: dict[str, Any] | None) -> ScheduleView | None:
+    if kept is None:
+        return None
+    day = kept.get("weekly_anchor") or kept.get("monthly_anchor")
+    return ScheduleView(interval=kept["interval"], day=day, delay_days=kept.get("delay_days"))
+
+
+def _returned(payout: Payout) -> ReturnedPayout:
+    return ReturnedPayout(
+        payout_id=payout.stripe_payout_id,
+        amount_minor=payout.amount_minor,
+        currency=payout.currency,
+        failed_at=payout.ended_at,
+        words=failure(payout.failure_code),
     )

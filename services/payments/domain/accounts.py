@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from services.payments.domain.seen import AccountSeen, PayoutSeen
@@ -19,7 +19,9 @@ from shared.contracts.payments import (
 from shared.errors import Kind, Refusal
 
 AccountState = Literal["none", "being_prepared", "onboarding", "restricted", "ready", "refused"]
-PayoutState = Literal["created", "paid", "failed"]
+PayoutState = Literal["created", "in_transit", "paid", "failed"]
+NextAction = Literal["connect", "wait", "give_details", "correct_bank", "write_to_us", "nothing"]
+_REJECTED = "rejected."
 
 
 class AccountMissing(Refusal):
@@ -51,6 +53,11 @@ class ConnectedAccount:
     payouts_enabled: bool = False
     can_receive: bool = False
     requirements: tuple[str, ...] = field(default=())
+    past_due: tuple[str, ...] = field(default=())
+    being_verified: tuple[str, ...] = field(default=())
+    requirements_until: datetime | None = None
+    disabled_reason: str | None = None
+    payout_schedule: dict[str, Any] | None = None
     onboarding_url: str | None = None
     onboarding_until: datetime | None = None
     refusal: str | None = None
@@ -66,6 +73,20 @@ class ConnectedAccount:
             return "onboarding"
         return "ready" if self.can_receive and self.payouts_enabled else "restricted"
 
+    def next_action(self, *, payout_failed: bool) -> NextAction:
+        """Return what the mentor has to do next, if anything."""
+        if self.state in ("none", "refused"):
+            return "connect"
+        if self.state == "being_prepared":
+            return "wait"
+        if (self.disabled_reason or "").startswith(_REJECTED):
+            return "write_to_us"
+        if self.requirements or self.past_due or self.state == "onboarding":
+            return "give_details"
+        if payout_failed:
+            return "correct_bank"
+        return "nothing" if self.state == "ready" else "wait"
+
     def link(self, now: datetime) -> str | None:
         """Return the onboarding link while it is good."""
         good = self.onboarding_until is not None and now < self.onboarding_until
@@ -74,7 +95,7 @@ class ConnectedAccount:
 
 @dataclass(frozen=True)
 class Payout:
-    """Money on its way to a mentor's bank."""
+    """Money on its way to a mentor's bank; `replaces` are failed ones that it sends again."""
 
     stripe_payout_id: str
     mentor_id: UUID
@@ -85,6 +106,7 @@ class Payout:
     arrives_at: datetime
     ended_at: datetime | None = None
     failure_code: str | None = None
+    replaces: tuple[str, ...] = ()
 
 
 def connect(
@@ -110,6 +132,11 @@ def update(
         payouts_enabled=seen.payouts_enabled,
         can_receive=seen.can_receive,
         requirements=seen.requirements,
+        past_due=seen.past_due,
+        being_verified=seen.being_verified,
+        requirements_until=seen.requirements_until,
+        disabled_reason=seen.disabled_reason,
+        payout_schedule=seen.payout_schedule,
     )
     if (updated.state, updated.can_receive) == before:
         return updated, None
@@ -119,18 +146,16 @@ def update(
     )
 
 
-def words_for(requirement: str) -> str:
-    """Return one of Stripe's requirement names as plain words."""
-    return requirement.replace("_", " ").replace(".", ": ")
-
-
 def follow_payout(
     account: ConnectedAccount, known: Payout | None, seen: PayoutSeen, now: datetime
 ) -> tuple[ConnectedAccount, Payout, list[PayoutFact]]:
     """Take over what Stripe shows of a payout; its facts come in order, each once."""
     payout = known or _new_payout(account, seen)
+    payout = replace(payout, replaces=seen.replaces or payout.replaces)
     steps = [payout] if known is None else []
-    if seen.status == "paid" and payout.state == "created":
+    if seen.status == "in_transit" and payout.state == "created":
+        payout = replace(payout, state="in_transit")
+    if seen.status == "paid" and payout.state in ("created", "in_transit"):
         payout = replace(payout, state="paid", ended_at=now)
         steps.append(payout)
     if seen.status in ("failed", "canceled") and payout.state != "failed":
@@ -147,6 +172,7 @@ def _fact(payout: Payout, version: int) -> PayoutFact:
         stripe_payout_id=payout.stripe_payout_id,
         amount_minor=payout.amount_minor,
         currency=payout.currency,
+        again=bool(payout.replaces),
         version=version,
     ).model_dump()
     if payout.state == "paid":

@@ -36,6 +36,8 @@ _PREFIXES = {
     "customer.subscription.": About.SUBSCRIPTION,
     "invoice.": About.SUBSCRIPTION,
     "account.updated": About.ACCOUNT,
+    "account.external_account.": About.ACCOUNT,
+    "capability.updated": About.ACCOUNT,
     "payout.": About.PAYOUT,
 }
 _EXACT = {"charge.succeeded": About.ORDER, "charge.updated": About.ORDER}

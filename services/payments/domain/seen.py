@@ -75,6 +75,11 @@ class AccountSeen(Seen):
     details_submitted: bool
     payouts_enabled: bool
     requirements: tuple[str, ...] = ()
+    past_due: tuple[str, ...] = ()
+    being_verified: tuple[str, ...] = ()
+    requirements_until: AwareDatetime | None = None
+    disabled_reason: str | None = None
+    payout_schedule: dict[str, str | int] | None = None
 
 
 class AccountLinkSeen(Seen):
@@ -115,7 +120,10 @@ class DisputeSeen(Seen):
 
 
 class PayoutSeen(Seen):
-    """A payout; `transfer_ids` are the transfers it pays out, when Stripe says so."""
+    """A payout; `transfer_ids` are the transfers it pays out, when Stripe says so.
+
+    `replaces` are failed payouts whose money it sends again.
+    """
 
     payout_id: str
     status: Literal["pending", "in_transit", "paid", "failed", "canceled"]
@@ -125,6 +133,7 @@ class PayoutSeen(Seen):
     arrives_at: AwareDatetime
     failure_code: str | None = None
     transfer_ids: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
 
 
 class EventSeen(Seen):

@@ -82,6 +82,8 @@ NETWORK_RETRIES = 1
 PAGE = 100
 PAGES_AT_MOST = 20
 _MADE_ONCE = CreateCheckout | CreateRefund | CreateTransfer | CreateReversal | CreateAccount
+_CARRIED = ("payment", "payout_failure")
+"""Which of a payout's balance transactions say what it pays out."""
 EXPAND_PAYMENT = ["payment_intent.latest_charge.balance_transaction"]
 
 _log = logger("gateway")
@@ -125,9 +127,9 @@ class StripeGateway:
             stripe_version=API_VERSION,
         )
         self._v1 = self._client.v1
+        self._subscriptions = SubscriptionCalls(self._v1)
 
     async def close(self) -> None:
-        self._subscriptions = SubscriptionCalls(self._v1)
         """Close the connections."""
         await self.line.close_async()
 
@@ -137,10 +139,10 @@ class StripeGateway:
             return await _answered(self._read_events(request))
         if isinstance(request, ReadMovements):
             return await _answered(self._read_movements(request))
-        if isinstance(request, _MADE_ONCE):
-            return await _answered(self._create(request, {"idempotency_key": key}))
         if isinstance(request, SubscriptionRequest):
             return await _answered(self._subscriptions.perform(request, key))
+        if isinstance(request, _MADE_ONCE):
+            return await _answered(self._create(request, {"idempotency_key": key}))
         if isinstance(request, ExpireCheckout):
             return await self._expire(request, {"idempotency_key": key})
         if isinstance(request, CreateAccountLink):
@@ -166,10 +168,10 @@ class StripeGateway:
             found = await _answered(self._find_reversal(request))
         elif isinstance(request, CreateAccount):
             found = await _answered(self._find_account(request, created))
-        elif isinstance(request, DisputeRequest):
-            found = await _answered(self._find_answer(request))
         elif isinstance(request, OpenSubscription):
             found = await _answered(self._subscriptions.find(request, created))
+        elif isinstance(request, DisputeRequest):
+            found = await _answered(self._find_answer(request))
         return None if isinstance(found, Refused) else found
 
     async def _create(self, request: Request, options: Any) -> Seen:
@@ -255,15 +257,11 @@ class StripeGateway:
     async def _payout(self, request: LookAtPayout) -> Seen:
         options: Any = {"stripe_account": request.account_id}
         payout = _plain(await self._v1.payouts.retrieve_async(request.payout_id, None, options))
-        carried: list[str] = []
+        carried: list[Json] = []
         if payout.get("automatic"):
-            params = {
-                "payout": request.payout_id,
-                "type": "payment",
-                "expand": ["data.source"],
-            }
+            params = {"payout": request.payout_id, "expand": ["data.source"]}
             rows = _pages(self._v1.balance_transactions.list_async, params, options)
-            carried = [row["source"]["source_transfer"] async for row in rows]
+            carried = [row async for row in rows if row["type"] in _CARRIED]
         return read_payout(payout, carried)
 
     async def _read_events(self, request: ReadEvents) -> Seen:
@@ -314,7 +312,7 @@ class StripeGateway:
         return None
 
     async def _find_transfer(self, request: CreateTransfer) -> Seen | None:
-        params = {"transfer_group": str(request.order_id)}
+        params = {"transfer_group": request.group}
         async for transfer in _pages(self._v1.transfers.list_async, params):
             if is_transfer(transfer, request):
                 return read_transfer(transfer)

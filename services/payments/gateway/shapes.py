@@ -196,17 +196,29 @@ def read_reversal(reversal: Json) -> ReversalSeen:
 
 def read_account(account: Json) -> AccountSeen:
     """Return what we keep of a connected account."""
+    asked = _part(account, "requirements")
+    until = asked.get("current_deadline")
+    schedule = _part(_part(_part(account, "settings"), "payouts"), "schedule")
     return AccountSeen(
         account_id=account["id"],
         can_receive=_part(account, "capabilities").get("transfers") == "active",
         details_submitted=account["details_submitted"],
         payouts_enabled=account["payouts_enabled"],
-        requirements=tuple(_part(account, "requirements").get("currently_due") or []),
+        requirements=tuple(asked.get("currently_due") or []),
+        past_due=tuple(asked.get("past_due") or []),
+        being_verified=tuple(asked.get("pending_verification") or []),
+        requirements_until=from_epoch_seconds(until) if until else None,
+        disabled_reason=asked.get("disabled_reason"),
+        payout_schedule=schedule or None,
     )
 
 
-def read_payout(payout: Json, transfer_ids: Sequence[str | None]) -> PayoutSeen:
-    """Return what we keep of a payout and of the transfers it carries."""
+def read_payout(payout: Json, carried: Sequence[Json]) -> PayoutSeen:
+    """Return what we keep of a payout, of the transfers it carries and of payouts it repeats."""
+    transfers = (
+        row["source"].get("source_transfer") for row in carried if row["type"] == "payment"
+    )
+    failed = (row["source"]["id"] for row in carried if row["type"] == "payout_failure")
     return PayoutSeen(
         payout_id=payout["id"],
         status=payout["status"],
@@ -215,7 +227,8 @@ def read_payout(payout: Json, transfer_ids: Sequence[str | None]) -> PayoutSeen:
         created_at=from_epoch_seconds(payout["created"]),
         arrives_at=from_epoch_seconds(payout["arrival_date"]),
         failure_code=payout.get("failure_code"),
-        transfer_ids=tuple(found for found in transfer_ids if found),
+        transfer_ids=tuple(found for found in transfers if found),
+        replaces=tuple(failed),
     )
 
 

@@ -365,8 +365,8 @@ ALTER TABLE payouts
     DROP CONSTRAINT payouts_state_known,
     ADD CONSTRAINT payouts_state_known
     CHECK (state IN ('created', 'in_transit', 'paid', 'failed')),
-    ADD COLUMN replaces text;
-COMMENT ON COLUMN payouts.replaces IS 'The failed payout whose money this one sends again.';
+    ADD COLUMN replaces text [] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN payouts.replaces IS 'Failed payouts whose money this one sends again.';
 
 ALTER TABLE accounts
     ADD COLUMN past_due text [] NOT NULL DEFAULT '{}',

@@ -19,21 +19,24 @@ ON CONFLICT (mentor_id) DO NOTHING
 """
 ACCOUNT = """
 SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
-    details_submitted, payouts_enabled, can_receive, requirements, onboarding_url,
-    onboarding_until, refusal, version, payout_version
+    details_submitted, payouts_enabled, can_receive, requirements, past_due, being_verified,
+    requirements_until, disabled_reason, payout_schedule, onboarding_url, onboarding_until, refusal,
+    version, payout_version
 FROM accounts WHERE mentor_id = $1
 """
 LOCK_ACCOUNT = """
 SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
-    details_submitted, payouts_enabled, can_receive, requirements, onboarding_url,
-    onboarding_until, refusal, version, payout_version
+    details_submitted, payouts_enabled, can_receive, requirements, past_due, being_verified,
+    requirements_until, disabled_reason, payout_schedule, onboarding_url, onboarding_until, refusal,
+    version, payout_version
 FROM accounts WHERE mentor_id = $1 FOR UPDATE
 """
 SAVE_ACCOUNT = """
 UPDATE accounts SET country = $2, return_url = $3, refresh_url = $4, stripe_account_id = $5,
     details_submitted = $6, payouts_enabled = $7, can_receive = $8, requirements = $9,
     onboarding_url = $10, onboarding_until = $11, refusal = $12, version = $13,
-    payout_version = $14
+    payout_version = $14, past_due = $15, being_verified = $16, requirements_until = $17,
+    disabled_reason = $18, payout_schedule = $19
 WHERE mentor_id = $1
 """
 MENTOR_OF = "SELECT mentor_id FROM accounts WHERE stripe_account_id = $1"
@@ -44,26 +47,41 @@ ORDER BY mentor_id LIMIT $2
 """
 PAYOUT = """
 SELECT stripe_payout_id, mentor_id, amount_minor, currency, state, created_at, arrives_at,
-    ended_at, failure_code
+    ended_at, failure_code, replaces
 FROM payouts WHERE stripe_payout_id = $1
 """
 SAVE_PAYOUT = """
 INSERT INTO payouts (stripe_payout_id, mentor_id, amount_minor, currency, state, created_at,
-    arrives_at, ended_at, failure_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (stripe_payout_id) DO UPDATE
-SET state = EXCLUDED.state, ended_at = EXCLUDED.ended_at, failure_code = EXCLUDED.failure_code
+    arrives_at, ended_at, failure_code, replaces)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (stripe_payout_id) DO UPDATE SET state = EXCLUDED.state, ended_at = EXCLUDED.ended_at,
+    failure_code = EXCLUDED.failure_code, replaces = EXCLUDED.replaces
 """
 LIST_PAYOUTS = """
 SELECT stripe_payout_id, mentor_id, amount_minor, currency, state, created_at, arrives_at,
-    ended_at, failure_code
+    ended_at, failure_code, replaces
 FROM payouts
 WHERE mentor_id = $1 AND ($2::timestamptz IS NULL OR (created_at, stripe_payout_id) < ($2, $3))
 ORDER BY created_at DESC, stripe_payout_id DESC LIMIT $4
 """
+REPLACED = """
+SELECT replaced FROM payouts CROSS JOIN LATERAL unnest(replaces) AS replaced
+WHERE mentor_id = $1
+"""
+RETURNED_PAYOUT = """
+SELECT p.stripe_payout_id, p.mentor_id, p.amount_minor, p.currency, p.state, p.created_at,
+    p.arrives_at, p.ended_at, p.failure_code, p.replaces
+FROM payouts AS p
+WHERE p.mentor_id = $1 AND p.state = 'failed' AND NOT EXISTS (
+    SELECT FROM payouts AS again
+    WHERE again.mentor_id = $1 AND p.stripe_payout_id = ANY(again.replaces)
+)
+ORDER BY p.created_at DESC LIMIT 1
+"""
 PAYOUTS_OF_ORDER = """
 SELECT t.session_id, t.amount_minor AS share_minor, p.stripe_payout_id, p.mentor_id,
-    p.amount_minor, p.currency, p.state, p.created_at, p.arrives_at, p.ended_at, p.failure_code
+    p.amount_minor, p.currency, p.state, p.created_at, p.arrives_at, p.ended_at, p.failure_code,
+    p.replaces
 FROM transfers AS t JOIN payouts AS p ON p.stripe_payout_id = t.payout_id
 WHERE t.order_id = $1 ORDER BY t.session_id, t.number
 """
@@ -138,6 +156,11 @@ async def save_account(conn: Connection, account: ConnectedAccount) -> None:
         account.refusal,
         account.version,
         account.payout_version,
+        list(account.past_due),
+        list(account.being_verified),
+        account.requirements_until,
+        account.disabled_reason,
+        account.payout_schedule,
     )
 
 
@@ -154,7 +177,7 @@ async def accounts_after(conn: Connection, mentor_id: UUID | None, limit: int) -
 async def load_payout(conn: Connection, payout_id: str) -> Payout | None:
     """Return a payout."""
     row = await conn.fetchrow(PAYOUT, payout_id)
-    return Payout(**dict(row)) if row else None
+    return _payout(dict(row)) if row else None
 
 
 async def save_payout(conn: Connection, payout: Payout) -> None:
@@ -170,6 +193,7 @@ async def save_payout(conn: Connection, payout: Payout) -> None:
         payout.arrives_at,
         payout.ended_at,
         payout.failure_code,
+        list(payout.replaces),
     )
 
 
@@ -179,7 +203,18 @@ async def list_payouts(
     """Return a page of a mentor's payouts, newest first."""
     created_at, payout_id = after or (None, None)
     rows = await conn.fetch(LIST_PAYOUTS, mentor_id, created_at, payout_id, limit)
-    return [Payout(**dict(row)) for row in rows]
+    return [_payout(dict(row)) for row in rows]
+
+
+async def returned_payout(conn: Connection, mentor_id: UUID) -> Payout | None:
+    """Return the last payout that came back and whose money was not sent again yet."""
+    row = await conn.fetchrow(RETURNED_PAYOUT, mentor_id)
+    return _payout(dict(row)) if row else None
+
+
+async def replaced_payouts(conn: Connection, mentor_id: UUID) -> set[str]:
+    """Return the failed payouts of a mentor whose money was sent again."""
+    return {row["replaced"] for row in await conn.fetch(REPLACED, mentor_id)}
 
 
 async def payouts_of_order(conn: Connection, order_id: UUID) -> list[PaidOut]:
@@ -205,11 +240,17 @@ async def earned_sessions(
 
 def _account(row: asyncpg.Record) -> ConnectedAccount:
     fields: dict[str, Any] = dict(row)
-    requirements = tuple(fields.pop("requirements"))
-    return ConnectedAccount(**fields, requirements=requirements)
+    for name in ("requirements", "past_due", "being_verified"):
+        fields[name] = tuple(fields[name])
+    return ConnectedAccount(**fields)
+
+
+def _payout(fields: dict[str, Any]) -> Payout:
+    replaces = tuple(fields.pop("replaces"))
+    return Payout(**fields, replaces=replaces)
 
 
 def _paid_out(row: asyncpg.Record) -> PaidOut:
     fields: dict[str, Any] = dict(row)
     session_id, share = fields.pop("session_id"), fields.pop("share_minor")
-    return PaidOut(Payout(**fields), session_id, share)
+    return PaidOut(_payout(fields), session_id, share)

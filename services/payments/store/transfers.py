@@ -45,8 +45,16 @@ WHERE mentor_id = $1 AND transfer_state = 'refused' AND ($2::text IS NULL OR $2 
 ))
 """
 LINK_PAYOUT = """
-UPDATE transfers SET payout_id = $2
-WHERE mentor_id = $1 AND stripe_transfer_id = ANY($3::text[]) AND payout_id IS DISTINCT FROM $2
+WITH RECURSIVE again AS (
+    SELECT $2::text AS payout_id, 0 AS step
+    UNION ALL
+    SELECT p.stripe_payout_id, again.step + 1
+    FROM again JOIN payouts AS p ON again.payout_id = ANY(p.replaces) AND p.mentor_id = $1
+)
+UPDATE transfers SET payout_id = (SELECT payout_id FROM again ORDER BY step DESC LIMIT 1)
+WHERE mentor_id = $1 AND (stripe_transfer_id = ANY($3::text[]) OR payout_id IN (
+    SELECT unnest(replaces) FROM payouts WHERE stripe_payout_id = $2
+))
 """
 SAVE_REVERSAL = """
 INSERT INTO reversals (reversal_id, transfer_id, order_id, session_id, mentor_id, amount_minor,
@@ -177,7 +185,7 @@ async def retry_refused_transfers(
 async def link_payout(
     conn: Connection, mentor_id: UUID, payout_id: str, transfer_ids: tuple[str, ...]
 ) -> None:
-    """Remember which transfers a payout pays out."""
+    """Remember which transfers a payout pays out: one that failed, those that it sent again."""
     await conn.execute(LINK_PAYOUT, mentor_id, payout_id, list(transfer_ids))
 
 
