@@ -109,12 +109,19 @@ LEFT JOIN booking.orders AS o ON o.order_id = b.order_id
 LEFT JOIN (
     SELECT session_id, sum(amount_minor) AS refunded,
            -- Once the session is over, an operator may give back what was not given out yet.
-           sum(amount_minor) FILTER (WHERE reason <> 'operator') AS by_rule
-    FROM payments.refunds GROUP BY session_id
+           sum(amount_minor) FILTER (WHERE reason NOT IN ('operator', 'dispute')) AS by_rule,
+           bool_or(reason <> 'dispute') AS by_us
+    FROM (
+        SELECT session_id, amount_minor + discount_minor AS amount_minor, reason
+        FROM payments.refunds
+        UNION ALL
+        SELECT session_id, price_minor, 'dispute' FROM payments.dispute_takings
+    ) AS gone
+    GROUP BY session_id
 ) AS r ON r.session_id = s.session_id
 WHERE p.state = 'paid'
   AND CASE
-      WHEN b.state = 'confirmed' THEN r.refunded IS NOT NULL
+      WHEN b.state = 'confirmed' THEN COALESCE(r.by_us, false)
       WHEN b.state = 'lost' THEN COALESCE(r.refunded, 0) <> s.price_minor
       WHEN b.state = 'cancelled' AND o.confirmed_at IS NULL THEN true
       WHEN b.state NOT IN ('completed', 'cancelled', 'no_show') THEN true
@@ -147,7 +154,13 @@ FROM payments.sessions AS s
 JOIN payments.orders AS p ON p.order_id = s.order_id
 LEFT JOIN payments.earnings AS e ON e.session_id = s.session_id
 LEFT JOIN (
-    SELECT session_id, sum(amount_minor) AS refunded FROM payments.refunds GROUP BY session_id
+    SELECT session_id, sum(amount_minor) AS refunded
+    FROM (
+        SELECT session_id, amount_minor + discount_minor AS amount_minor FROM payments.refunds
+        UNION ALL
+        SELECT session_id, price_minor FROM payments.dispute_takings
+    ) AS gone
+    GROUP BY session_id
 ) AS r ON r.session_id = s.session_id
 WHERE p.state = 'paid'
   AND s.price_minor > 0
@@ -159,6 +172,24 @@ SELECT order_id::text AS subject,
        format('unused credits are worth %s, the ledger keeps %s %s', worth_minor, posted_minor,
               currency) AS detail
 FROM payments.credits_leftovers
+"""
+DISPUTE_DIFFERS = """
+SELECT d.dispute_id AS subject,
+       format('moved %s, posted %s', sum(m.amount_minor - m.fee_minor), COALESCE(max(l.posted), 0))
+       AS detail
+FROM payments.disputes AS d
+JOIN payments.dispute_movements AS m ON m.dispute_id = d.dispute_id
+LEFT JOIN (
+    SELECT e.source, sum(l.amount_minor) AS posted
+    FROM payments.ledger_entries AS e
+    JOIN payments.ledger_lines AS l ON l.entry_id = e.entry_id
+    WHERE l.account = 'stripe_balance' GROUP BY e.source
+) AS l ON l.source = d.dispute_id
+GROUP BY d.dispute_id
+HAVING sum(m.amount_minor - m.fee_minor) <> COALESCE(max(l.posted), 0)
+UNION ALL
+SELECT dispute_id, format('%s, but %s is away', state, amount_minor)
+FROM payments.dispute_leftovers
 """
 CONFIRMED_WITHOUT_PAYMENT = """
 SELECT b.order_id::text AS subject,
@@ -312,6 +343,7 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("credits and ledger differ", CREDITS_DIFFER),
         Check("transfer and ledger differ", TRANSFER_UNRECORDED),
         Check("debt and ledger differ", DEBT_DIFFERS),
+        Check("dispute and ledger differ", DISPUTE_DIFFERS),
         Check("call undetermined", CALL_UNDETERMINED),
         *(Check("dead letter", DEAD_LETTER.format(schema=each)) for each in services),
         *(Check("outbox stuck", OUTBOX_STUCK.format(schema=each), True) for each in services),

@@ -70,6 +70,7 @@ async def expired(conn: Connection, heard: Heard[BookingExpired]) -> None:
 async def lost(conn: Connection, heard: Heard[BookingLost]) -> None:
     """Give the money back in full."""
     await decisions.refund_lost(conn, heard.fact.order_id, heard.now)
+    await records.note_lost(conn, heard.fact)
 
 
 async def cancelled(conn: Connection, heard: Heard[BookingCancelled]) -> None:
@@ -98,3 +99,4 @@ async def objected(conn: Connection, heard: Heard[ObjectionRaised]) -> None:
 async def settled(conn: Connection, heard: Heard[ObjectionSettled]) -> None:
     """Give back what was decided, and release the rest."""
     await decisions.settle_objection(conn, heard.fact, heard.now)
+    await records.note_settled(conn, heard.fact)

@@ -356,3 +356,40 @@ async def test_a_lost_answer_is_looked_for_before_it_is_given_again(world: World
     found = await stored(world, opened)
     assert found is not None
     assert (found.state, found.refusal) == ("under_review", None)
+
+
+async def test_a_refund_that_a_dispute_overtook_is_the_banks_until_it_is_won(world: World) -> None:
+    """The mentee gets the money once, from whoever comes first, and keeps it in the end."""
+    order = await world.buy()
+    await world.sim("POST", "webhooks", {"mode": "hold"})
+    opened = await dispute(world, order)
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    await world.rest()
+    await world.sim("POST", "webhooks", {"mode": "normal"})
+    await world.sim("POST", "webhooks/release", {})
+    await world.rest()
+    fee = {"stripe_fees", "dispute_fees", "stripe_balance"}
+    assert (await part_of(world, order)).keys() == fee
+    await world.check_books()
+    await decide(world, opened, "win")
+    await world.rest()
+    assert (await part_of(world, order)).keys() == fee
+    refunds = await world.pool.fetch("SELECT amount_minor, state FROM refunds")
+    assert [tuple(row) for row in refunds] == [(12_000, "settled")]
+    await world.check_books()
+
+
+async def test_what_is_cancelled_during_a_dispute_goes_back_when_it_is_won(world: World) -> None:
+    """While the bank has paid the mentee nothing more goes back; afterwards it is owed."""
+    order = await world.buy()
+    opened = await dispute(world, order)
+    await world.rest()
+    await world.say(booking.BookingCancelled, order, by="mentee", refund_basis_points=5_000)
+    await world.rest()
+    assert await world.pool.fetch("SELECT 1 FROM refunds") == []
+    await decide(world, opened, "win")
+    await world.rest()
+    refunds = await world.pool.fetch("SELECT amount_minor, state FROM refunds")
+    assert [tuple(row) for row in refunds] == [(6_000, "settled")]
+    assert (await part_of(world, order))["session_clearing"] == -6_000
+    await world.check_books()

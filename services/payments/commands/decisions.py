@@ -41,7 +41,7 @@ async def refund_lost(conn: Connection, order_id: UUID, now: datetime) -> None:
     order = await _decide(conn, order_id, "lost")
     await promotions.give_back(conn, order, now)
     for session in order.sessions:
-        order = await _give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
+        order = await give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
 
 
 async def refund_cancelled(
@@ -51,7 +51,7 @@ async def refund_cancelled(
     reason: RefundReason = "operator" if cancelled.by == "operator" else "cancelled"
     order = await _decide(conn, cancelled.order_id, "cancelled", cancelled.session_id)
     session = order.session(cancelled.session_id)
-    await _give_back(conn, order, session, cancelled.refund_basis_points, reason, now)
+    await give_back(conn, order, session, cancelled.refund_basis_points, reason, now)
     await _release_from(conn, session, ended_at + order.release_delay)
 
 
@@ -59,7 +59,7 @@ async def refund_missed(conn: Connection, missed: SessionMissed, now: datetime) 
     """Give a fraction back of what one side missed; the rest is released after the delay."""
     order = await _decide(conn, missed.order_id, "no_show", missed.session_id)
     session = order.session(missed.session_id)
-    await _give_back(conn, order, session, missed.refund_basis_points, "cancelled", now)
+    await give_back(conn, order, session, missed.refund_basis_points, "cancelled", now)
     await _release_from(conn, session, missed.missed_at + order.release_delay)
 
 
@@ -87,7 +87,7 @@ async def settle_objection(conn: Connection, settled: ObjectionSettled, now: dat
     order = await need_paid_order(conn, settled.order_id)
     session = replace(order.session(settled.session_id), objected_at=None)
     await order_store.save_sessions(conn, rules.change(order, session))
-    await _give_back(conn, order, session, settled.refund_basis_points, "operator", now)
+    await give_back(conn, order, session, settled.refund_basis_points, "operator", now)
     if session.decision in ENDED:
         await _release_from(conn, session, settled.settled_at)
 
@@ -170,7 +170,7 @@ async def _decide(
     return decided
 
 
-async def _give_back(
+async def give_back(
     conn: Connection,
     order: Order,
     session: Session,
@@ -178,7 +178,10 @@ async def _give_back(
     reason: RefundReason,
     now: datetime,
 ) -> Order:
-    """Give so much back of a session's part in all; what has gone before counts."""
+    """Give so much back of a session's part in all; what has gone before counts.
+
+    The order is locked.
+    """
     earnings = await store.load_earnings(conn, session.session_id)
     if earnings is None:  # Of what cost nothing.
         return order

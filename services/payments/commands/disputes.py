@@ -7,13 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.commands import recovery
+from services.payments.commands import decisions, recovery
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
+from services.payments.commands.refunds import send_covered
 from services.payments.domain import disputes as rules
-from services.payments.domain.disputes import Dispute, Movement, Taking
+from services.payments.domain.disputes import Dispute, Left, Movement, Taking
 from services.payments.domain.evidence import FIELDS
 from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import is_covered
 from services.payments.domain.requests import (
     AcceptDispute,
     DisputeRequest,
@@ -23,12 +25,14 @@ from services.payments.domain.requests import (
 from services.payments.domain.seen import DisputeSeen, MovementSeen
 from services.payments.ledger.chart import Account
 from services.payments.ledger.disputes import dispute_fee, dispute_loss
-from services.payments.ledger.entries import line
+from services.payments.ledger.entries import line, minus
+from services.payments.ledger.refunds import undiscounted
 from services.payments.store import disputes as store
 from services.payments.store import ledger as books
 from services.payments.store import operations
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
+from services.payments.store import records as record_store
 from shared.clock import BusinessInstant
 from shared.db import Connection, ring
 from shared.deeds import Actions, Deed, Details
@@ -85,64 +89,79 @@ async def _move(
     await books.post(conn, fee.shown_by(dispute.dispute_id))
     if movement.amount.minor < 0:
         return await _withdraw(conn, order, movement, now)
-    await _reinstate(conn, order, movement, now)
-    return order
+    return await _reinstate(conn, order, movement, now)
 
 
 async def _withdraw(conn: Connection, order: Order, movement: Movement, now: datetime) -> Order:
     """Take what the bank took from the sessions' parts, from each as much as is left of it."""
     taken = Money(-movement.amount.minor, movement.amount.currency)
-    shares, beyond = rules.shares_of(taken, await _left(conn, order))
+    left = await _left(conn, order)
+    shares, beyond = rules.shares_of(taken, {name: part.by_card for name, part in left.items()})
     await _post_loss(conn, order, movement, beyond)
     for session_id, share in shares.items():
-        part = order.part(session_id)
+        part, amount = order.part(session_id), left[session_id].price_of(share)
         order = await recovery.take(
             conn,
             order,
             order.session(session_id),
-            share,
+            amount,
             f"dispute_withdrawn:{movement.movement_id}:{part.name}",
-            line(Account.STRIPE_BALANCE, Money(-share.minor, share.currency), part),
+            line(Account.STRIPE_BALANCE, minus(share), part),
+            undiscounted(part, amount - share),
             because="dispute",
             now=now,
             source=movement.dispute_id,
         )
-    takings = [Taking(session_id, share.minor) for session_id, share in shares.items()]
-    await store.add_takings(conn, movement.movement_id, takings)
+        taking = Taking(session_id, share.minor, amount.minor)
+        await store.add_taking(conn, movement.movement_id, taking)
     return order
 
 
-async def _reinstate(conn: Connection, order: Order, movement: Movement, now: datetime) -> None:
-    """Give back what the dispute took of each session's part."""
-    taken = await store.takings_of(conn, movement.dispute_id)
-    currency = movement.amount.currency
-    left = {session_id: Money(minor, currency) for session_id, minor in taken.items()}
-    shares, beyond = rules.shares_of(movement.amount, left)
-    await _post_loss(conn, order, movement, Money(-beyond.minor, currency))
+async def _reinstate(conn: Connection, order: Order, movement: Movement, now: datetime) -> Order:
+    """Give back what the dispute took of each session's part; what is owed of it goes on."""
+    taken = await store.takings_of(conn, movement.dispute_id, movement.amount.currency)
+    by_card = {name: part.by_card for name, part in taken.items()}
+    shares, beyond = rules.shares_of(movement.amount, by_card)
+    await _post_loss(conn, order, movement, minus(beyond))
     for session_id, share in shares.items():
-        part = order.part(session_id)
+        part, amount = order.part(session_id), taken[session_id].price_of(share)
         await recovery.give(
             conn,
             order,
             order.session(session_id),
-            share,
+            amount,
             f"dispute_reinstated:{movement.movement_id}:{part.name}",
             line(Account.STRIPE_BALANCE, share, part),
+            undiscounted(part, share - amount),
             now=now,
             source=movement.dispute_id,
         )
-    takings = [Taking(session_id, -share.minor) for session_id, share in shares.items()]
-    await store.add_takings(conn, movement.movement_id, takings)
+        taking = Taking(session_id, -share.minor, -amount.minor)
+        await store.add_taking(conn, movement.movement_id, taking)
+    return await _pay_what_is_owed(conn, order, now)
 
 
-async def _left(conn: Connection, order: Order) -> Mapping[UUID, Money]:
-    """Return what is left of what the card paid for each session."""
-    left: dict[UUID, Money] = {}
+async def _pay_what_is_owed(conn: Connection, order: Order, now: datetime) -> Order:
+    """Refund what the bank had paid to the mentee in our place, now that it took that back."""
+    for refund in await outcome_store.refunds_of_order(conn, order.order_id):
+        if is_covered(refund):
+            await send_covered(conn, order, refund, now)
+    for record in await record_store.records_of(conn, order.order_id):
+        session = order.session(record.session_id)
+        order = await decisions.give_back(
+            conn, order, session, record.owed_basis_points, "cancelled", now
+        )
+    return order
+
+
+async def _left(conn: Connection, order: Order) -> Mapping[UUID, Left]:
+    """Return what is left of each session that a card paid."""
+    left: dict[UUID, Left] = {}
     for session in order.sessions:
         earnings = await outcome_store.load_earnings(conn, session.session_id)
-        if earnings is not None:
-            rest = min(session.to_pay.minor, session.price.minor - earnings.gone.minor)
-            left[session.session_id] = Money(max(rest, 0), session.price.currency)
+        if earnings is not None and session.lot_id is None:
+            price = Money(max(0, (session.price - earnings.gone).minor), session.price.currency)
+            left[session.session_id] = Left(session.by_card_of(price, earnings.gone), price)
     return left
 
 

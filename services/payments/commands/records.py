@@ -9,10 +9,13 @@ from services.payments.store import records as store
 from shared.contracts.booking import (
     BookingCancelled,
     BookingHeld,
+    BookingLost,
+    ObjectionSettled,
     SessionCompleted,
     SessionMissed,
 )
 from shared.db import Connection
+from shared.money import WHOLE_BASIS_POINTS
 
 Ended = SessionCompleted | SessionMissed | BookingCancelled
 
@@ -29,6 +32,19 @@ async def begin_records(conn: Connection, held: BookingHeld) -> None:
 async def end_record(conn: Connection, ended: Ended, at: datetime) -> None:
     """Keep how a session ended, at which time it was at last, and who was in the room when."""
     await store.end_record(conn, ended.session_id, ended.starts_at, ended.ends_at, _end(ended, at))
+    if not isinstance(ended, SessionCompleted):
+        await store.owe(conn, ended.session_id, ended.refund_basis_points)
+
+
+async def note_settled(conn: Connection, settled: ObjectionSettled) -> None:
+    """Keep what an operator gave back of a session."""
+    await store.owe(conn, settled.session_id, settled.refund_basis_points)
+
+
+async def note_lost(conn: Connection, lost: BookingLost) -> None:
+    """Keep that all of a purchase goes back."""
+    for record in await store.records_of(conn, lost.order_id):
+        await store.owe(conn, record.session_id, WHOLE_BASIS_POINTS)
 
 
 def _end(ended: Ended, at: datetime) -> End:

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
+from services.payments.commands.decisions import plan_call_for
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer
 from services.payments.domain import outcomes
@@ -14,6 +15,7 @@ from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
 from services.payments.domain.requests import CreateRefund, LookAtRefund
 from services.payments.domain.seen import RefundSeen
+from services.payments.ledger.disputes import refund_covered, refund_uncovered
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
@@ -59,8 +61,33 @@ def _is_about(refund: Refund, request: CreateRefund | LookAtRefund, seen: Refund
 async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datetime) -> None:
     """Note that Stripe refused a refund: an operator finds another way."""
     order, refund = await _need_refund(conn, refund_id)
-    if refund.state == "planned":
+    if refund.state == "planned" and code == outcomes.CHARGE_DISPUTED:
+        await _cover(conn, order, refund, now)
+    elif refund.state == "planned":
         await _fail(conn, order, refund, code, now)
+
+
+async def _cover(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
+    """Leave to the bank what it gave the mentee already: its dispute took the same money."""
+    covered = replace(refund, state="paid_otherwise", failure_code=outcomes.CHARGE_DISPUTED)
+    await store.save_refund(conn, covered)
+    part = order.part(refund.session_id)
+    entry = refund_covered(
+        part, refund.refund_id, refund.amount, now, attempt=refund.attempt
+    )
+    await books.post(conn, entry)
+
+
+async def send_covered(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
+    """Send a refund after all that a bank had paid in our place: it took that back."""
+    again = replace(refund, state="planned", failure_code=None, attempt=refund.attempt + 1)
+    await store.save_refund(conn, again)
+    part = order.part(again.session_id)
+    entry = refund_uncovered(
+        part, again.refund_id, again.amount, now, attempt=again.attempt
+    )
+    await books.post(conn, entry)
+    await plan_call_for(conn, order, again, now)
 
 
 async def _fail(

@@ -17,7 +17,7 @@ from services.payments.domain.orders import Order
 from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
 from shared.contracts.payments import DisputeClosed, DisputeOpened
 from shared.errors import Kind, Refusal
-from shared.money import Money, spread
+from shared.money import Money, charge_step, spread
 
 INQUIRIES = frozenset({"warning_needs_response", "warning_under_review", "warning_closed"})
 CONTESTED = frozenset({"needs_response", "under_review"})
@@ -115,10 +115,25 @@ class Movement:
 
 @dataclass(frozen=True)
 class Taking:
-    """What a movement took of a session's part, or gave back (below zero)."""
+    """What a movement took of what the card paid for a session, and so of its price."""
 
     session_id: UUID
     minor: int
+    price_minor: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left, or was taken, of what a card paid for a session, and of its price."""
+
+    by_card: Money
+    price: Money
+
+    def price_of(self, share: Money) -> Money:
+        """Return which amount of the price goes with a share of what the card paid."""
+        if share == self.by_card:
+            return self.price
+        return Money(share.minor * self.price.minor // self.by_card.minor, share.currency)
 
 
 Told = DisputeOpened | DisputeClosed
@@ -204,6 +219,8 @@ def shares_of(amount: Money, left: Mapping[UUID, Money]) -> tuple[Mapping[UUID, 
     """Divide an amount over what is left of each session; return also what exceeds it all."""
     rest = sum(each.minor for each in left.values())
     covered = Money(min(amount.minor, rest), amount.currency)
-    shares = spread(covered, list(left.values()))
+    step = charge_step(amount.currency)
+    step = 1 if any(each.minor % step for each in (covered, *left.values())) else step
+    shares = spread(covered, list(left.values()), step)
     moved = {name: share for name, share in zip(left, shares, strict=True) if share.minor}
     return moved, amount - covered

@@ -55,13 +55,17 @@ class End:
 
 @dataclass(frozen=True)
 class Record:
-    """What booking told about one session: when it is, what was accepted, and how it ended."""
+    """What booking told about one session: when it is, what was accepted, and how it ended.
+
+    `owed_basis_points` is the fraction of the price that booking gave back in all.
+    """
 
     session_id: UUID
     starts_at: datetime
     ends_at: datetime
     policy: str
     end: End | None = None
+    owed_basis_points: int = 0
 
 
 def assemble(

@@ -21,6 +21,8 @@ from shared.contracts.payments import (
 from shared.money import Money
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
+CHARGE_DISPUTED = "charge_disputed"
+"""Stripe's refusal of a refund of what a bank has taken back already."""
 CANNOT_RECEIVE = "insufficient_capabilities_for_transfer"
 """Stripe's refusal of a transfer to an account that it does not let receive money now."""
 
@@ -76,6 +78,11 @@ class Earnings:
 def divided(order: Order, session: Session, gone: Money) -> Split:
     """Divide a session's part, of which so much has gone, by the terms frozen on the order."""
     return divide(session.price, gone, order.fees, order.borne_by(session))
+
+
+def is_covered(refund: Refund) -> bool:
+    """Return whether the bank paid a refund in our place, by a dispute of the same payment."""
+    return refund.state == "paid_otherwise" and refund.failure_code == CHARGE_DISPUTED
 
 
 def gone_after(session: Session, refund_basis_points: int, gone: Money) -> Money:

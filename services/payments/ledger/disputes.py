@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.ledger.chart import Account
-from services.payments.ledger.entries import Entry, entry, minus, of_order
+from services.payments.ledger.entries import Entry, Part, entry, line, minus, of_order
 from shared.money import Money
 
 
@@ -20,6 +20,30 @@ def dispute_fee(order_id: UUID, movement_id: str, fee: Money, at: datetime) -> E
         at,
         of_order(Account.DISPUTE_FEES, fee, order_id),
         of_order(Account.STRIPE_BALANCE, minus(fee), order_id),
+    )
+
+
+def refund_covered(
+    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
+) -> Entry:
+    """Post that a dispute took what a refund would have sent: the bank paid it in our place."""
+    return entry(
+        f"refund_covered:{refund_id}:{attempt}",
+        at,
+        line(Account.REFUNDS_IN_TRANSIT, amount, part),
+        line(Account.DISPUTE_LOSSES, minus(amount), part),
+    )
+
+
+def refund_uncovered(
+    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
+) -> Entry:
+    """Post that such a refund is on its way after all: the dispute gave the money back."""
+    return entry(
+        f"refund_uncovered:{refund_id}:{attempt}",
+        at,
+        line(Account.DISPUTE_LOSSES, amount, part),
+        line(Account.REFUNDS_IN_TRANSIT, minus(amount), part),
     )
 
 

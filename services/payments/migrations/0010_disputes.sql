@@ -44,10 +44,11 @@ CREATE TABLE dispute_takings (
     CONSTRAINT dispute_takings_movement REFERENCES dispute_movements (movement_id),
     session_id uuid NOT NULL CONSTRAINT dispute_takings_session REFERENCES sessions (session_id),
     amount_minor bigint NOT NULL,
+    price_minor bigint NOT NULL,
     PRIMARY KEY (movement_id, session_id)
 );
 COMMENT ON TABLE dispute_takings IS
-    'What a movement took of each session''s part, below zero what it gave back.';
+    'What a movement took of what the card paid for a session, and so of its price; below zero what it gave back.';
 CREATE INDEX dispute_takings_session ON dispute_takings (session_id);
 
 CREATE TABLE session_records (
@@ -60,10 +61,12 @@ CREATE TABLE session_records (
     CHECK (ended IN ('completed', 'missed', 'cancelled')),
     ended_by text,
     ended_at timestamptz,
-    visits jsonb NOT NULL DEFAULT '[]'
+    visits jsonb NOT NULL DEFAULT '[]',
+    owed_basis_points bigint NOT NULL DEFAULT 0
+    CONSTRAINT session_records_owed CHECK (owed_basis_points BETWEEN 0 AND 10000)
 );
 COMMENT ON TABLE session_records IS
-    'What booking told about sessions: when, under which policy, how they ended, who was in the room.';
+    'What booking told about sessions: when, under which policy, how they ended, who was in the room, and which fraction of the price booking gave back in all.';
 
 CREATE INDEX orders_payment ON orders (payment_intent_id) WHERE payment_intent_id IS NOT NULL;
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.payments.domain.disputes import Dispute, Movement, Taking
+from services.payments.domain.disputes import Dispute, Left, Movement, Taking
 from shared.db import Connection
 from shared.money import Money
 
@@ -57,10 +56,11 @@ SELECT movement_id, dispute_id, amount_minor, fee_minor, currency, moved_at
 FROM dispute_movements WHERE dispute_id = $1 ORDER BY moved_at, movement_id
 """
 INSERT_TAKING = """
-INSERT INTO dispute_takings (movement_id, session_id, amount_minor) VALUES ($1, $2, $3)
+INSERT INTO dispute_takings (movement_id, session_id, amount_minor, price_minor)
+VALUES ($1, $2, $3, $4)
 """
 TAKINGS_OF = """
-SELECT t.session_id, sum(t.amount_minor)::bigint AS minor
+SELECT t.session_id, sum(t.amount_minor)::bigint AS minor, sum(t.price_minor)::bigint AS price_minor
 FROM dispute_takings AS t INNER JOIN dispute_movements AS m ON t.movement_id = m.movement_id
 WHERE m.dispute_id = $1 GROUP BY t.session_id
 """
@@ -140,15 +140,19 @@ async def movements_of(conn: Connection, dispute_id: str) -> list[Movement]:
     ]
 
 
-async def add_takings(conn: Connection, movement_id: str, takings: Sequence[Taking]) -> None:
-    """Store what a movement took of each session, or gave back."""
-    for taking in takings:
-        await conn.execute(INSERT_TAKING, movement_id, taking.session_id, taking.minor)
+async def add_taking(conn: Connection, movement_id: str, taking: Taking) -> None:
+    """Store what a movement took of a session, or gave back (below zero)."""
+    await conn.execute(
+        INSERT_TAKING, movement_id, taking.session_id, taking.minor, taking.price_minor
+    )
 
 
-async def takings_of(conn: Connection, dispute_id: str) -> dict[UUID, int]:
+async def takings_of(conn: Connection, dispute_id: str, currency: str) -> dict[UUID, Left]:
     """Return what a dispute has taken of each session and not given back."""
-    return {row["session_id"]: row["minor"] for row in await conn.fetch(TAKINGS_OF, dispute_id)}
+    return {
+        row["session_id"]: Left(Money(row["minor"], currency), Money(row["price_minor"], currency))
+        for row in await conn.fetch(TAKINGS_OF, dispute_id)
+    }
 
 
 async def order_of_payment(conn: Connection, payment_intent_id: str) -> UUID | None:

@@ -19,8 +19,12 @@ UPDATE session_records SET starts_at = $2, ends_at = $3, ended = $4, ended_by = 
     visits = $7
 WHERE session_id = $1
 """
+OWE = """
+UPDATE session_records SET owed_basis_points = GREATEST(owed_basis_points, $2) WHERE session_id = $1
+"""
 RECORDS_OF = """
-SELECT r.session_id, r.starts_at, r.ends_at, r.policy, r.ended, r.ended_by, r.ended_at, r.visits
+SELECT r.session_id, r.starts_at, r.ends_at, r.policy, r.ended, r.ended_by, r.ended_at, r.visits,
+    r.owed_basis_points
 FROM session_records AS r INNER JOIN sessions AS s ON r.session_id = s.session_id
 WHERE s.order_id = $1 ORDER BY s.place
 """
@@ -48,6 +52,11 @@ async def end_record(
     await conn.execute(END_RECORD, session_id, starts_at, ends_at, end.how, end.by, end.at, visits)
 
 
+async def owe(conn: Connection, session_id: UUID, basis_points: int) -> None:
+    """Keep which fraction of a session's price goes back; what was more before stays."""
+    await conn.execute(OWE, session_id, basis_points)
+
+
 async def records_of(conn: Connection, order_id: UUID) -> list[Record]:
     """Return what was told of each session of a purchase, in order."""
     return [_record(row) for row in await conn.fetch(RECORDS_OF, order_id)]
@@ -69,4 +78,5 @@ def _record(row: asyncpg.Record) -> Record:
         row["ends_at"],
         row["policy"],
         End(ended, row["ended_by"], row["ended_at"], visits) if ended else None,
+        row["owed_basis_points"],
     )
