@@ -72,9 +72,7 @@ async def _cover(conn: Connection, order: Order, refund: Refund, now: datetime) 
     covered = replace(refund, state="paid_otherwise", failure_code=outcomes.CHARGE_DISPUTED)
     await store.save_refund(conn, covered)
     part = order.part(refund.session_id)
-    entry = refund_covered(
-        part, refund.refund_id, refund.amount, now, attempt=refund.attempt
-    )
+    entry = refund_covered(part, refund.refund_id, refund.amount, now, attempt=refund.attempt)
     await books.post(conn, entry)
 
 
@@ -83,9 +81,7 @@ async def send_covered(conn: Connection, order: Order, refund: Refund, now: date
     again = replace(refund, state="planned", failure_code=None, attempt=refund.attempt + 1)
     await store.save_refund(conn, again)
     part = order.part(again.session_id)
-    entry = refund_uncovered(
-        part, again.refund_id, again.amount, now, attempt=again.attempt
-    )
+    entry = refund_uncovered(part, again.refund_id, again.amount, now, attempt=again.attempt)
     await books.post(conn, entry)
     await plan_call_for(conn, order, again, now)
 

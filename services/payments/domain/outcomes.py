@@ -12,12 +12,11 @@ from services.payments.domain.fees import divide
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.splits import Split, fraction
 from shared.contracts.payments import (
-    CreditsRefunded,
-    CreditsRefundFailed,
     EarningsReleased,
     RefundFailed,
     RefundIssued,
 )
+from shared.contracts.prepaid import CreditsRefunded, CreditsRefundFailed
 from shared.money import Money
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
