@@ -30,12 +30,16 @@ PLANTED = {
     "goal_id": UUID(int=0xEE),
     "calendar_id": UUID(int=0xDD),
     "entry_id": UUID(int=0xCC),
+    "promotion_id": UUID(int=0xB1),
+    "plan_id": UUID(int=0xF4),
+    "subscription_id": UUID(int=0xF5),
 }
 """Of tests/ops/planted.sql, by the name of the path parameter."""
 QUERIES = {
     "refund-preview": {"refund_basis_points": "0"},
     "move-slots": {"from": "2026-03-06T00:00:00Z", "until": "2026-03-07T00:00:00Z"},
     "move-preview": {"starts_at": "2026-03-06T15:00:00Z"},
+    "change-preview": {"plan_id": "00000000-0000-0000-0000-0000000000f4"},
 }
 """What has to be asked, by the last word of the path."""
 REFUSED_AT_THE_DOOR = (401, 403, 404, 422)

@@ -88,6 +88,11 @@ SELECT o.order_id, o.mentor_id, o.mentee_id, o.title, o.price_minor, o.currency,
        o.hold_until, 'paid', o.hold_until, 'ch_' || right(o.order_id::text, 1), 378, '2026-01-02Z',
        '2026-01-02Z'
 FROM booking.orders AS o;
+INSERT INTO payments.promotions (promotion_id, code, paid_by, made_by, made_at,
+                                percent_basis_points, mentor_id, first_purchase_only)
+VALUES ('00000000-0000-0000-0000-0000000000b1', 'PLANTED', 'mentor',
+        '00000000-0000-0000-0000-00000000000a', '2026-03-01T00:00:00Z', 1000,
+        '00000000-0000-0000-0000-00000000000a', false);
 INSERT INTO payments.offered (offering_id, mentor_id, title, minutes, price_minor, currency,
                               published, version)
 VALUES ('00000000-0000-0000-0000-0000000000ff', '00000000-0000-0000-0000-00000000000a', 'T', 60,
@@ -109,6 +114,15 @@ VALUES ('00000000-0000-0000-0000-0000000000f3', '00000000-0000-0000-0000-0000000
         '00000000-0000-0000-0000-00000000000b', '00000000-0000-0000-0000-00000000000b',
         '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-0000000000ff', 'T', 60,
         12000, 10000, 'USD', 3, 6, 0);
+INSERT INTO payments.plans (plan_id, mentor_id, offering_id, sessions, unit_minor, currency)
+VALUES ('00000000-0000-0000-0000-0000000000f4', '00000000-0000-0000-0000-00000000000a',
+        '00000000-0000-0000-0000-0000000000ff', 4, 10000, 'USD');
+INSERT INTO payments.subscriptions (subscription_id, plan_id, mentor_id, mentee_id,
+                                    platform_share_basis_points, release_delay_seconds, begun_at,
+                                    state, ended_at, ended_because)
+VALUES ('00000000-0000-0000-0000-0000000000f5', '00000000-0000-0000-0000-0000000000f4',
+        '00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b', 1500,
+        172800, '2026-01-01Z', 'ended', '2026-02-01Z', 'wished');
 INSERT INTO payments.sessions (session_id, order_id, place, price_minor, decision)
 SELECT session_id, order_id, right(session_id::text, 1)::int, price_minor, state
 FROM booking.sessions;

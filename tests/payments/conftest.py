@@ -161,15 +161,7 @@ class World:
             hold_until=self.clock.now() + hold,
             policy={"preset": "standard", "policy_version": 1},
             promotion_code=promotion_code,
-            sessions=[
-                {
-                    "session_id": each,
-                    "starts_at": NOON + timedelta(days=3 + 7 * place),
-                    "ends_at": NOON + timedelta(days=3 + 7 * place, hours=1),
-                    "price_minor": part,
-                }
-                for place, (each, part) in enumerate(prices.items())
-            ],
+            sessions=_sold(prices),
         )
         assert outcome == "handled"
         return order
@@ -304,6 +296,18 @@ class World:
         }
         for view in ("ledger_imbalances", "clearing_leftovers"):
             assert await self.pool.fetch(f"SELECT 1 FROM {view}") == []  # noqa: S608  Constants.
+
+
+def _sold(prices: dict[UUID, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "session_id": each,
+            "starts_at": NOON + timedelta(days=3 + 7 * place),
+            "ends_at": NOON + timedelta(days=3 + 7 * place, hours=1),
+            "price_minor": part,
+        }
+        for place, (each, part) in enumerate(prices.items())
+    ]
 
 
 @pytest.fixture

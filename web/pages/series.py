@@ -31,7 +31,8 @@ async def plan(visit: Visit) -> web.Response:
     weeks = _weeks(visit)
     offering = await visit.read(Service.BOOKING, f"/v1/offerings/{offering_id}", Offering)
     mentor = await visit.try_read(Service.PROFILES, f"/v1/mentors/{offering.mentor_id}", Mentor)
-    wanted = len(_chosen(visit)) or weeks
+    series = await _series(visit, offering_id, first, weeks)
+    wanted = len(_chosen(visit)) or sum(each.free for each in series.dates) or weeks
     return visit.page(
         "series.html",
         bill=await bill_of(visit, offering, wanted),
@@ -43,7 +44,7 @@ async def plan(visit: Visit) -> web.Response:
         weeks=weeks,
         weeks_least=WEEKS_LEAST,
         weeks_most=WEEKS_MOST,
-        series=await _series(visit, offering_id, first, weeks),
+        series=series,
     )
 
 

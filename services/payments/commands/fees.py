@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.domain import orders as rules
 from services.payments.domain.fees import (
     FeeRule,
     FeesOutdated,
     NoOwnFees,
     check_rule,
 )
+from services.payments.domain.freezing import freeze as freeze_terms
 from services.payments.domain.orders import Order
 from services.payments.store import fees as store
 from shared.db import Connection
@@ -24,7 +24,7 @@ async def freeze(conn: Connection, order: Order) -> Order:
     if rule is None:
         return order
     volume = await store.volume_of(conn, order.mentor_id, order.price.currency)
-    return rules.freeze(order, rule.terms(volume))
+    return freeze_terms(order, rule.terms(volume))
 
 
 async def make_rule(

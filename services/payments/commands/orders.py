@@ -11,6 +11,7 @@ from services.payments.commands import fees, lots, promotions
 from services.payments.commands.plans import announcer, plan
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
+from services.payments.domain.freezing import bear_fee
 from services.payments.domain.orders import Order, Terms
 from services.payments.domain.recovery import after
 from services.payments.domain.requests import ExpireCheckout, LookAtCheckout
@@ -112,7 +113,7 @@ async def record_payment(
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
         waited = order.borne_fee_minor is None
-        order = rules.bear_fee(order, fee)
+        order = bear_fee(order, fee)
         await store.save_order(conn, order)
         entry = ledger.purchases.stripe_fee(order.order_id, fee, now)
         await books.post(conn, entry.shown_by(payment.charge_id))

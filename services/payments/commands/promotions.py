@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.domain.orders import Order, take_off
+from services.payments.domain.freezing import take_off
+from services.payments.domain.orders import Order
 from services.payments.domain.promotions import (
     Attempt,
     Discount,

@@ -8,7 +8,8 @@ from datetime import datetime
 from services.payments.commands import fees, promotions
 from services.payments.domain.credits import Wanted as WantedSession
 from services.payments.domain.credits import pay_with
-from services.payments.domain.orders import Order, Terms, change, take_off
+from services.payments.domain.freezing import take_off
+from services.payments.domain.orders import Order, Terms, change
 from services.payments.domain.quotes import Quote, Wanted, draft, tell
 from services.payments.store import credits as credits_store
 from shared.db import Connection
