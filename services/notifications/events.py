@@ -304,6 +304,18 @@ def _hear_accounts(ears: Ears) -> None:
     async def payout_failed(conn: Connection, heard: Heard[payments.PayoutFailed]) -> None:
         await _tell_of_payout(conn, heard, "payout_failed", reason=heard.fact.failure_code)
 
+    @ears.on(payments.StatementIssued)
+    async def stated(conn: Connection, heard: Heard[payments.StatementIssued]) -> None:
+        fact = heard.fact
+        details: dict[str, str | int] = {
+            "currency": fact.currency,
+            "month": fact.period_from.isoformat(),
+        }
+        await planning.tell_of_payout(
+            conn, fact, kind="statement_ready", to=fact.mentor_id, details=details,
+            at=heard.happened_at,
+        )  # fmt: skip
+
 
 async def _tell_of_payout(
     conn: Connection,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from shared.contracts import booking, notifications, payments, profiles
+from shared.contracts import booking, notifications, payments, prepaid, profiles
 from shared.contracts.envelope import Fact
 
 Service = Literal["profiles", "booking", "payments", "notifications"]
@@ -129,21 +129,21 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.RefundFailed: {
         "notifications": "Tells the mentee that the bank sent it back, and what comes next."
     },
-    payments.CreditsBought: {
+    prepaid.CreditsBought: {
         "notifications": "Tells who bought them how many, until when, and what was paid."
     },
-    payments.GiftRedeemed: {"notifications": "Tells who gave, and who has it now."},
-    payments.CreditsGranted: {"notifications": "Tells the mentee that a session is paid."},
-    payments.CreditsReturned: {"notifications": "Tells the mentee that the credit is back."},
-    payments.CreditsReminded: {
+    prepaid.GiftRedeemed: {"notifications": "Tells who gave, and who has it now."},
+    prepaid.CreditsGranted: {"notifications": "Tells the mentee that a session is paid."},
+    prepaid.CreditsReturned: {"notifications": "Tells the mentee that the credit is back."},
+    prepaid.CreditsReminded: {
         "notifications": "Reminds who may book with them, or who paid for them."
     },
-    payments.CreditsExpired: {"notifications": "Tells whose credits they were."},
-    payments.CreditsRefunded: {"notifications": "Tells who bought them how much comes back."},
-    payments.CreditsRefundFailed: {
+    prepaid.CreditsExpired: {"notifications": "Tells whose credits they were."},
+    prepaid.CreditsRefunded: {"notifications": "Tells who bought them how much comes back."},
+    prepaid.CreditsRefundFailed: {
         "notifications": "Tells who bought them that the bank sent it back, and what comes next."
     },
-    payments.SponsoredSessionCompleted: {
+    prepaid.SponsoredSessionCompleted: {
         "notifications": "Thanks the sponsor, without saying who came."
     },
     payments.DisputeOpened: {
@@ -163,6 +163,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     payments.PayoutPaid: {"notifications": "Tells the mentor that the money arrived."},
     payments.PayoutFailed: {"notifications": "Tells the mentor to correct the bank details."},
+    payments.StatementIssued: {"notifications": "Tells the mentor where to open it."},
 }
 
 UNREAD: Mapping[type[Fact], str] = {

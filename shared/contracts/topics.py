@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.contracts import booking, notifications, payments, profiles
+from shared.contracts import booking, notifications, payments, prepaid, profiles
 from shared.contracts.envelope import Fact
 from shared.contracts.readers import READERS, SERVICES, Service
 
@@ -60,6 +60,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("payments.plans", "subscription_id", "payments"),
     Topic("payments.accounts", "mentor_id", "payments", retold=True),
     Topic("payments.payouts", "mentor_id", "payments"),
+    Topic("payments.statements", "mentor_id", "payments"),
     Topic("notifications.messages", "message_id", "notifications"),
 )
 
@@ -67,6 +68,7 @@ FACTS: tuple[type[Fact], ...] = (
     *profiles.FACTS,
     *booking.FACTS,
     *payments.FACTS,
+    *prepaid.FACTS,
     *notifications.FACTS,
 )
 

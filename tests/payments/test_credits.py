@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from shared.auth import Role
-from shared.contracts import booking
+from shared.contracts import booking, prepaid
 from shared.contracts import payments as facts
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
@@ -219,7 +219,7 @@ async def test_a_series_is_paid_by_credits_as_far_as_they_reach(shop: Shop) -> N
     await shop.world.say(booking.BookingLost, again, reason="time_sold")
     await shop.world.rest()
     assert await shop.left() == [2]
-    assert len(await shop.world.told(facts.CreditsReturned)) == 2
+    assert len(await shop.world.told(prepaid.CreditsReturned)) == 2
     (refund,) = await shop.world.told(facts.RefundIssued)
     assert refund.amount_minor == LIST
     await shop.check()
@@ -232,7 +232,7 @@ async def test_what_goes_back_in_full_is_a_credit_and_in_part_is_money(shop: Sho
     await shop.world.advance(40 * DAY)
     await shop.cancel(first, WHOLE)
     assert await shop.left() == [1]
-    (returned,) = await shop.world.told(facts.CreditsReturned)
+    (returned,) = await shop.world.told(prepaid.CreditsReturned)
     assert returned.expires_at == shop.world.clock.now() + 30 * DAY
     assert not await shop.world.movements("refund")
     await shop.cancel(second, 5_000)
@@ -271,7 +271,7 @@ async def test_unused_credits_are_paid_back_on_the_amount_shown(shop: Shop) -> N
     await shop.ask("POST", path, {"shown_amount_minor": 2 * UNIT}, status=202)
     await shop.ask("POST", path, {"shown_amount_minor": 2 * UNIT}, status=409)
     await shop.world.rest()
-    (told,) = await shop.world.told(facts.CreditsRefunded)
+    (told,) = await shop.world.told(prepaid.CreditsRefunded)
     assert (told.order_id, told.amount_minor) == (order_id, 2 * UNIT)
     assert await shop.hold()
     assert await shop.left() == [0]
@@ -282,8 +282,8 @@ async def test_credits_end_with_their_time(shop: Shop) -> None:
     """Two weeks before, a reminder; then they are the platform's and pay for nothing."""
     await shop.buy(2, months=1)
     await shop.world.advance(40 * DAY)
-    (reminded,) = await shop.world.told(facts.CreditsReminded)
-    (expired,) = await shop.world.told(facts.CreditsExpired)
+    (reminded,) = await shop.world.told(prepaid.CreditsReminded)
+    (expired,) = await shop.world.told(prepaid.CreditsExpired)
     assert (reminded.remaining, expired.remaining, expired.refunded) == (2, 2, False)
     assert (await shop.world.balances())["expired_credits"] == -2 * UNIT
     order = await shop.hold()
@@ -326,14 +326,14 @@ async def test_a_sponsor_pays_and_the_mentor_chooses_for_whom(shop: Shop) -> Non
     assert (fund["items"][0]["available"], fund["mentee_ids"]) == (1, [str(mentee)])
     order = await shop.book(who=mentee)
     await shop.complete(order)
-    (thanks,) = await shop.world.told(facts.SponsoredSessionCompleted)
+    (thanks,) = await shop.world.told(prepaid.SponsoredSessionCompleted)
     assert thanks.sponsor_id == shop.buyer_id
     shown = await shop.ask("GET", f"/v1/purchases/{order_id}")
     assert (shown["granted"], shown["used"], shown["remaining"]) == (1, 1, 1)
     assert str(mentee) not in str(shown)
     await shop.check()
     await shop.world.advance(400 * DAY)
-    (refunded,) = await shop.world.told(facts.CreditsRefunded)
+    (refunded,) = await shop.world.told(prepaid.CreditsRefunded)
     assert refunded.amount_minor == LIST
     await shop.check()
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from services.notifications.commands.orders import known_order
 from services.notifications.commands.planning import plan
 from services.notifications.domain.messages import Details, Plan, cause_of
-from shared.contracts.payments import (
+from shared.contracts.payments import MoneyFact
+from shared.contracts.prepaid import (
     CreditsBought,
     CreditsExpired,
     CreditsGranted,
@@ -17,7 +18,6 @@ from shared.contracts.payments import (
     CreditsReminded,
     CreditsReturned,
     GiftRedeemed,
-    MoneyFact,
     SponsoredSessionCompleted,
 )
 from shared.db import Connection

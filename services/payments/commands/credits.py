@@ -25,7 +25,7 @@ from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
 from shared.clock import BusinessInstant
 from shared.contracts.booking import OfferingFact
-from shared.contracts.payments import (
+from shared.contracts.prepaid import (
     CreditsExpired,
     CreditsGranted,
     CreditsReminded,

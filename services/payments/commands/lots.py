@@ -20,7 +20,7 @@ from services.payments.store import credits as store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from shared.contracts.booking import BookingHeld
-from shared.contracts.payments import CreditsBought, CreditsReturned, SponsoredSessionCompleted
+from shared.contracts.prepaid import CreditsBought, CreditsReturned, SponsoredSessionCompleted
 from shared.db import Connection
 
 
