@@ -57,6 +57,8 @@ class WantedQuery(Query):
 class Consequences(View):
     """What a refund would do: who has what in all then, and who gives how much of it back.
 
+    What a code took off the price goes back to whoever gave it, not to the mentee's card.
+
     Of what the mentor gives, `from_payable_minor` was not transferred yet; the rest is owed, and of
     that `reversible_minor` can be asked back of the session's transfers.
     """
@@ -167,8 +169,8 @@ async def preview(call: Call, order_id: UUID, query: WantedQuery, conn: Connecti
     back = amount_back(session, earnings, query.refund_basis_points, query.amount_minor)
     left, sides, reversible = await consequences_of(conn, order, session, earnings, back)
     return Consequences(
-        back_minor=back.minor,
-        mentee_minor=left.gone.minor,
+        back_minor=session.by_card_of(back, earnings.gone).minor,
+        mentee_minor=session.by_card(left.gone).minor,
         mentor_minor=left.mentor.minor,
         platform_minor=left.platform.minor,
         mentor_gives_minor=earnings.mentor.minor - left.mentor.minor,

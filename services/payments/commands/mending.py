@@ -11,7 +11,6 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.books import book_difference
-from services.payments.commands.books import book_difference
 from services.payments.commands.decisions import plan_call_for, plan_refund
 from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
@@ -98,7 +97,7 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     await plan_refund(conn, order, session, back, "operator", now)
     return {
         "session_id": str(session.session_id),
-        "mentee_minor": back.minor,
+        "mentee_minor": session.by_card_of(back, earnings.gone).minor,
         "currency": order.price.currency,
     }
 
@@ -154,7 +153,6 @@ ACTIONS: Actions = {
     "look_for_call": look_for_call,
     "obey_webhook": obey_webhook,
     "read_events": read_events,
-    "book_difference": book_difference,
     "book_difference": book_difference,
     "release": release,
     "refund": refund,
