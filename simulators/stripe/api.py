@@ -22,9 +22,11 @@ from simulators.stripe import (
     customers,
     disputes,
     events,
+    intents,
     payments,
     payouts,
     refunds,
+    search,
     transfers,
 )
 from simulators.stripe import idempotency as keys
@@ -38,6 +40,7 @@ from simulators.stripe.routes import Route
 from simulators.stripe.stage import Stage
 
 ROUTES: tuple[Route, ...] = (
+    *search.ROUTES,  # Before the routes that would take `search` for an id.
     *accounts.ROUTES,
     *balance.ROUTES,
     *billing_prices.ROUTES,
@@ -46,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     *customers.ROUTES,
     *disputes.ROUTES,
     *events.ROUTES,
+    *intents.ROUTES,
     *payments.ROUTES,
     *payouts.ROUTES,
     *refunds.ROUTES,
@@ -193,7 +197,9 @@ class Api:
             await _break_off(request, hang=fault.kind == "timeout_before")
         if fault.kind == "429":
             message = "Request rate limit exceeded. Learn more about rate limits."
-            raise StripeError(429, "invalid_request_error", message, code="rate_limit")
+            limited = StripeError(429, "invalid_request_error", message, code="rate_limit")
+            limited.headers["Stripe-Rate-Limited-Reason"] = "global-rate"
+            raise limited
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
 
@@ -218,6 +224,8 @@ def _handled(act: Act, asking: Asking) -> keys.Answer:
     try:
         with act.store.savepoint():
             body = asking.route.handler(act, params, asking.ids)
+            if isinstance(body, StripeError):
+                return keys.Answer(body.status, body.body(asking.request_id), asking.request_id)
             body = expanded(act, body, params.expand, PARTS)
         return keys.Answer(200, body, asking.request_id)
     except InvalidParameters:

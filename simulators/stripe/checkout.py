@@ -48,7 +48,7 @@ class IntentData(Shape):
     transfer_group: Text | None = None
     description: Text | None = None
     receipt_email: str | None = None
-    capture_method: Literal["automatic", "automatic_async"] = "automatic_async"
+    capture_method: Literal["automatic", "automatic_async", "manual"] = "automatic_async"
     statement_descriptor_suffix: Annotated[str, Field(max_length=22)] | None = None
 
 
@@ -95,7 +95,7 @@ def create_session(act: Act, params: CreateSession, _ids: Mapping[str, str]) -> 
     items = [_item(act, item, subscribes=subscribes) for item in params.line_items]
     currency = items[0]["currency"]
     total = sum(item["amount_total"] for item in items)
-    _refuse_tiny(total, currency)
+    refuse_tiny(total, currency)
     hidden = {"line_items": items, **_to_come(params, items[0])}
     session = act.add("checkout.session", _session(act, params, total, currency), hidden)
     act.schedule(session["expires_at"], "expire_session", session["id"])
@@ -152,7 +152,8 @@ def _expiry(act: Act, params: CreateSession) -> int:
     raise InvalidParameters(message, param="expires_at")
 
 
-def _refuse_tiny(total: int, currency: str) -> None:
+def refuse_tiny(total: int, currency: str) -> None:
+    """Refuse an amount that is below Stripe's smallest of its currency."""
     smallest = money.SMALLEST_CHARGE.get(currency, 1)
     if total < smallest:
         least = money.written(smallest, currency)

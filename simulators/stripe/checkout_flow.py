@@ -15,6 +15,8 @@ from simulators.stripe.cards import CardEntry
 from simulators.stripe.customers import guest_customer
 from simulators.stripe.errors import Json, invalid
 
+TAKEN = ("succeeded", "requires_capture")
+"""What an intent is when the card was good; money that is only held is not paid yet."""
 CLOSED = "This Checkout Session is no longer open (status: {status})."
 
 
@@ -25,7 +27,7 @@ def submit(act: Act, session: Json, entry: CardEntry) -> Json:
     page = f"{act.base_url}/c/authenticate/{session['id']}"
     intent = payments.confirm(act, intent, entry, authenticated=False, page=page)
     _remember_entry(act, session, entry)
-    return _complete(act, session, intent, entry) if intent["status"] == "succeeded" else session
+    return _complete(act, session, intent, entry) if intent["status"] in TAKEN else session
 
 
 def authenticate(act: Act, session: Json, *, passed: bool) -> Json:
@@ -39,7 +41,7 @@ def authenticate(act: Act, session: Json, *, passed: bool) -> Json:
         return session
     entry = CardEntry(**_hidden(act, session)["entry"])
     intent = payments.confirm(act, intent, entry, authenticated=True, page="")
-    return _complete(act, session, intent, entry) if intent["status"] == "succeeded" else session
+    return _complete(act, session, intent, entry) if intent["status"] in TAKEN else session
 
 
 def expire(act: Act, session: Json) -> Json:
@@ -125,7 +127,7 @@ def _complete(act: Act, session: Json, intent: Json, entry: CardEntry) -> Json:
         session,
         **_subscribed(act, session, intent, entry),
         status="complete",
-        payment_status="paid",
+        payment_status="unpaid" if intent["status"] == "requires_capture" else "paid",
         customer_details=details,
         url=None,
     )

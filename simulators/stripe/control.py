@@ -83,6 +83,12 @@ class Pay(Order):
     authenticate: bool | None = True
 
 
+class Onboarding(Order):
+    """What the holder of an account gives; some test bank accounts send every payout back."""
+
+    account_number: Annotated[str, Field(pattern=r"^\d{4,17}$")] = accounts.GOOD_BANK_ACCOUNT
+
+
 class Restrict(Order):
     """What Stripe wants to know before it works with the account again."""
 
@@ -147,7 +153,7 @@ class Control:
         router.add_post("/_sim/webhooks/release", self._release)
         self._order(app, "/_sim/webhooks/resend", Resend, _resend)
         self._order(app, "/_sim/checkout/{id}/pay", Pay, _pay)
-        self._order(app, "/_sim/accounts/{id}/complete", Nothing, _complete)
+        self._order(app, "/_sim/accounts/{id}/complete", Onboarding, _complete)
         self._order(app, "/_sim/accounts/{id}/restrict", Restrict, _restrict)
         self._order(app, "/_sim/refunds/{id}/fail", FailRefund, _fail_refund)
         self._order(app, "/_sim/refunds/{id}/finish", Nothing, _finish_refund)
@@ -293,8 +299,8 @@ def _pay_invoice(act: Act, order: Pay, identifier: str) -> Json:
     return billing.pay_with(act, act.find("invoice", identifier), entry)
 
 
-def _complete(act: Act, _order: Nothing, identifier: str) -> Json:
-    return accounts.complete_onboarding(act, identifier)
+def _complete(act: Act, order: Onboarding, identifier: str) -> Json:
+    return accounts.complete_onboarding(act, identifier, order.account_number)
 
 
 def _restrict(act: Act, order: Restrict, identifier: str) -> Json:

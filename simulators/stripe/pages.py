@@ -15,7 +15,7 @@ from typing import Any, cast
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
 
-from simulators.stripe import accounts, books, checkout, checkout_flow, money
+from simulators.stripe import accounts, books, checkout, checkout_flow, intents, money
 from simulators.stripe import billing_subscriptions as billing
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardEntry, behaviour_of
@@ -170,23 +170,43 @@ def _is_card_number(text: str) -> bool:
 
 
 def _challenge_page(act: Act, request: web.Request, _fields: Mapping[str, str]) -> web.Response:
+    if intent := _intent(act, request):
+        return _challenge(intent) if intent["status"] == "requires_action" else _answered(intent)
     session = _session(act, request)
     if session["status"] != "open":
         return _closed(session)
     if not checkout_flow.waits_for_authentication(act, session):
         return _see_other(f"/c/pay/{session['id']}")
-    return render("challenge.html", session=session)
+    return _challenge({"amount": session["amount_total"], "currency": session["currency"]})
 
 
 def _authenticate(act: Act, request: web.Request, fields: Mapping[str, str]) -> web.Response:
+    passed = fields.get("answer") == "complete"
+    if intent := _intent(act, request):
+        return _answered(intents.authenticate_intent(act, intent, passed=passed))
     session = _session(act, request)
     if session["status"] != "open":
         return _closed(session)
-    passed = fields.get("answer") == "complete"
     session = checkout_flow.authenticate(act, session, passed=passed)
     if session["status"] == "complete":
         return _see_other(_success(session))
     return _see_other(f"/c/pay/{session['id']}")
+
+
+def _intent(act: Act, request: web.Request) -> Json | None:
+    """Return the intent that a page is about, None when it is about a session."""
+    identifier = request.match_info["id"]
+    return act.find("payment_intent", identifier) if identifier.startswith("pi_") else None
+
+
+def _challenge(asked: Json) -> web.Response:
+    return render("challenge.html", amount=asked["amount"], currency=asked["currency"])
+
+
+def _answered(intent: Json) -> web.Response:
+    error = intent["last_payment_error"]
+    title = "The payment failed" if error else "Your bank has confirmed the payment"
+    return render("message.html", title=title, text=error["message"] if error else "Go back.")
 
 
 def _onboarding_page(act: Act, request: web.Request, _fields: Mapping[str, str]) -> web.Response:
@@ -201,7 +221,8 @@ def _onboarding_page(act: Act, request: web.Request, _fields: Mapping[str, str])
 def _onboard(act: Act, request: web.Request, fields: Mapping[str, str]) -> web.Response:
     link = accounts.link_of(act, request.match_info["token"])
     if fields.get("answer") == "complete":
-        accounts.complete_onboarding(act, link["account"])
+        number = fields.get("iban", "").strip() or accounts.GOOD_BANK_ACCOUNT
+        accounts.complete_onboarding(act, link["account"], number)
     return _see_other(link["return_url"])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from simulators.stripe import books, money
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardBehaviour, CardEntry, behaviour_of, payment_method_details
-from simulators.stripe.errors import Json, invalid
+from simulators.stripe.errors import Json
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import page
 from simulators.stripe.params import ListParams, Metadata, Params, Text, merged_metadata
@@ -20,8 +20,9 @@ FUNDS_DELAY_DAYS = 2
 """Card funds of a US account are available two days after the charge, at midnight UTC
 (https://docs.stripe.com/payouts#payout-speed)."""
 
-CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation",
-              "requires_action", "processing")  # fmt: skip
+HOLD_DAYS = 7
+"""How long the bank holds money that is not captured
+(https://docs.stripe.com/payments/place-a-hold-on-a-payment-method)."""
 
 _INTENT_UNSET = (
     "application application_fee_amount automatic_payment_methods canceled_at "
@@ -37,26 +38,6 @@ _CHARGE_UNSET = (
     "transfer_data"
 ).split()
 """What is null until something says otherwise."""
-
-
-class ListIntents(ListParams):
-    """Filters of the list of payment intents."""
-
-    customer: str | None = None
-
-
-class UpdateIntent(Params):
-    """What may still be changed on a payment intent."""
-
-    metadata: Metadata | None = None
-    description: Text | None = None
-    transfer_group: Text | None = None
-
-
-class CancelIntent(Params):
-    """Why a payment intent is canceled."""
-
-    cancellation_reason: str | None = None
 
 
 class ListCharges(ListParams):
@@ -104,7 +85,7 @@ def create_intent(act: Act, amount: int, currency: str, details: Json) -> Json:
 
 
 def confirm(act: Act, intent: Json, entry: CardEntry, *, authenticated: bool, page: str) -> Json:
-    """Try a card: the intent comes back succeeded, asking for authentication, or declined."""
+    """Try a card: the intent comes back paid, held, asking for authentication, or declined."""
     behaviour = behaviour_of(entry)
     if behaviour.challenge and not authenticated:
         return _ask_for_authentication(act, intent, page)
@@ -112,17 +93,53 @@ def confirm(act: Act, intent: Json, entry: CardEntry, *, authenticated: bool, pa
         return _decline(act, intent, entry, behaviour)
     charge = _charge(act, intent, entry, challenged=behaviour.challenge)
     act.announce("charge.succeeded", charge)
-    paid = act.save(
+    tried = act.save(
         intent,
-        status="succeeded",
-        amount_received=intent["amount"],
         latest_charge=charge["id"],
         payment_method=charge["payment_method"],
         last_payment_error=None,
         next_action=None,
     )
+    return _paid(act, tried, charge) if charge["captured"] else _held(act, tried)
+
+
+def capture(act: Act, intent: Json, amount: int) -> Json:
+    """Take held money, or a part of it: the bank releases the rest at once."""
+    charge = act.find("charge", intent["latest_charge"])
+    filed = act.filed("charge", charge["id"])
+    at_once = bool(filed and filed.hidden["at_once"])
+    captured = act.save(
+        charge,
+        captured=True,
+        amount_captured=amount,
+        amount_refunded=charge["amount"] - amount,
+        balance_transaction=_book(act, charge, amount, at_once=at_once),
+    )
+    act.changed("charge.captured", charge, captured)
+    act.store.unschedule("expire_hold", intent["id"])
+    return _paid(act, intent, captured)
+
+
+def expire_hold(act: Act, identifier: str) -> None:
+    """Let the bank release what nobody captured in time."""
+    intent = act.find("payment_intent", identifier)
+    if intent["status"] == "requires_capture":
+        cancel(act, intent, "automatic")
+        act.announce("charge.expired", act.find("charge", intent["latest_charge"]))
+
+
+def _paid(act: Act, intent: Json, charge: Json) -> Json:
+    received = charge["amount_captured"]
+    paid = act.save(intent, status="succeeded", amount_received=received, amount_capturable=0)
     act.announce("payment_intent.succeeded", paid)
     return paid
+
+
+def _held(act: Act, intent: Json) -> Json:
+    held = act.save(intent, status="requires_capture", amount_capturable=intent["amount"])
+    act.announce("payment_intent.amount_capturable_updated", held)
+    act.schedule(act.moment + HOLD_DAYS * books.DAY_SECONDS, "expire_hold", intent["id"])
+    return held
 
 
 def fail_authentication(act: Act, intent: Json) -> Json:
@@ -136,10 +153,15 @@ def fail_authentication(act: Act, intent: Json) -> Json:
 
 
 def cancel(act: Act, intent: Json, reason: str | None) -> Json:
-    """Cancel an intent that has not taken money."""
+    """Cancel an intent that has not taken money; what it holds is released."""
+    if intent["status"] == "requires_capture":
+        charge = act.find("charge", intent["latest_charge"])
+        act.save(charge, amount_refunded=charge["amount"], refunded=True)
+        act.store.unschedule("expire_hold", intent["id"])
     canceled = act.save(
         intent,
         status="canceled",
+        amount_capturable=0,
         canceled_at=act.moment,
         cancellation_reason=reason,
         next_action=None,
@@ -208,10 +230,25 @@ def _failed(act: Act, intent: Json, error: Json, charge: str | None) -> Json:
 
 
 def _charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Json:
+    behaviour = behaviour_of(entry)
     charge = _new_charge(act, intent, entry, challenged=challenged)
-    amount, currency = intent["amount"], intent["currency"]
-    fee = money.card_fee(amount)
-    at_once = behaviour_of(entry).available_at_once
+    hidden: Json = {
+        "refund": behaviour.refund,
+        "dispute": {"reason": behaviour.dispute, "inquiry": behaviour.inquiry},
+        "at_once": behaviour.available_at_once,
+    }
+    if intent["capture_method"] == "manual":
+        return act.add("charge", charge | {"captured": False, "amount_captured": 0}, hidden)
+    at_once = behaviour.available_at_once
+    charge["balance_transaction"] = _book(act, charge, charge["amount"], at_once=at_once)
+    if behaviour.dispute:
+        act.schedule(act.moment, "open_dispute", charge["id"])
+    return act.add("charge", charge, hidden)
+
+
+def _book(act: Act, charge: Json, amount: int, *, at_once: bool) -> str:
+    """Book what a charge takes, and return the balance transaction."""
+    currency, fee = charge["currency"], money.card_fee(amount)
     delay = FUNDS_DELAY_DAYS * books.DAY_SECONDS
     posting = books.Posting(
         kind="charge",
@@ -224,12 +261,7 @@ def _charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Js
         available_on=act.moment if at_once else books.midnight_after(act.moment) + delay,
         description=charge["description"],
     )
-    charge["balance_transaction"] = books.post(act, posting)["id"]
-    behaviour = behaviour_of(entry)
-    if behaviour.dispute:
-        act.schedule(act.moment, "open_dispute", charge["id"])
-    dispute = {"reason": behaviour.dispute, "inquiry": behaviour.inquiry}
-    return act.add("charge", charge, {"refund": behaviour.refund, "dispute": dispute})
+    return str(books.post(act, posting)["id"])
 
 
 def _new_charge(act: Act, intent: Json, entry: CardEntry, *, challenged: bool) -> Json:
@@ -288,40 +320,6 @@ def _outcome() -> Json:
     }
 
 
-def list_intents(act: Act, params: ListIntents, _ids: Mapping[str, str]) -> Json:
-    """Return a page of payment intents."""
-    filters = {"customer": params.customer}
-    return page(act, "payment_intent", params, "/v1/payment_intents", filters)
-
-
-def retrieve_intent(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
-    """Return a payment intent."""
-    return act.find("payment_intent", ids["id"])
-
-
-def update_intent(act: Act, params: UpdateIntent, ids: Mapping[str, str]) -> Json:
-    """Change what describes a payment intent."""
-    return _described(act, act.find("payment_intent", ids["id"]), params)
-
-
-def cancel_intent(act: Act, params: CancelIntent, ids: Mapping[str, str]) -> Json:
-    """Cancel a payment intent; one that belongs to an open session is canceled by expiring it."""
-    intent = act.find("payment_intent", ids["id"])
-    if intent["status"] not in CANCELABLE:
-        raise invalid(
-            "You cannot cancel this PaymentIntent because it has a status of "
-            f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
-            f"canceled: {', '.join(CANCELABLE)}.",
-            code="payment_intent_unexpected_state",
-            payment_intent=intent,
-        )
-    raise invalid(
-        "You cannot cancel a PaymentIntent that was created by a Checkout Session. Expire the "
-        f"Checkout Session instead. (reason given: {params.cancellation_reason or 'none'})",
-        code="payment_intent_unexpected_state",
-    )
-
-
 def list_charges(act: Act, params: ListCharges, _ids: Mapping[str, str]) -> Json:
     """Return a page of charges."""
     names = ("customer", "payment_intent", "transfer_group")
@@ -337,21 +335,13 @@ def retrieve_charge(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
 def update_charge(act: Act, params: UpdateCharge, ids: Mapping[str, str]) -> Json:
     """Change what describes a charge."""
     old = act.find("charge", ids["id"])
-    new = _described(act, old, params)
+    given = params.model_dump(exclude={"expand", "metadata"}, exclude_none=True)
+    new = act.save(old, **given, metadata=merged_metadata(old["metadata"], params.metadata))
     act.changed("charge.updated", old, new)
     return new
 
 
-def _described(act: Act, body: Json, params: UpdateIntent | UpdateCharge) -> Json:
-    given = params.model_dump(exclude={"expand", "metadata"}, exclude_none=True)
-    return act.save(body, **given, metadata=merged_metadata(body["metadata"], params.metadata))
-
-
 ROUTES = (
-    Route("GET", "/v1/payment_intents", ListIntents, list_intents),
-    Route("GET", "/v1/payment_intents/{id}", Params, retrieve_intent),
-    Route("POST", "/v1/payment_intents/{id}", UpdateIntent, update_intent),
-    Route("POST", "/v1/payment_intents/{id}/cancel", CancelIntent, cancel_intent),
     Route("GET", "/v1/charges", ListCharges, list_charges),
     Route("GET", "/v1/charges/{id}", Params, retrieve_charge),
     Route("POST", "/v1/charges/{id}", UpdateCharge, update_charge),

@@ -35,6 +35,15 @@ PAYOUT_RANK = 2
 """Payouts are made after everything else that is due at the same midnight."""
 WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 FAIL_NEXT = "fail_next_payout"
+BOUNCES = {
+    "000111111116": "no_account",
+    "000111111113": "account_closed",
+    "000222222227": "insufficient_funds",
+    "000333333335": "debit_not_authorized",
+    "000444444440": "invalid_currency",
+}
+"""Test bank accounts and why their payouts come back
+(https://docs.stripe.com/connect/testing#account-numbers)."""
 
 
 class CreatePayout(Params):
@@ -197,7 +206,15 @@ def arrive_payout(act: Act, identifier: str) -> None:
         act.store.set(FAIL_NEXT, {})
         fail_payout(act, payout, failing.get("code", "account_closed"))
         return
+    if (code := _bounce(act)) is not None:
+        fail_payout(act, payout, code)
+        return
     act.announce("payout.paid", act.save(payout, status="paid"))
+
+
+def _bounce(act: Act) -> str | None:
+    filed = act.store.find(act.owner) if act.owner != PLATFORM else None
+    return BOUNCES.get(filed.hidden.get("bank_account", "")) if filed else None
 
 
 def fail_payout(act: Act, payout: Json, code: str) -> Json:

@@ -96,6 +96,8 @@ def _charge_of(act: Act, params: CreateRefund) -> Json:
     charge = act.find("charge", identifier, param="charge")
     if charge["status"] != "succeeded":
         raise invalid(f"Charge {identifier} cannot be refunded because it failed.")
+    if not charge["captured"]:
+        raise invalid(f"Charge {identifier} is not captured: cancel its PaymentIntent instead.")
     return charge
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulators.stripe import billing_subscriptions as billing
-from simulators.stripe import books, checkout_flow, dispute_flow, payouts, refunds
+from simulators.stripe import books, checkout_flow, dispute_flow, payments, payouts, refunds
 from simulators.stripe.act import PLATFORM, Act
 from simulators.stripe.balance import shown_balance
 from simulators.stripe.store import Due
@@ -39,6 +39,7 @@ def _settle(act: Act) -> None:
 _ACTIONS: dict[str, Callable[[Act, str], None]] = {
     "settle": lambda act, ref: _settle(act.acting_for(ref)),
     "pay_out": lambda act, ref: payouts.pay_out(act.acting_for(ref)),
+    "expire_hold": payments.expire_hold,
     "expire_session": checkout_flow.expire_when_due,
     "submit_payout": lambda act, ref: payouts.submit_payout(_owner_of(act, ref), ref),
     "arrive_payout": lambda act, ref: payouts.arrive_payout(_owner_of(act, ref), ref),

@@ -96,16 +96,16 @@ def _source(act: Act, params: CreateTransfer) -> Json | None:
     if params.source_transaction is None:
         return None
     charge = act.find("charge", params.source_transaction, param="source_transaction")
-    if charge["status"] != "succeeded":
+    if charge["status"] != "succeeded" or not charge["captured"]:
         raise invalid(f"Charge {charge['id']} did not succeed.", param="source_transaction")
     if charge["currency"] != params.currency:
         message = "The currency of source_transaction's balance transaction must be the same"
         raise invalid(f"{message} as the transfer currency.", param="currency")
     sent = _sent_from(act, charge)
-    if sent + params.amount > charge["amount"]:
+    if sent + params.amount > charge["amount_captured"]:
         raise invalid(
             "The sum of transfers from a source_transaction must not exceed its amount "
-            f"({charge['amount']}); {sent} of it has been transferred.",
+            f"({charge['amount_captured']}); {sent} of it has been transferred.",
             param="amount",
         )
     return charge

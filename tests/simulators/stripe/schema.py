@@ -95,7 +95,7 @@ def _validator(name: str) -> Draft202012Validator:
 def check(answer: Json) -> None:
     """Fail unless an answer is one that Stripe could have given."""
     name = "error" if "error" in answer else answer["object"]
-    if name == "list":
+    if name in ("list", "search_result"):
         for item in answer["data"]:
             check(item)
         return
