@@ -167,6 +167,37 @@ WHERE p.state = 'paid'
   AND (e.retained_minor IS DISTINCT FROM GREATEST(s.price_minor - e.gone_minor, 0)
        OR e.gone_minor <> COALESCE(r.refunded, 0))
 """
+DISCOUNTS_DIFFER = """
+SELECT p.code AS subject, format('counts %s uses, has %s', p.used, count(u)) AS detail
+FROM payments.promotions AS p
+LEFT JOIN payments.promotion_uses AS u
+  ON u.promotion_id = p.promotion_id AND u.state <> 'given_back'
+GROUP BY p.promotion_id HAVING p.used <> count(u)
+UNION ALL
+SELECT o.order_id::text,
+       format('a code took %s off, known is %s', o.taken_off_minor + s.given_minor,
+              COALESCE(u.discount_minor, 0))
+FROM payments.orders AS o
+JOIN (
+    SELECT order_id, sum(discount_minor) AS given_minor FROM payments.sessions GROUP BY order_id
+) AS s ON s.order_id = o.order_id
+LEFT JOIN payments.promotion_uses AS u ON u.order_id = o.order_id
+WHERE o.taken_off_minor + s.given_minor <> COALESCE(u.discount_minor, 0)
+UNION ALL
+SELECT s.session_id::text,
+       format('the platform gave %s, posted %s', s.discount_minor - COALESCE(r.back, 0),
+              COALESCE(l.posted, 0))
+FROM payments.sessions AS s
+JOIN payments.orders AS o ON o.order_id = s.order_id AND o.state = 'paid'
+LEFT JOIN (
+    SELECT session_id, sum(discount_minor) AS back FROM payments.refunds GROUP BY session_id
+) AS r ON r.session_id = s.session_id
+LEFT JOIN (
+    SELECT session_id, sum(amount_minor) AS posted FROM payments.ledger_lines
+    WHERE account = 'promotions' GROUP BY session_id
+) AS l ON l.session_id = s.session_id
+WHERE s.discount_minor - COALESCE(r.back, 0) <> COALESCE(l.posted, 0)
+"""
 CREDITS_DIFFER = """
 SELECT order_id::text AS subject,
        format('unused credits are worth %s, the ledger keeps %s %s', worth_minor, posted_minor,
@@ -311,6 +342,18 @@ FROM (
 ) AS both_ways
 GROUP BY account, mentor_id, currency HAVING sum(counted) <> sum(posted)
 """
+DOCUMENT_GAPS = """
+SELECT format('%s-%s', series, year) AS subject,
+       format('%s numbers from %s to %s, counted to %s', given, lowest, highest, last_number)
+           AS detail
+FROM payments.document_gaps
+"""
+STATEMENT_DIFFERS = """
+SELECT mentor_id::text AS subject,
+       format('month of %s: stated %s and posted %s, began with %s after %s %s', period_from,
+              stated_minor, moved_minor, opening_minor, before_minor, currency) AS detail
+FROM payments.statement_differences
+"""
 IN_FLIGHT = """
 SELECT kind, subject, since FROM {schema}.in_flight ORDER BY since LIMIT $1
 """
@@ -340,10 +383,13 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("clearing account not zero", CLEARING_LEFT_OVER),
         Check("earnings and ledger differ", EARNINGS_NOT_POSTED),
         Check("price and its parts differ", PARTS_OF_PRICE),
+        Check("codes and discounts differ", DISCOUNTS_DIFFER),
         Check("credits and ledger differ", CREDITS_DIFFER),
         Check("transfer and ledger differ", TRANSFER_UNRECORDED),
         Check("debt and ledger differ", DEBT_DIFFERS),
         Check("dispute and ledger differ", DISPUTE_DIFFERS),
+        Check("numbers of documents have a gap", DOCUMENT_GAPS),
+        Check("statement and ledger differ", STATEMENT_DIFFERS),
         Check("call undetermined", CALL_UNDETERMINED),
         *(Check("dead letter", DEAD_LETTER.format(schema=each)) for each in services),
         *(Check("outbox stuck", OUTBOX_STUCK.format(schema=each), True) for each in services),

@@ -204,6 +204,9 @@ FAULTS = {
     "price and its parts differ": """
         UPDATE payments.refunds SET amount_minor = 5999 WHERE order_id::text LIKE '%2'
     """,
+    "codes and discounts differ": """
+        UPDATE payments.promotions SET used = 3
+    """,
     "transfer and ledger differ": """
         UPDATE payments.transfers SET state = 'planned' WHERE order_id::text LIKE '%1'
     """,
