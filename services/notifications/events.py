@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.notifications.commands import orders, people, planning, prepaid, sessions
+from services.notifications.commands import orders, people, planning, plans, prepaid, sessions
 from services.notifications.domain.messages import Contact
 from shared.contracts import booking, payments, profiles
 from shared.contracts import prepaid as ahead
@@ -34,6 +34,7 @@ def hear(seal_private_key: str) -> Ears:
     _hear_money(ears)
     _hear_disputes(ears)
     _hear_credits(ears)
+    _hear_plans(ears)
     _hear_accounts(ears)
     return ears
 
@@ -253,6 +254,36 @@ def _hear_credits(ears: Ears) -> None:
     @ears.on(ahead.SponsoredSessionCompleted)
     async def thanked(conn: Connection, heard: Heard[ahead.SponsoredSessionCompleted]) -> None:
         await prepaid.thank(conn, heard.fact, at=heard.happened_at)
+
+
+def _hear_plans(ears: Ears) -> None:
+    @ears.on(payments.PlanStarted)
+    async def begun(conn: Connection, heard: Heard[payments.PlanStarted]) -> None:
+        await plans.tell_of_start(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanRenewed)
+    async def renewed(conn: Connection, heard: Heard[payments.PlanRenewed]) -> None:
+        await plans.tell_of_renewal(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanPaymentFailed)
+    async def unpaid(conn: Connection, heard: Heard[payments.PlanPaymentFailed]) -> None:
+        await plans.tell_of_failure(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanPaused)
+    async def paused(conn: Connection, heard: Heard[payments.PlanPaused]) -> None:
+        await plans.tell_of_pause(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanResumed)
+    async def resumed(conn: Connection, heard: Heard[payments.PlanResumed]) -> None:
+        await plans.tell_of_pause(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanEndScheduled)
+    async def ending(conn: Connection, heard: Heard[payments.PlanEndScheduled]) -> None:
+        await plans.tell_of_ending(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanEnded)
+    async def ended(conn: Connection, heard: Heard[payments.PlanEnded]) -> None:
+        await plans.tell_of_end(conn, heard.fact, at=heard.happened_at)
 
 
 _MoneyHeard = (

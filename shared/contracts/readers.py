@@ -129,6 +129,15 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.RefundFailed: {
         "notifications": "Tells the mentee that the bank sent it back, and what comes next."
     },
+    payments.PlanStarted: {"notifications": "Tells the mentee and the mentor."},
+    payments.PlanRenewed: {"notifications": "Tells the mentee what was paid."},
+    payments.PlanPaymentFailed: {
+        "notifications": "Tells the mentee when it is tried again, and how to pay by hand."
+    },
+    payments.PlanPaused: {"notifications": "Tells both sides from when on nothing is paid."},
+    payments.PlanResumed: {"notifications": "Tells both sides when the next month is paid."},
+    payments.PlanEndScheduled: {"notifications": "Tells both sides when it ends, or does not."},
+    payments.PlanEnded: {"notifications": "Tells both sides, and why."},
     prepaid.CreditsBought: {
         "notifications": "Tells who bought them how many, until when, and what was paid."
     },

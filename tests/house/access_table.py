@@ -175,6 +175,26 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/me/packages": Access(MENTOR, OWN),
         "POST /v1/me/packages": Access(MENTOR, OWN),
         "POST /v1/me/packages/{package_id}/withdraw": Access(MENTOR, PARTIES),
+        "GET /v1/mentors/{mentor_id}/plans": Access(ANYONE, PUBLIC),
+        "GET /v1/plans/{plan_id}": Access(ANYONE, PUBLIC),
+        "POST /v1/plans/{plan_id}/subscriptions": Access(SIGNED_IN, PUBLIC),
+        "GET /v1/me/plans": Access(MENTOR, OWN),
+        "POST /v1/me/plans": Access(MENTOR, OWN),
+        "POST /v1/me/plans/{plan_id}/withdraw": Access(MENTOR, PARTIES),
+        "GET /v1/me/subscriptions": Access(SIGNED_IN, OWN),
+        "GET /v1/subscriptions/{subscription_id}": Access(SIGNED_IN, PARTIES),
+        "GET /v1/subscriptions/{subscription_id}/months": Access(SIGNED_IN, PARTIES),
+        "GET /v1/subscriptions/{subscription_id}/end-preview": Access(SIGNED_IN, PARTIES),
+        "GET /v1/subscriptions/{subscription_id}/change-preview": Access(SIGNED_IN, PARTIES),
+        "POST /v1/subscriptions/{subscription_id}/look-up": Access(SIGNED_IN, PARTIES),
+        "POST /v1/subscriptions/{subscription_id}/pause": Access(SIGNED_IN, PARTIES),
+        "POST /v1/subscriptions/{subscription_id}/resume": Access(SIGNED_IN, PARTIES),
+        "POST /v1/subscriptions/{subscription_id}/end": Access(
+            SIGNED_IN, PARTIES, {"at": "period_end"}
+        ),
+        "POST /v1/subscriptions/{subscription_id}/change": Access(
+            SIGNED_IN, PARTIES, {"plan_id": "00000000-0000-0000-0000-0000000000f4"}
+        ),
         "POST /v1/gifts": Access(SIGNED_IN, OWN),
         "POST /v1/gifts/{purchase_id}/code": Access(SIGNED_IN, PARTIES),
         "POST /v1/gifts/redeem": Access(SIGNED_IN, OWN),

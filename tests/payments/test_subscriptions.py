@@ -202,7 +202,7 @@ async def test_a_plan_ends_with_its_month_unless_taken_up_again(study: Study) ->
     await study.do("end", {"at": "period_end"}, who=study.shop.mentor_id)
     shown = await study.renew()
     assert (shown["state"], shown["ended_because"]) == ("ended", "wished")
-    endings = await study.world.told(facts.PlanEnding)
+    endings = await study.world.told(facts.PlanEndScheduled)
     assert [each.ends_at is None for each in endings] == [False, True, False]
     assert await study.shop.left() == [SESSIONS]
     assert len(await study.stripes("charge")) == 1
@@ -219,7 +219,7 @@ async def test_who_ends_at_once_gets_back_what_is_not_booked(study: Study) -> No
     assert (preview["unused"], preview["back_minor"]) == (7, 7 * UNIT)
     wrong = {"at": "now", "shown_minor": 8 * UNIT}
     refused = await study.shop.ask("POST", path, wrong, status=412)
-    assert (refused["code"], refused["amount_minor"]) == ("unused_changed", 7 * UNIT)
+    assert (refused["code"], refused["facts"]["amount_minor"]) == ("unused_changed", 7 * UNIT)
     shown = await study.do("end", {"at": "now", "shown_minor": 7 * UNIT})
     assert shown["state"] == "ended"
     refunds = [each["amount"] for each in await study.stripes("refund")]

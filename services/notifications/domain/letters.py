@@ -41,6 +41,20 @@ PAGES: Mapping[str, str] = {
         "/credits",
     ),
 }
+    **dict.fromkeys(
+        (
+            "plan_started",
+            "plan_subscribed",
+            "plan_renewed",
+            "plan_payment_failed",
+            "plan_paused",
+            "plan_resumed",
+            "plan_ending",
+            "plan_kept",
+            "plan_ended",
+        ),
+        "/plans",
+    ),
 """Where a message leads that is about no session and holds no link of its own."""
 
 

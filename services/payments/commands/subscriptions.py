@@ -11,6 +11,7 @@ from services.payments.commands import fees
 from services.payments.commands.orders import need_order, record_payment
 from services.payments.commands.plans import announcer, plan
 from services.payments.domain import credits as credit_rules
+from services.payments.domain import subscription_steps as steps
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import OwnSessions
 from services.payments.domain.orders import Terms
@@ -128,10 +129,10 @@ async def ask_next(conn: Connection, now: datetime) -> bool:
     subscription = await _need(conn, subscription_id)
     since = await store.read_from(conn, subscription_id)
     next_plan = await need_plan(conn, subscription.next_plan_id)
-    request = rules.next_call(subscription, since, next_plan)
+    request = steps.next_call(subscription, since, next_plan)
     if request is not None:
         await plan(conn, request, now)
-    look_at = rules.look_again_at(subscription, now)
+    look_at = steps.look_again_at(subscription, now)
     await store.save_subscription(conn, replace(subscription, look_at=look_at))
     return True
 
@@ -144,7 +145,7 @@ async def look_for(conn: Connection, subscription_id: UUID) -> LookAtSubscriptio
     subscription = await store.load_subscription(conn, subscription_id)
     if subscription is None:
         raise NotFound
-    return rules.look(subscription, await store.read_from(conn, subscription_id))
+    return steps.look(subscription, await store.read_from(conn, subscription_id))
 
 
 async def look_now(conn: Connection, subscription_id: UUID, now: datetime) -> Subscription:
@@ -165,7 +166,7 @@ async def follow(
     if seen.subscribed is not None:
         for invoice in reversed(seen.subscribed.invoices):
             subscription = await _follow_invoice(conn, subscription, seen, invoice, now)
-    subscription, facts = rules.follow(subscription, request, seen, now)
+    subscription, facts = steps.follow(subscription, request, seen, now)
     await store.save_subscription(conn, subscription)
     await announcer.announce(conn, *facts, at=now)
     if ends_now and subscription.state == "ended":
@@ -177,9 +178,9 @@ async def refuse(conn: Connection, request: SubscriptionRequest, code: str, now:
     del code
     subscription = await _need(conn, request.subscription_id)
     if isinstance(request, OpenSubscription):
-        subscription = rules.refuse_page(subscription)
+        subscription = steps.refuse_page(subscription)
     else:
-        subscription = rules.refuse_wish(subscription, request, now)
+        subscription = steps.refuse_wish(subscription, request, now)
     await store.save_subscription(conn, subscription)
 
 
@@ -196,11 +197,11 @@ async def _follow_invoice(
     told = subscription
     if invoice.status == "paid" and invoice.payment is not None:
         new = order_id is None
-        order_id = order_id or await _buy(conn, subscription, invoice, now)
+        order_id = order_id or await _buy(conn, subscription, seen, invoice, now)
         await _record(conn, order_id, invoice.payment, now)
         if new and subscription.stripe_subscription_id is not None:
             told = await _tell_renewed(conn, subscription, seen, invoice, order_id, now)
-    elif rules.is_unpaid(invoice) and invoice.attempts > (known.attempts if known else 0):
+    elif steps.is_unpaid(invoice) and invoice.attempts > (known.attempts if known else 0):
         told = await _tell_failed(conn, subscription, invoice, now)
     paid = order_id is not None
     fee_known = invoice.payment is not None and invoice.payment.fee_minor is not None
@@ -223,9 +224,13 @@ def _unpaid_state(invoice: InvoiceSeen) -> str:
 
 
 async def _buy(
-    conn: Connection, subscription: Subscription, invoice: InvoiceSeen, now: datetime
+    conn: Connection,
+    subscription: Subscription,
+    seen: SubscriptionSeen,
+    invoice: InvoiceSeen,
+    now: datetime,
 ) -> UUID:
-    """Begin the purchase of a month that was paid; raises nothing that Stripe could not show."""
+    """Begin the purchase of a month that was paid, and have its charge carry its name."""
     bought = await need_plan(conn, invoice.plan_id)
     offered = await prepaid.need_offered(conn, bought.offering_id)
     lot = rules.lot_of(subscription, bought, offered, (new_id(), new_id()))
@@ -233,6 +238,7 @@ async def _buy(
     order = await fees.freeze(conn, order)
     await order_store.add_order(conn, order)
     await credits_store.add_lot(conn, lot)
+    await plan(conn, steps.name_charge(subscription, seen, invoice, order.order_id), now)
     return order.order_id
 
 
@@ -258,7 +264,7 @@ async def _tell_renewed(
     told = replace(subscription, version=subscription.version + 1)
     assert seen.subscribed is not None  # noqa: S101  An invoice is a subscription's.
     fact = PlanRenewed(
-        **rules.about_of(told, told.version),
+        **steps.about_of(told, told.version),
         order_id=order_id,
         sessions=bought.sessions,
         amount_minor=bought.price.minor,
@@ -274,7 +280,7 @@ async def _tell_failed(
 ) -> Subscription:
     told = replace(subscription, version=subscription.version + 1)
     fact = PlanPaymentFailed(
-        **rules.about_of(told, told.version),
+        **steps.about_of(told, told.version),
         attempt=invoice.attempts,
         next_attempt_at=invoice.next_attempt_at,
     )

@@ -17,7 +17,7 @@ from services.payments.domain.requests import (
     Request,
 )
 from services.payments.domain.seen import EventSeen, EventsSeen
-from services.payments.domain.subscriptions import look
+from services.payments.domain.subscription_steps import look
 from services.payments.store import (
     accounts,
     disputes,
@@ -158,14 +158,17 @@ async def _request_for(conn: Connection, event: EventSeen) -> Request | None:
     if kind is About.DISPUTE:
         return await _look_at_dispute(conn, event)
     if kind is About.SUBSCRIPTION:
-        return await _look_at_subscription(conn, event)
+        return await _look_at_subscription(conn, _our_id(event), event)
     return await _look_at_account(conn, event, kind)
 
 
 async def _look_at_order(conn: Connection, event: EventSeen) -> Request | None:
     order = await orders.load_order(conn, _our_id(event))
     if order is None:
-        return await _look_at_subscription(conn, event)
+        return await _look_at_subscription(conn, _our_id(event), event)
+    if order.kind == "plan":
+        subscription_id = await subscriptions.subscription_of_order(conn, order.order_id)
+        return await _look_at_subscription(conn, subscription_id, event)
     if order.checkout_id is None:
         return None
     if event.type.startswith("checkout.") and order.checkout_id != event.object_id:
@@ -192,8 +195,12 @@ async def _look_at_dispute(conn: Connection, event: EventSeen) -> Request | None
     return LookAtDispute(order_id=order_id, dispute_id=event.object_id)
 
 
-async def _look_at_subscription(conn: Connection, event: EventSeen) -> Request | None:
-    subscription = await subscriptions.load_subscription(conn, _our_id(event))
+async def _look_at_subscription(
+    conn: Connection, subscription_id: UUID | None, event: EventSeen
+) -> Request | None:
+    if subscription_id is None:
+        return None
+    subscription = await subscriptions.load_subscription(conn, subscription_id)
     if subscription is None:
         raise Unmatched
     if event.type.startswith("checkout.") and subscription.checkout_id not in (

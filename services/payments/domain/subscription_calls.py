@@ -90,6 +90,20 @@ class CancelSubscription(LookAtSubscription):
     kind: ClassVar[str] = "subscription.cancel"
 
 
+class NameCharge(LookAtSubscription):
+    """Write the purchase on the charge of an invoice, by which its transfers are grouped."""
+
+    kind: ClassVar[str] = "charge.name"
+
+    order_id: UUID
+    charge_id: str
+
+    @property
+    def subject(self) -> str:
+        """Return the purchase."""
+        return str(self.order_id)
+
+
 class InvoiceSeen(Seen):
     """An invoice; `plan_id` is the plan it is for, `url` where it can be paid by hand."""
 
@@ -134,4 +148,5 @@ SUBSCRIPTION_REQUESTS: tuple[type[SubscriptionRequest], ...] = (
     LookAtSubscription,
     UpdateSubscription,
     CancelSubscription,
+    NameCharge,
 )

@@ -10,6 +10,7 @@ from services.payments.domain.subscription_calls import (
     CancelSubscription,
     InvoiceSeen,
     LookAtSubscription,
+    NameCharge,
     OpenSubscription,
     SubscribedSeen,
     SubscriptionRequest,
@@ -47,6 +48,10 @@ class SubscriptionCalls:
             await self._v1.subscriptions.update_async(subscription, params, options)
         elif isinstance(request, CancelSubscription):
             await self._cancel(request, options)
+        elif isinstance(request, NameCharge):
+            order_id = str(request.order_id)
+            named = {"metadata": {"order_id": order_id}, "transfer_group": order_id}
+            await self._v1.charges.update_async(request.charge_id, named, options)
         return await self._look(request)
 
     async def find(self, request: OpenSubscription, created: Json) -> SubscriptionSeen | None:
