@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from shared.contracts.booking import (
     BookingHeld,
     SessionCompleted,
 )
-from shared.ids import new_id
+from shared.ids import OfferingId, new_id
 from tests.booking.conftest import NOW, SLOT, STANDARD, WEEK, Marketplace, Person
 
 CROWD = 50
@@ -373,3 +373,28 @@ async def test_a_wrong_goal_is_refused(market: Marketplace, change: dict[str, An
     )
     assert (status, problem["code"]) == (422, "shape_invalid")
     assert await market.pool.fetchval("SELECT count(*) FROM goals") == 0
+
+
+async def test_a_code_travels_with_what_it_is_for(market: Marketplace):
+    """From the hold, and from the request once it is accepted; what cannot be a code is refused."""
+    mentor = await market.mentor()
+    at_once, asked = await market.offer(mentor), await market.offer(mentor, by_request=True)
+
+    async def name(code: str, offering_id: OfferingId, starts_at: datetime) -> tuple[int, Any]:
+        body = {
+            "offering_id": str(offering_id),
+            "starts_at": starts_at.isoformat(),
+            "accepted_policy": STANDARD,
+            "promotion_code": code,
+        }
+        return await market.call("POST", "/v1/orders", market.person(), json=body)
+
+    for odd in ("spring", "A", "A B C", "\u00c4" * 5, "X" * 25):
+        assert (await name(odd, at_once, SLOT))[0] == 422
+    assert (await name("SPRING-25", at_once, SLOT))[0] == 201
+    status, order = await name("ASKED", asked, SLOT + timedelta(hours=2))
+    assert (status, order["state"]) == (201, "requested")
+    accepted = await market.call("POST", f"/v1/orders/{order['order_id']}/accept", mentor)
+    assert accepted[0] == 200, accepted
+    codes = [fact.promotion_code for fact in await market.facts(BookingHeld)]
+    assert codes == ["SPRING-25", "ASKED"]
