@@ -19,7 +19,7 @@ from shared.contracts.common import CurrencyCode
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.ids import PersonId
-from shared.money import MAX_MINOR
+from shared.money import MAX_MINOR_OF_ALL
 from shared.web import ANYONE, Call, Page, PageQuery, View
 from shared.web.shapes import CursorInvalid
 
@@ -52,7 +52,7 @@ class SearchQuery(PageQuery):
     q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
     expertise: Slug | None = None
     language: Language | None = None
-    price_max_minor: Annotated[int, Field(ge=0, le=MAX_MINOR)] | None = None
+    price_max_minor: Annotated[int, Field(ge=0, le=MAX_MINOR_OF_ALL)] | None = None
     currency: CurrencyCode | None = None
     free_within_days: Annotated[int, Field(ge=1, le=FREE_WITHIN_DAYS_LONGEST)] | None = None
     sort: Literal["relevance", "rating", "price", "soonest"] = "relevance"
