@@ -268,12 +268,45 @@ class Goal(Shape):
     version: int | None = None
 
 
+class PayoutSchedule(Shape):
+    """When Stripe pays out."""
+
+    interval: str
+    day: str | int | None = None
+    delay_days: int | None = None
+
+    @property
+    def in_words(self) -> str:
+        """Return it as the end of a sentence."""
+        if self.interval == "weekly":
+            return f"every {str(self.day or 'week').capitalize()}"
+        if self.interval == "monthly":
+            return f"every month on day {self.day}"
+        return {"daily": "every day", "manual": "when you ask it to"}.get(self.interval, "")
+
+
+class ReturnedPayout(Shape):
+    """A payout that the bank sent back, and why."""
+
+    amount_minor: int
+    currency: str
+    failed_at: AwareDatetime | None = None
+    words: str = ""
+
+
 class Account(Shape):
     """A mentor's connected account at Stripe."""
 
     state: str
     can_receive: bool = False
+    next_action: str = "wait"
     requirements: list[str] = []
+    overdue: list[str] = []
+    being_verified: list[str] = []
+    requirements_until: AwareDatetime | None = None
+    disabled_because: str | None = None
+    payout_schedule: PayoutSchedule | None = None
+    payout_returned: ReturnedPayout | None = None
     onboarding_url: str | None = None
     refusal: str | None = None
 
@@ -301,6 +334,38 @@ class MoneyLine(Shape):
     amount_minor: int
     currency: str
     words: str = ""
+    whose: str | None = None
+    change_minor: int = 0
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it only says where an amount has got to."""
+        return self.whose is None
+
+    @property
+    def shown_minor(self) -> int:
+        """Return the amount, below zero where it goes back or off the price.
+
+        What the platform keeps goes off the price, so it is shown the other way round.
+        """
+        if self.is_passing:
+            return self.amount_minor
+        return -self.change_minor if self.kind == "platform_fee" else self.change_minor
+
+
+class MoneyTotal(Shape):
+    """What the mentee paid, or a side has, in the end."""
+
+    whose: str
+    amount_minor: int
+    currency: str
+
+
+class MoneyStory(Shape):
+    """The money of an order, step by step, and what it comes to."""
+
+    items: list[MoneyLine]
+    totals: list[MoneyTotal] = []
 
 
 class Earnings(Shape):
@@ -338,6 +403,8 @@ class Payout(Shape):
     currency: str
     state: str = ""
     arrives_at: AwareDatetime | None = None
+    failure_words: str | None = None
+    sent_again: bool = False
 
 
 class Message(Shape):

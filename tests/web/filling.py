@@ -17,6 +17,7 @@ from tests.web.conftest import (
     order,
     problem,
 )
+from tests.web.prepaid import PREPAID, prepaid
 from web.pages import ALL_ROUTES
 
 CARD = {
@@ -34,13 +35,21 @@ PROFILE = {
     "industries": ["Health"], "state": "changes_requested", "reason": "Say more.",
 }  # fmt: skip
 MONEY_LINES = [
-    {"at": STARTS, "kind": kind, "amount_minor": 12000, "currency": "USD", "words": words}
-    for kind, words in (
-        ("charge", "The price was paid."),
-        ("refund", "This part of the price goes back to the card."),
-        ("refund_sent", "Stripe sent the refund to the bank of the card."),
+    {"at": STARTS, "kind": kind, "amount_minor": 12000, "currency": "USD", "words": words,
+     "whose": "mentee" if change else None, "change_minor": change}
+    for kind, words, change in (
+        ("charge", "The price was paid.", 12000),
+        ("refund", "This part of the price goes back to the card.", -12000),
+        ("refund_sent", "Stripe sent the refund to the bank of the card.", 0),
     )
-]
+]  # fmt: skip
+MONEY_TOTALS = [{"whose": "mentee", "amount_minor": 0, "currency": "USD"},
+                {"whose": "mentor", "amount_minor": -1, "currency": "USD"}]  # fmt: skip
+CONSEQUENCES = {
+    "back_minor": 3000, "mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350,
+    "mentor_gives_minor": 2550, "platform_gives_minor": 450, "owed_minor": 2550,
+    "reversible_minor": 1000, "currency": "USD",
+}  # fmt: skip
 MESSAGE = {
     "message_id": "1", "kind": "x", "title": "Hello", "text": "Body", "at": STARTS, "read": False,
     "order_id": ORDER,
@@ -84,6 +93,7 @@ FRAGMENTS = frozenset(
         "/sessions/{order_id}/calendar.ics",
         "/feeds/{token}/calendar.ics",
         "/orders/{order_id}/status",
+        "/purchases/{purchase_id}/status",
         "/inbox/news",
         "/inbox/unread",
     }
@@ -119,6 +129,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/sessions/{order_id}/object": (f"/sessions/{ORDER}/object",),
     "/series": (f"/series?offering={BY_REQUEST}&starts_at={STARTS}",),
     "/waitlist": ("/waitlist",),
+    **PREPAID,
     "/waitlist/join": (f"/waitlist/join?offering={OFFERING}",),
     "/calendar": ("/calendar",),
     "/goals": ("/goals",),
@@ -146,6 +157,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/orders/{order_id}": (f"/operator/orders/{ORDER}",),
     "/operator/orders/{order_id}/cancel": (f"/operator/orders/{ORDER}/cancel",),
     "/operator/orders/{order_id}/refund": (f"/operator/orders/{ORDER}/refund",),
+    "/operator/debts": ("/operator/debts",),
     "/operator/stuck": ("/operator/stuck",),
     "/operator/objections": ("/operator/objections",),
     "/operator/objections/{order_id}/{session_id}": (f"/operator/objections/{ORDER}/{SESSION}",),
@@ -164,7 +176,7 @@ LISTS = ("/mentor/prices", "/operator/codes", "/operator/fees", "/", "/mentor/re
          "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
          "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
          "/operator/log", "/operator/ledger", "/operator/calls", "/operator/notices",
-         "/operator/disputes",
+         "/operator/disputes", "/operator/debts",
          f"/mentors/{MENTOR}")  # fmt: skip
 """What looks different when there is nothing yet."""
 
@@ -327,7 +339,7 @@ def _orders() -> dict[str, object]:
             done = {"answer_by": STARTS, "answers": ANSWERS}
         can = dict.fromkeys(DEEDS, state == "confirmed") | {"join": True}
         found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
-        found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES}
+        found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES, "totals": MONEY_TOTALS}
         found[f"/v1/orders/{order_id}/refund-preview"] = amounts
         page = {"state": "open", "url": "https://stripe.example/pay", **BILL}
         if order_id == CODE_NOT_TAKEN:
@@ -342,14 +354,32 @@ def _payments() -> dict[str, object]:
     earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
               "due_at": STARTS}  # fmt: skip
     payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
-    account = {"state": "restricted", "can_receive": False, "requirements": ["an ID document"],
+    back = {**payout, "state": "failed", "failure_words": "The bank account is closed."}
+    account = {"state": "restricted", "can_receive": False, "next_action": "give_details",
+               "requirements": ["Your date of birth"], "overdue": ["Your date of birth"],
+               "being_verified": ["Your address"], "requirements_until": STARTS,
+               "disabled_because": "Details are missing whose date has passed.",
+               "payout_schedule": {"interval": "weekly", "day": "monday", "delay_days": 7},
+               "payout_returned": {"amount_minor": 10200, "currency": "USD",
+                                   "words": "The bank account is closed."},
                "onboarding_url": "https://stripe.example/x"}  # fmt: skip
+    step = {"at": STARTS, "words": "Given back to the mentee after you were paid.",
+            "amount_minor": 3400, "currency": "USD", "order_id": ORDER,
+            "title": "First steps"}  # fmt: skip
+    owing = {"owed": [{"currency": "USD", "owed_minor": 2400, "asked_minor": 400}],
+             "steps": [{**step, "words": "Kept from a later share.", "amount_minor": -1000},
+                       step]}  # fmt: skip
+    debt = {"mentor_id": MENTOR, "currency": "USD", "owed_minor": 2400, "since": STARTS,
+            "beyond_floor": True, "refusal": "balance_insufficient"}  # fmt: skip
     return {
+        "/v1/me/debts": owing,
+        "/v1/operator/debts": {"items": [debt]},
         "/v1/me/account": account,
         "/v1/me/earnings": {"totals": [total]},
         "/v1/me/earnings/orders": {"items": [earned]},
-        "/v1/me/payouts": {"items": [payout]},
+        "/v1/me/payouts": {"items": [back, {**back, "sent_again": True}, payout]},
         **_prices(),
+        **prepaid(),
     }
 
 
@@ -418,6 +448,7 @@ def _operators() -> dict[str, object]:
                {"account": "payable", "currency": "EUR", "amount_minor": 1}]  # fmt: skip
     return {
         f"{here}/steps": {"steps": [step], "waits": [WAIT]},
+        f"{here}/refund-preview": CONSEQUENCES,
         f"{here}/money-state": state,
         "/v1/operator/stuck": {"items": [WAIT]},
         "/v1/operator/dead-letters": {"items": [letter]},

@@ -29,6 +29,12 @@ MONEY = {
     "sessions": [PART],
 }  # fmt: skip
 AMOUNTS = {"mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350, "currency": "USD"}
+CONSEQUENCES = AMOUNTS | {
+    "back_minor": 3000, "mentor_gives_minor": 2550, "platform_gives_minor": 450,
+    "owed_minor": 2550, "reversible_minor": 2550,
+}  # fmt: skip
+OWING = {"mentor_id": MENTOR, "currency": "USD", "owed_minor": 2400, "since": STARTS,
+         "refusal": "balance_insufficient"}  # fmt: skip
 LETTER = {
     "event_id": EVENT, "topic": "booking.orders", "key": ORDER, "type": "BookingHeld",
     "error": "KeyError", "attempts": 3, "kept_at": STARTS, "behind": 2,
@@ -47,6 +53,8 @@ async def operating(browser: Browser, services: Services) -> Browser:
     services.tell("GET", f"/v1{HERE}/steps", (200, {"steps": [POSTED, STEP], "waits": [WAIT]}))
     services.tell("GET", f"/v1{HERE}/money-state", (200, MONEY))
     services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (200, AMOUNTS))
+    services.tell("GET", f"/v1{HERE}/refund-preview", (200, CONSEQUENCES))
+    services.tell("GET", "/v1/operator/debts", (200, {"items": [OWING]}))
     services.tell("GET", "/v1/operator/stuck", (200, {"items": [WAIT]}))
     services.tell("GET", "/v1/operator/dead-letters", (200, {"items": [LETTER]}))
     services.tell("GET", "/v1/operator/log", (200, {"items": [DEED]}))
@@ -126,13 +134,34 @@ async def test_a_refund_carries_the_amounts_that_were_shown(
     assert services.of("POST", f"/v1{HERE}/refund")[-1].body == {
         "reason": "Complaint",
         "session_id": SESSION,
-        "refund_basis_points": 2500,
+        "amount_minor": 3000,
         "shown_mentee_minor": 3000,
         "shown_mentor_minor": 7650,
         "shown_platform_minor": 1350,
     }
-    (preview, *_) = services.of("GET", f"/v1/orders/{ORDER}/refund-preview")
+    (preview, *_) = services.of("GET", f"/v1{HERE}/refund-preview")
     assert dict(preview.query) == {"refund_basis_points": "2500", "session_id": SESSION}
+
+
+async def test_any_amount_can_be_refunded(operating: Browser, services: Services) -> None:
+    """Typed as people write it; what it does to each side is shown before."""
+    path = f"{HERE}/refund"
+    form = (await operating.page(path)).form(path).fields
+    _, text = await operating.post(path, form | {"amount": "12,34", "show": "1"})
+    assert "asked back from the mentor" in Page(text).text
+    asked = services.of("GET", f"/v1{HERE}/refund-preview")[-1]
+    assert dict(asked.query) == {"amount_minor": "1234", "session_id": SESSION}
+
+
+async def test_a_debt_is_asked_for_again(operating: Browser, services: Services) -> None:
+    """With the reason, and in the currency it is in."""
+    route = f"/v1/operator/mentors/{MENTOR}/debt/reverse"
+    services.tell("POST", route, (202, {}))
+    action = f"/operator/debts/{MENTOR}/USD/reverse"
+    answer, _ = await operating.submit("/operator/debts", action, reason="Paid out too much")
+    assert answer.status == 303
+    (asked,) = services.of("POST", route)
+    assert asked.body == {"reason": "Paid out too much", "currency": "USD"}
 
 
 async def test_a_dead_letter_is_handed_back(operating: Browser, services: Services) -> None:
@@ -175,10 +204,10 @@ async def test_a_refund_that_may_have_happened_keeps_its_key(
     path = f"{HERE}/refund"
     services.tell("POST", f"/v1{path}", (503, problem(503, "away")))
     sent = (await operating.page(f"{path}?percent=25")).form(path).fields | {"reason": "Complaint"}
-    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (status, problem(status, "away")))
+    services.tell("GET", f"/v1{HERE}/refund-preview", (status, problem(status, "away")))
     _, text = await operating.post(path, sent)
     again = Page(text).form(path).fields
-    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (200, AMOUNTS))
+    services.tell("GET", f"/v1{HERE}/refund-preview", (200, CONSEQUENCES))
     _, text = await operating.post(path, {**again, "show": "1"})
     at_last = Page(text).form(path).fields
     assert "shown_mentee_minor" not in again

@@ -44,8 +44,14 @@ async def test_calls_side_by_side_refresh_once(browser: Browser, services: Servi
     """A page whose several calls are all refused uses the refresh token once."""
     await browser.sign_in(services, "mentor")
     services.tell("POST", REFRESH, (200, tokens(2, ("mentee", "mentor"))))
-    for path in ("/v1/me/earnings", "/v1/me/earnings/orders", "/v1/me/payouts"):
-        content = {"totals": []} if path == "/v1/me/earnings" else {"items": []}
+    answers: dict[str, dict[str, object]] = {
+        "/v1/me/earnings": {"totals": []},
+        "/v1/me/earnings/orders": {"items": []},
+        "/v1/me/payouts": {"items": []},
+        "/v1/me/debts": {},
+        "/v1/me/account": {"state": "none"},
+    }
+    for path, content in answers.items():
         services.tell("GET", path, UNAUTHENTICATED, (200, content))
     await browser.page("/earnings")
     assert len(services.of("POST", REFRESH)) == 1

@@ -9,14 +9,7 @@ from aiohttp import web
 
 from web.client import Refused, Service, wrong_fields
 from web.operator_shapes import DeadLetter, LoggedDeed, MoneyState, Saga, SagaStep, SagaWait
-from web.pages.cancelling import (
-    BASIS_POINTS_PER_PERCENT,
-    REASON_LONGEST,
-    WHOLE_PERCENT,
-    amounts_of,
-    only_shows,
-    share_of,
-)
+from web.pages.cancelling import REASON_LONGEST
 from web.pages.moving import purchase_here, session_named
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
@@ -76,35 +69,6 @@ async def retry_call(visit: Visit) -> web.Response:
     path = f"/v1/operator/operations/{operation_id}/retry"
     await visit.send(Service.PAYMENTS, "POST", path, body)
     return visit.go(_page_of(visit), "Stripe is asked again.")
-
-
-async def refund_preview(visit: Visit) -> web.Response:
-    """Show what giving a share of an ended session back would mean for each side."""
-    order, meeting = await purchase_here(visit)
-    share = share_of(visit)
-    amounts = await amounts_of(visit, order, share * BASIS_POINTS_PER_PERCENT, meeting)
-    return visit.page(
-        "operator_refund.html", order=order, meeting=meeting, share=share, amounts=amounts
-    )
-
-
-async def refund(visit: Visit) -> web.Response:
-    """Give the share back on the amounts that were shown."""
-    if only_shows(visit):
-        return await refund_preview(visit)
-    share = visit.form.whole("percent", least=1, most=WHOLE_PERCENT)
-    body = {
-        "reason": reason_of(visit, "refund"),
-        "refund_basis_points": share * BASIS_POINTS_PER_PERCENT,
-        **session_named(visit),
-        **{
-            name: visit.form.whole(name, least=0, most=LARGEST_AMOUNT)
-            for name in ("shown_mentee_minor", "shown_mentor_minor", "shown_platform_minor")
-        },
-    }
-    path = f"/v1/operator/orders/{visit.part('order_id')}/refund"
-    await visit.send(Service.PAYMENTS, "POST", path, body)
-    return visit.go(_page_of(visit), "The refund is on its way.")
 
 
 async def stuck(visit: Visit) -> web.Response:
@@ -184,8 +148,6 @@ ROUTES: tuple[Row, ...] = (
     see(_ORDER, purchase),
     do(f"{_ORDER}/{{verb:{'|'.join(VERBS)}}}", mend, purchase),
     do(f"{_ORDER}/calls/{{operation_id:{ID}}}/retry", retry_call, purchase),
-    see(f"{_ORDER}/refund", refund_preview),
-    do(f"{_ORDER}/refund", refund, refund_preview),
     see("/operator/stuck", stuck),
     see("/operator/dead-letters", dead_letters),
     do(_LETTER, replay, dead_letters),
