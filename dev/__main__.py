@@ -96,12 +96,14 @@ async def demo() -> int:
     """Take paid sessions from search to bank payout, straight and by every detour."""
     from dev.journey import paid_session
     from dev.second_act import second_act
+    from dev.third_act import third_act
 
-    async def both_acts(market: Marketplace, say: Say) -> None:
+    async def all_acts(market: Marketplace, say: Say) -> None:
         await paid_session(market, say)
         await second_act(market, say)
+        await third_act(market, say)
 
-    return await demonstrate(both_acts, typer.echo)
+    return await demonstrate(all_acts, typer.echo)
 
 
 @app.command()
