@@ -29,6 +29,7 @@ NO_SESSION = {
     "account_ready",
     "payout_paid",
     "payout_failed",
+    "statement_ready",
 }
 
 
@@ -53,6 +54,7 @@ def said_then() -> dict[str, str | int]:
         "reason": "a reason",
         "reason_given": 1,
         "until": later[0],
+        "month": later[0],
         "proposed_starts_at": later[1],
         "proposed_ends_at": later[2],
         "was_starts_at": later[1],

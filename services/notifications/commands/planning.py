@@ -30,5 +30,5 @@ async def plan_one_time_message(conn: Connection, fact: MessageSealed, *, at: da
 async def tell_of_payout(
     conn: Connection, fact: Fact, *, kind: str, to: UUID, details: Details, at: datetime
 ) -> None:
-    """Tell a mentor what happened to a payout."""
+    """Tell a mentor what happened to a payout, or that a statement is there."""
     await plan(conn, Plan(to, kind, cause_of(fact), at, details=details))

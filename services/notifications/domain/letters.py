@@ -24,6 +24,7 @@ PAGES: Mapping[str, str] = {
     "account_ready": "/mentor",
     "payout_paid": "/earnings",
     "payout_failed": "/earnings",
+    "statement_ready": "/statements",
     **dict.fromkeys(
         (
             "credits_bought",
@@ -40,7 +41,6 @@ PAGES: Mapping[str, str] = {
         ),
         "/credits",
     ),
-}
     **dict.fromkeys(
         (
             "plan_started",
@@ -55,6 +55,7 @@ PAGES: Mapping[str, str] = {
         ),
         "/plans",
     ),
+}
 """Where a message leads that is about no session and holds no link of its own."""
 
 
@@ -171,6 +172,7 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
     """Return what was said when it happened."""
     message = situation.message
     details, until = message.details, message.instant("until")
+    month = message.instant("month")
     next_best = message.instant("next_starts_at")
     return {
         "reason": details.get("reason"),
@@ -180,6 +182,8 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
         "again": bool(details.get("again")),
         "netted": _money(voice, details, "netted_minor"),
         "until": words.moment(voice, until) if until else None,
+        "month": words.month(voice, month) if month else None,
+        "currency": details.get("currency"),
         "next_best": words.moment(voice, next_best) if next_best else None,
         "proposed": _span(situation, voice, "proposed"),
         "was": _span(situation, voice, "was"),

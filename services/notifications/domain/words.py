@@ -12,14 +12,14 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_timezone_name
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
 from babel.numbers import format_currency, format_percent, get_currency_symbol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -93,6 +93,11 @@ def moment(voice: Voice, instant: datetime) -> str:
     local = instant.astimezone(voice.zone)
     day = format_date(local, "long", locale=voice.locale)
     return f"{day}, {clock_time(voice, instant)} ({get_timezone_name(local, locale=voice.locale)})"
+
+
+def month(voice: Voice, instant: datetime) -> str:
+    """Return the month of an instant in UTC, with its year."""
+    return format_skeleton("yMMMM", instant, tzinfo=UTC, locale=voice.locale)
 
 
 def percentage(voice: Voice, basis_points: int) -> str:

@@ -17,9 +17,12 @@ POST = """
 WITH entry AS (
     INSERT INTO ledger_entries (entry_id, cause, kind, happened_at, source)
     VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (cause) DO NOTHING RETURNING entry_id, source
+    ON CONFLICT (cause) DO NOTHING RETURNING entry_id, kind, source
 ), asked AS (
     INSERT INTO ledger_questions (source) SELECT source FROM entry WHERE source IS NOT NULL
+), documented AS (
+    INSERT INTO documents_wanted (entry_id)
+    SELECT entry_id FROM entry WHERE kind IN ('payment', 'refund_planned')
 )
 INSERT INTO ledger_lines (entry_id, line_number, account, order_id, mentor_id, amount_minor,
     currency, session_id)

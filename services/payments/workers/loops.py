@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from services.payments.commands import books, earnings, orders, subscriptions, transfers, webhooks
+from services.payments.commands import (
+    books,
+    documents,
+    earnings,
+    orders,
+    statements,
+    subscriptions,
+    transfers,
+    webhooks,
+)
 from services.payments.commands import credits as prepaid
 from services.payments.commands.disputes import ACTIONS as DISPUTE_ACTIONS
 from services.payments.commands.mending import ACTIONS as MENDING_ACTIONS
@@ -47,6 +56,9 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
         Loop("send_transfers", each(transfers.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
         Loop("ask_of_subscriptions", each(subscriptions.ask_next), POLL_SECONDS),
+        Loop("issue_documents", each(documents.issue_next_document), POLL_SECONDS),
+        Loop("close_month", each(statements.close_next_month), READ_EVENTS_POLL_SECONDS),
+        Loop("make_statements", each(statements.make_next_statement), POLL_SECONDS),
         Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
         Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, MENDING_ACTIONS | DISPUTE_ACTIONS, clock).step, POLL_SECONDS),

@@ -1,0 +1,109 @@
+"""Receipts and credit notes: one for each payment and refund, under numbers without a gap."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+from services.payments import ledger
+from services.payments.commands.documents import issue_next_document
+from services.payments.domain.documents import Document
+from services.payments.ledger.entries import Paid
+from services.payments.store import documents as store
+from services.payments.store import ledger as books
+from shared.contracts import booking
+from shared.db import Connection, in_transaction
+from shared.money import Money
+from tests.payments.conftest import NOON, Bought, World
+
+PAYMENTS = 40
+DYING = 0.3
+DEADLINE_SECONDS = 20
+
+GAPS = "SELECT series, year, last_number, given FROM document_gaps"
+
+
+class Died(Exception):
+    """The worker is gone before it committed."""
+
+
+async def issued(world: World, order: Bought) -> list[Document]:
+    """Return the documents of a purchase."""
+    async with world.pool.acquire() as conn:
+        return await store.documents_of_order(conn, order.order_id)
+
+
+async def cancel(world: World, order: Bought, basis_points: int) -> None:
+    """Let booking cancel a session, with a fraction that goes back."""
+    await world.say(
+        booking.BookingCancelled,
+        order,
+        title="Career talk",
+        by="mentee",
+        refund_basis_points=basis_points,
+        reason=None,
+    )
+    await world.rest()
+
+
+async def test_a_payment_has_a_receipt_and_a_refund_a_credit_note_of_it(world: World):
+    """Both are numbered in their own series, and say the amounts that the card saw."""
+    order = await world.buy(12_000)
+    await cancel(world, order, 5_000)
+    receipt, note = await issued(world, order)
+    assert (receipt.name, note.name) == ("R-2030-000001", "C-2030-000001")
+    assert receipt.content.amount_minor == 12_000
+    assert [item.words for item in receipt.content.items] == ["Career talk"]
+    assert (note.content.amount_minor, note.content.receipt) == (6_000, receipt.name)
+    assert {receipt.person_id, note.person_id} == {order.mentee_id}
+
+
+async def test_a_series_has_one_receipt_with_a_line_for_each_session(world: World):
+    """What was paid at once is on one paper; its lines sum to what the card paid."""
+    order = await world.buy(parts=(5_000, 5_000, 4_001))
+    (receipt,) = await issued(world, order)
+    assert [item.amount_minor for item in receipt.content.items] == [5_000, 5_000, 4_001]
+    assert receipt.content.items[2].words == "Career talk, session 3 of 3"
+    assert receipt.content.amount_minor == 14_001
+
+
+async def test_nobody_gets_a_number_twice_and_none_is_left_out(world: World):
+    """Many workers at once, some of which die before the commit: 1, 2, 3 to the last."""
+    for _ in range(PAYMENTS):
+        await post_payment(world, await world.hold(5_000))
+    dice = Random(7)
+
+    async def step(conn: Connection) -> bool:
+        done = await issue_next_document(conn, world.clock.now())
+        if done and dice.random() < DYING:
+            raise Died
+        return done
+
+    async def work() -> None:
+        while await world.pool.fetchval("SELECT count(*) FROM documents_wanted"):
+            with suppress(Died):
+                await in_transaction(world.pool, lambda conn: step(conn))
+
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await asyncio.gather(*(work() for _ in range(4)))
+    numbers = await world.pool.fetch("SELECT number FROM documents ORDER BY number")
+    assert [row["number"] for row in numbers] == list(range(1, PAYMENTS + 1))
+    assert await world.pool.fetch(GAPS) == []
+
+
+async def post_payment(world: World, order: Bought) -> None:
+    """Post a payment, as the notice of it would."""
+    known = await world.order(order)
+    paid = {known.part(order.session_id): Paid(known.price, Money(0, "USD"))}
+    async with world.pool.acquire() as conn:
+        await books.post(conn, ledger.purchases.payment(paid, NOON))
+
+
+async def test_numbers_begin_anew_with_the_year(world: World):
+    """The first receipt of a year is the first of its series again."""
+    await world.buy()
+    await world.advance(timedelta(days=260))
+    (receipt,) = await issued(world, await world.buy())
+    assert receipt.name == "R-2031-000001"

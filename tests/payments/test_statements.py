@@ -1,0 +1,164 @@
+"""Statements: a mentor's month, made once it is over, that adds up to the ledger to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.payments.commands.statements import close_next_month, make_next_statement
+from services.payments.domain.statements import Statement
+from services.payments.ledger import earnings, recovery
+from services.payments.ledger.chart import Account
+from services.payments.ledger.entries import Entry, Line, Part
+from services.payments.store import ledger as books
+from services.payments.store import statements as store
+from shared.contracts import booking
+from shared.contracts.payments import StatementIssued
+from shared.db import Connection
+from shared.ids import new_id
+from shared.money import Money
+from tests.payments.conftest import NOON, Bought, World
+
+DIFFERENCES = "SELECT mentor_id, period_from, moved_minor, stated_minor FROM statement_differences"
+MAY, JUNE, JULY = (datetime(2030, month, 1, tzinfo=UTC) for month in (5, 6, 7))
+POSTINGS = 60
+
+
+async def statements(world: World, mentor_id: UUID) -> list[Statement]:
+    """Return a mentor's statements, the oldest first."""
+    async with world.pool.acquire() as conn:
+        return (await store.statements_of(conn, mentor_id, None, 100))[::-1]
+
+
+async def complete(world: World, order: Bought) -> None:
+    """Let a session take place, and its share be released."""
+    now = world.clock.now()
+    await world.say(
+        booking.SessionCompleted, order, title="Career talk", completed_at=now, by="mentee"
+    )
+    await world.rest()
+
+
+async def earn(world: World, mentor_id: UUID, **more: Any) -> Bought:
+    """Sell a session and let it take place."""
+    order = await world.buy(mentor_id=mentor_id, **more)
+    await complete(world, order)
+    return order
+
+
+async def test_a_month_is_stated_a_day_after_it_is_over(world: World):
+    """What was earned and sent to Stripe is on it, the balance is what the ledger says."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earn(world, mentor)
+    await world.advance(JUNE - NOON + timedelta(hours=23))
+    assert await statements(world, mentor) == []
+    await world.advance(timedelta(hours=1))
+    (may,) = await statements(world, mentor)
+    assert (may.period.since, may.period.until) == (MAY, JUNE)
+    earned, sent = may.month.movements
+    assert (earned.topic, earned.amount_minor, earned.price_minor, earned.fee_minor) == (
+        "earned", 10_200, 12_000, 1_800,
+    )  # fmt: skip
+    assert (earned.session_id, earned.title) == (order.session_id, "Career talk")
+    assert (sent.topic, sent.amount_minor) == ("sent", -10_200)
+    assert (may.opening_minor, may.closing_minor) == (0, 0)
+    assert [each.amount_minor for each in may.month.payouts] == [10_200]
+    (told,) = await world.told(StatementIssued)
+    assert (told.statement_id, told.version) == (may.statement_id, 1)
+
+
+@dataclass
+class Poster:
+    """Posts to the ledger what happens to mentors' shares, without anybody who pays."""
+
+    conn: Connection
+
+    async def post(self, entry: Entry) -> None:
+        """Post what happened."""
+        await books.post(self.conn, entry.shown_by("tr_1"))
+
+    async def happen(self, what: str, mentor: UUID, amount: Money, at: datetime) -> None:
+        """Let something of one kind happen to a mentor's share."""
+        part = Part(new_id(), None, new_id())
+        nothing = Money(0, amount.currency)
+        taken = (nothing, amount, amount, nothing, nothing)
+        to_bank = Line(Account.REFUNDS_IN_TRANSIT, -2 * amount.minor, amount.currency)
+        await self.post(
+            {
+                "release": earnings.release(part, mentor, amount, amount, at),
+                "transfer": earnings.transfer(part, part.name, mentor, amount, at),
+                "reversal": recovery.reversal(part, part.name, mentor, amount, at),
+                "netting": recovery.netting(part, part.name, mentor, amount, at),
+                "dispute": recovery.moved(
+                    f"dispute_withdrawn:{part.name}", part, mentor, taken, to_bank, at=at
+                ),
+            }[what]
+        )
+
+    async def state(self, now: datetime) -> None:
+        """Make every statement that is due."""
+        while await close_next_month(self.conn, now) or await make_next_statement(self.conn, now):
+            pass
+
+
+@pytest.fixture
+async def poster(world: World) -> AsyncGenerator[Poster]:
+    """Give somebody who posts."""
+    async with world.pool.acquire() as conn:
+        yield Poster(conn)
+
+
+async def test_what_waits_is_the_next_months_beginning(world: World, poster: Poster):
+    """A share that is sent a month later is on both statements; a month of nothing has none."""
+    mentor, share = new_id(), Money(10_200, "USD")
+    await poster.happen("release", mentor, share, MAY + timedelta(days=30))
+    await poster.happen("transfer", mentor, share, JULY)
+    await poster.state(JULY + timedelta(days=33))
+    may, july = await statements(world, mentor)
+    assert (may.opening_minor, may.closing_minor) == (0, 10_200)
+    assert (july.opening_minor, july.closing_minor) == (10_200, 0)
+    assert july.total("sent") == -10_200
+
+
+async def test_statements_add_up_whatever_happened(world: World, poster: Poster):
+    """Shares, transfers, debts and what is kept for them, over months: each cent, once."""
+    dice = Random(11)
+    mentors = [new_id(), new_id()]
+    kinds = ["release", "release", "transfer", "reversal", "netting", "dispute"]
+    at = MAY
+    for _ in range(POSTINGS):
+        at += timedelta(hours=dice.randint(0, 60))
+        amount = Money(dice.randint(1, 99_999), dice.choice(["USD", "JPY"]))
+        await poster.happen(dice.choice(kinds), dice.choice(mentors), amount, at)
+        await poster.state(at)
+    await poster.state(at + timedelta(days=40))
+    assert await world.pool.fetch(DIFFERENCES) == []
+    for mentor in mentors:
+        ends: dict[str, int] = {}
+        for each in await statements(world, mentor):
+            moved = sum(movement.amount_minor for movement in each.month.movements)
+            assert each.opening_minor == ends.get(each.currency, 0)
+            assert each.closing_minor == each.opening_minor + moved
+            ends[each.currency] = each.closing_minor
+        balances = await books.mentor_balance(poster.conn, mentor)
+        assert ends == {
+            currency: -sum(minor for (_, of), minor in balances.items() if of == currency)
+            for currency in ends
+        }
+
+
+async def test_a_statement_that_the_ledger_does_not_bear_out_is_found(world: World, poster: Poster):
+    """Whatever is posted into a month that is stated shows as a difference."""
+    mentor = new_id()
+    await poster.happen("release", mentor, Money(500, "USD"), MAY)
+    await poster.state(MAY + timedelta(days=40))
+    assert await world.pool.fetch(DIFFERENCES) == []
+    await poster.happen("release", mentor, Money(1, "USD"), MAY + timedelta(days=3))
+    assert len(await world.pool.fetch(DIFFERENCES)) == 1
