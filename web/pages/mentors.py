@@ -14,6 +14,7 @@ from web.client import Service
 from web.clocks import ClockChange, clock_changes
 from web.forms import ZONES, as_day, is_zone, midnight
 from web.pages.searching import expertise
+from web.prepaid_shapes import Packages
 from web.routes import ID, Row, open_to_all
 from web.shapes import Mentor, Offering, Page, PublicReview, Slot
 from web.visit import Visit
@@ -44,9 +45,10 @@ class Week:
 async def mentor(visit: Visit) -> web.Response:
     """Show a mentor with their offerings and a week of free times."""
     path = f"/v1/mentors/{visit.part('mentor_id')}"
-    found, offerings, reviews, tree = await asyncio.gather(
+    found, offerings, packages, reviews, tree = await asyncio.gather(
         visit.read(Service.PROFILES, path, Mentor),
         visit.try_read(Service.BOOKING, f"{path}/offerings", Page[Offering], limit=OFFERINGS_SHOWN),
+        visit.try_read(Service.PAYMENTS, f"{path}/packages", Packages),
         visit.try_read(
             Service.PROFILES, f"{path}/reviews", Page[PublicReview], limit=REVIEWS_SHOWN
         ),
@@ -59,6 +61,7 @@ async def mentor(visit: Visit) -> web.Response:
         mentor=found,
         names={entry.slug: entry.name for entry in tree},
         offerings=offerings,
+        packages=packages.items if packages else [],
         chosen=chosen,
         week=week,
         changes=_changes(visit, found.zone, week) if week else [],
