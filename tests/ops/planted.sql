@@ -191,3 +191,21 @@ SELECT pg_temp.post('refund_planned', 2, 'session_clearing', 'refunds_in_transit
        pg_temp.post('release', 2, 'session_clearing', 'mentor_payable', 5100),
        pg_temp.post('release', 2, 'session_clearing', 'platform_revenue', 900),
        pg_temp.post('transfer', 1, 'mentor_payable', 'stripe_balance', 10200);
+
+-- The first paid session has its receipt, and the mentor a statement of a month without anything.
+INSERT INTO payments.document_counters (series, year, last_number) VALUES ('R', 2026, 1);
+INSERT INTO payments.documents (document_id, series, year, number, entry_id, order_id, person_id,
+                                amount_minor, currency, issued_at, content)
+SELECT '00000000-0000-0000-0000-0000000000dc', 'R', 2026, 1, md5('payment1')::uuid, order_id,
+       mentee_id, 12000, 'USD', '2026-01-03Z', jsonb_build_object(
+           'order_id', order_id, 'mentor_id', mentor_id, 'title', title, 'kind', 'sessions',
+           'items', jsonb_build_array(jsonb_build_object('words', title, 'amount_minor', 12000)),
+           'amount_minor', 12000, 'currency', 'USD', 'happened_at', '2026-01-03T00:00:00Z')
+FROM payments.orders WHERE order_id = '00000000-0000-0000-0000-000000000001';
+INSERT INTO payments.statement_months (period_from, period_until, closed_at)
+VALUES ('2026-01-01Z', '2026-02-01Z', '2026-02-02Z');
+INSERT INTO payments.statements (statement_id, mentor_id, currency, period_from, period_until,
+                                 opening_minor, closing_minor, made_at, content)
+SELECT '00000000-0000-0000-0000-0000000000de', mentor_id, 'USD', '2026-01-01Z', '2026-02-01Z', 0, 0,
+       '2026-02-02Z', '{"movements": [], "payouts": []}'
+FROM payments.orders WHERE order_id = '00000000-0000-0000-0000-000000000001';

@@ -213,6 +213,12 @@ FAULTS = {
     "debt and ledger differ": """
         INSERT INTO payments.debts SELECT mentor_id, 'USD', 5, false, now() FROM payments.accounts
     """,
+    "numbers of documents have a gap": """
+        UPDATE payments.document_counters SET last_number = 2
+    """,
+    "statement and ledger differ": """
+        UPDATE payments.statements SET closing_minor = 1
+    """,
     "call undetermined": """
         INSERT INTO payments.operations (operation_id, kind, subject, generation, idempotency_key,
                                          parameters, state, planned_at)
