@@ -25,12 +25,6 @@ _DAY = "EEE d MMM yyyy"
 _TIME = "HH:mm"
 TONES = 8
 """How many grounds of avatars tokens.css has."""
-_GOING_BACK = frozenset({"refund", "refund_sent", "stripe_fee", "platform_fee"})
-"""Steps of an order's money that take from what was paid."""
-_PASSING = frozenset(
-    {"refund_sent", "refund_failed", "transfer", "payout", "bank_arrival", "payout_failed"}
-)
-"""Steps that say where an amount is which an earlier step has told of."""
 _BASIS_POINTS_PER_PERCENT = 100
 _HOUR_SECONDS = 3600
 
@@ -59,15 +53,10 @@ def plain_amount(minor: int, currency: str) -> str:
     return str(Decimal(minor).scaleb(-decimals(currency)))
 
 
-def moved(kind: str, minor: int, currency: str) -> str:
+def moved(minor: int, currency: str) -> str:
     """Return the amount of one step of an order's money, with a minus where it goes back or off."""
     amount = money(abs(minor), currency)
-    return f"−{amount}" if kind in _GOING_BACK and minor else amount
-
-
-def is_passing(kind: str) -> bool:
-    """Return whether a step of an order's money only says where an amount has got to."""
-    return kind in _PASSING
+    return f"−{amount}" if minor < 0 else amount
 
 
 def percent(basis_points: int) -> str:
@@ -276,7 +265,6 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "cost": cost,
     "steps_in_words": steps_in_words,
     "moved": moved,
-    "is_passing": is_passing,
     "plain_amount": plain_amount,
     "exact_share": exact_share,
     "code_refusal": code_refusal,

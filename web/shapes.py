@@ -307,6 +307,7 @@ class Account(Shape):
     disabled_because: str | None = None
     payout_schedule: PayoutSchedule | None = None
     payout_returned: ReturnedPayout | None = None
+    country: str | None = None
     onboarding_url: str | None = None
     refusal: str | None = None
 

@@ -15,7 +15,7 @@ from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.session_shapes import Meeting, Purchase
-from web.shapes import MoneyLine, Page, Room, SessionReviews
+from web.shapes import MoneyStory, Page, Room, SessionReviews
 from web.visit import Model, Visit
 
 SESSIONS_PER_PAGE = 50
@@ -63,7 +63,7 @@ async def session(visit: Visit) -> web.Response:
     """Show one session: what may be done with it, its money and its reviews."""
     order, meeting = await purchase_here(visit)
     money, reviews, names = await asyncio.gather(
-        _if_any(visit, Service.PAYMENTS, f"/v1/orders/{order.order_id}/money", Page[MoneyLine]),
+        _if_any(visit, Service.PAYMENTS, f"/v1/orders/{order.order_id}/money", MoneyStory),
         _if_any(
             visit, Service.PROFILES, f"/v1/sessions/{meeting.session_id}/reviews", SessionReviews
         ),
@@ -75,7 +75,7 @@ async def session(visit: Visit) -> web.Response:
         order=order,
         meeting=meeting,
         calendars=elsewhere(order, meeting, visit.site.public_url),
-        money_lines=money.items if money else None,
+        story=money,
         reviews=reviews,
         names=names,
         is_mentee=order.mentee_id == mine,

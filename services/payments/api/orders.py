@@ -12,7 +12,8 @@ from services.payments.domain.orders import Order, SessionUnnamed
 from services.payments.domain.outcomes import Refund, gone_after
 from services.payments.domain.promotions import Why
 from services.payments.domain.recovery import after
-from services.payments.domain.timeline import Reader, tell
+from services.payments.domain.telling import Reader, Whose
+from services.payments.domain.timeline import tell, totals
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as store
@@ -52,7 +53,10 @@ class CheckoutView(View):
 
 
 class MomentView(View):
-    """One step of the money of an order; `session_id` is null where it is about all of it."""
+    """One step of the money of an order; `session_id` is null where it is about all of it.
+
+    `change_minor` adds to what `whose` side paid or has, below zero where it takes from that.
+    """
 
     at: datetime
     kind: str
@@ -60,12 +64,23 @@ class MomentView(View):
     currency: CurrencyCode
     words: str
     session_id: UUID | None
+    whose: Whose | None
+    change_minor: int
+
+
+class TotalView(View):
+    """What somebody paid of an order, or has of it, as the steps come to."""
+
+    whose: Whose
+    amount_minor: int
+    currency: CurrencyCode
 
 
 class MoneyView(View):
-    """The money of an order, in order of time."""
+    """The money of an order, in order of time, and what it comes to for whom."""
 
     items: list[MomentView]
+    totals: list[TotalView]
 
 
 class RefundQuery(Query):
@@ -111,7 +126,10 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     posted = await books.lines_of_order(conn, order.order_id)
     payouts = await account_store.payouts_of_order(conn, order_id)
     story = tell(posted, payouts, reader)
-    return MoneyView(items=[MomentView.model_validate(vars(moment)) for moment in story])
+    return MoneyView(
+        items=[MomentView.model_validate(vars(moment)) for moment in story],
+        totals=[TotalView.model_validate(vars(each)) for each in totals(story)],
+    )
 
 
 async def preview_refund(

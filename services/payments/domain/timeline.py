@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from uuid import UUID
 
 from services.payments.domain.accounts import Payout
+from services.payments.domain.telling import STORY, Reader, Whose
 from services.payments.ledger.chart import Account
-
-
-class Reader(Enum):
-    """Who asks."""
-
-    MENTEE = "mentee"
-    MENTOR = "mentor"
-    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,9 @@ class PaidOut:
 class Moment:
     """One step of the story; the amount is what moved, never negative.
 
-    `session_id` is the session it is about, none where it is about the whole purchase.
+    `change_minor` is what it adds to what somebody (`whose`) paid or has in the end, below zero
+    where it takes from that; zero of steps that only say where an amount has got to. `session_id`
+    is the session it is about, none where it is about the whole purchase.
     """
 
     at: datetime
@@ -54,66 +49,54 @@ class Moment:
     currency: str
     words: str
     session_id: UUID | None = None
+    whose: Whose | None = None
+    change_minor: int = 0
 
 
 @dataclass(frozen=True)
-class _Told:
-    kind: str
-    words: str
-    readers: frozenset[Reader]
+class Total:
+    """What somebody paid or has in the end, as the steps of the story come to."""
 
-
-_ALL = frozenset(Reader)
-_MENTOR = frozenset({Reader.MENTOR, Reader.OPERATOR})
-_OPERATOR = frozenset({Reader.OPERATOR})
-_BUYER = frozenset({Reader.MENTEE, Reader.OPERATOR})
-
-_STORY: dict[tuple[str, Account], _Told] = {
-    ("payment", Account.STRIPE_BALANCE): _Told("charge", "The price was paid.", _ALL),
-    ("stripe_fee", Account.STRIPE_FEES): _Told(
-        "stripe_fee", "Stripe kept its fee; the platform bears it.", _OPERATOR
-    ),
-    ("refund_planned", Account.REFUNDS_IN_TRANSIT): _Told(
-        "refund", "This part of the price goes back to the card.", _ALL
-    ),
-    ("refund_settled", Account.STRIPE_BALANCE): _Told(
-        "refund_sent", "Stripe sent the refund to the bank of the card.", _BUYER
-    ),
-    ("refund_failed", Account.REFUND_FAILED): _Told(
-        "refund_failed", "The bank sent the refund back; we are finding another way.", _BUYER
-    ),
-    ("refund_retried", Account.REFUND_FAILED): _Told(
-        "refund_retried", "The refund is sent once more.", _BUYER
-    ),
-    ("refund_paid_otherwise", Account.OUTSIDE_STRIPE): _Told(
-        "refund_paid_otherwise", "The refund was paid another way.", _BUYER
-    ),
-    ("release", Account.MENTOR_PAYABLE): _Told(
-        "release", "The mentor's share was released.", _MENTOR
-    ),
-    ("release", Account.PLATFORM_REVENUE): _Told(
-        "platform_fee", "The platform kept its share.", _MENTOR
-    ),
-    ("transfer", Account.STRIPE_BALANCE): _Told(
-        "transfer", "The share was transferred to the mentor's Stripe account.", _MENTOR
-    ),
-}
+    whose: Whose
+    amount_minor: int
+    currency: str
 
 
 def tell(posted: Sequence[Posted], payouts: Sequence[PaidOut], reader: Reader) -> list[Moment]:
     """Return what a reader may see, in order of time."""
     story = [moment for line in posted for moment in _moment(line, reader)]
-    if reader in _MENTOR:
+    if reader is not Reader.MENTEE:
         story.extend(moment for paid_out in payouts for moment in _payout_moments(paid_out))
     return sorted(story, key=lambda moment: moment.at)
 
 
+def totals(story: Sequence[Moment]) -> list[Total]:
+    """Return what the steps come to, for each whom they tell of, in each currency."""
+    sums: Counter[tuple[Whose, str]] = Counter()
+    for moment in story:
+        if moment.whose is not None:
+            sums[moment.whose, moment.currency] += moment.change_minor
+    return [Total(whose, minor, currency) for (whose, currency), minor in sums.items()]
+
+
 def _moment(line: Posted, reader: Reader) -> list[Moment]:
-    told = _STORY.get((line.entry, Account(line.account)))
+    told = STORY.get((line.entry, Account(line.account)))
     if told is None or reader not in told.readers:
         return []
-    amount = abs(line.minor)
-    return [Moment(line.at, told.kind, amount, line.currency, told.words, line.session_id)]
+    # What the mentee paid stands with Stripe as a debit; what people have, as a credit.
+    change = line.minor if told.whose is Whose.MENTEE else -line.minor
+    return [
+        Moment(
+            line.at,
+            told.kind,
+            abs(line.minor),
+            line.currency,
+            told.words,
+            line.session_id,
+            told.whose,
+            change if told.whose else 0,
+        )
+    ]
 
 
 def _payout_moments(paid_out: PaidOut) -> list[Moment]:
