@@ -14,7 +14,8 @@ def payments() -> dict[str, object]:
               "due_at": STARTS}  # fmt: skip
     payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
     back = {**payout, "state": "failed", "failure_words": "The bank account is closed."}
-    account = {"state": "restricted", "can_receive": False, "next_action": "give_details",
+    account = {"state": "restricted", "country": "DE", "can_receive": False,
+               "next_action": "give_details",
                "requirements": ["Your date of birth"], "overdue": ["Your date of birth"],
                "being_verified": ["Your address"], "requirements_until": STARTS,
                "disabled_because": "Details are missing whose date has passed.",

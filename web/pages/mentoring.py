@@ -105,8 +105,17 @@ async def submit(visit: Visit) -> web.Response:
 
 async def account(visit: Visit) -> web.Response:
     """Show the state of the account at Stripe in words."""
-    found = await own(visit, Service.PAYMENTS, "/v1/me/account", Account)
-    return visit.page("mentor_account.html", account=found, countries=COUNTRIES)
+    found, offerings = await asyncio.gather(
+        own(visit, Service.PAYMENTS, "/v1/me/account", Account),
+        own(visit, Service.BOOKING, "/v1/me/offerings", Page[Offering]),
+    )
+    priced = offerings.items if offerings else []
+    return visit.page(
+        "mentor_account.html",
+        account=found,
+        countries=COUNTRIES,
+        currency=priced[0].currency if priced else "",
+    )
 
 
 async def connect(visit: Visit) -> web.Response:

@@ -75,6 +75,7 @@ class AccountView(View):
     disabled_because: str | None = None
     payout_schedule: ScheduleView | None = None
     payout_returned: ReturnedPayout | None = None
+    country: str | None = None
     account_id: str | None = None
     onboarding_url: str | None = None
     refusal: str | None = None
@@ -230,6 +231,7 @@ async def _view(
         disabled_because=reason(account.disabled_reason),
         payout_schedule=_schedule(account.payout_schedule),
         payout_returned=_returned(returned) if returned else None,
+        country=account.country,
         account_id=account.stripe_account_id,
         onboarding_url=account.link(now),
         refusal=account.refusal,
