@@ -282,7 +282,7 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, found.lot_id)
     if lot is None or not lot.remaining or lot.remind_at is None or lot.expires_at is None:
         return True  # Somebody used them between our look and our lock.
-    await store.save_lot(conn, rules.reminded(lot))
+    await store.save_lot(conn, replace(lot, remind_at=None))
     fact = CreditsReminded(
         **_about(await _told(conn, order)),
         owner_id=lot.owner_id,

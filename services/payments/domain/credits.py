@@ -37,7 +37,7 @@ GivenKind = Literal["gift", "sponsorship"]
 
 
 class NotForSale(Refusal):
-    """The offering or package is not for sale, or costs nothing."""
+    """What is asked for is not for sale, or costs nothing."""
 
     code = "not_for_sale"
     detail = "This is not for sale any more; look at the mentor's page."
@@ -353,11 +353,6 @@ def put_back(lot: Lot, now: datetime) -> Lot:
 def empty(lot: Lot) -> Lot:
     """Return a lot of which nothing is left: given back, or over."""
     return replace(lot, remaining=0, remind_at=None)
-
-
-def reminded(lot: Lot) -> Lot:
-    """Return a lot of which somebody was reminded."""
-    return replace(lot, remind_at=None)
 
 
 def bought_of(lots: Sequence[Lot]) -> Lot:
