@@ -27,6 +27,16 @@ ANSWER_POLL_SECONDS = 0.2
 WITHDRAWN = "the worker does not answer: the request is withdrawn, nothing was done"
 BEING_DONE = "the worker is doing it: see `ops audit list` for what comes of it"
 LOG_LINES = 100
+DEBTS = """
+SELECT d.mentor_id::text AS mentor, d.currency, d.owed_minor, d.beyond_floor AS much,
+       d.since::text AS since, (
+           SELECT r.refusal FROM payments.reversals AS r
+           WHERE r.mentor_id = d.mentor_id AND r.currency = d.currency AND r.state = 'refused'
+           ORDER BY r.planned_at DESC LIMIT 1
+       ) AS refusal
+FROM payments.debts AS d WHERE d.owed_minor > 0
+ORDER BY d.beyond_floor DESC, d.mentor_id, d.currency LIMIT 100
+"""
 
 Item = TypeVar("Item")
 Shown = TypeVar("Shown", bound=BaseModel)
@@ -66,6 +76,12 @@ async def stuck_sagas(
     """Return what an operator must end, and what is late, the oldest first."""
     async with reading(url) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
         return await _everywhere(conn, services, lambda: stuck(conn, now, late_by))
+
+
+async def debts_of(url: str) -> list[dict[str, Any]]:
+    """Return the mentors who owe something, those who owe much first."""
+    async with reading(url) as conn:
+        return [dict(row) for row in await conn.fetch(DEBTS)]
 
 
 async def log_of(url: str, services: Services = ALL_SERVICES) -> list[tuple[Service, Logged]]:

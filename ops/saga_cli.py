@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from ops.config import OpsSettings
-from ops.saga import ask, listed, log_of, saga_of, stuck_sagas
+from ops.saga import ask, debts_of, listed, log_of, saga_of, stuck_sagas
 from ops.terminal import (
     FOUND_WRONG,
     AsJson,
@@ -116,6 +116,30 @@ def refund(
     have_done("payments", _deed("refund", order_id, reason, arguments))
 
 
+@saga.command("debts")
+def show_debts(as_json: AsJson = False) -> None:
+    """List the mentors who got more than is left for them, and why Stripe took nothing back."""
+    found = run(debts_of(load(OpsSettings).reading_url()))
+    if as_json:
+        print_json(found)
+        return
+    table = Table("mentor", "currency", "owed", "much", "since", "refused because")
+    for row in found:
+        table.add_row(*(str(value) for value in row.values()))
+    out.print(table if found else "nobody owes anything")
+
+
+@saga.command("reverse")
+def reverse(
+    mentor_id: Annotated[UUID, typer.Argument(help="The mentor, as `debts` names them.")],
+    currency: Annotated[str, typer.Option("--currency", help="The currency of the debt.")],
+    reason: Reason,
+) -> None:
+    """Ask Stripe once more for what a mentor's account did not hold."""
+    deed = Deed(who(), "reverse_again", str(mentor_id), reason, None, {"currency": currency})
+    have_done("payments", deed)
+
+
 @saga.command("retry-refund")
 def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Ask Stripe once more for a refund that failed."""
@@ -126,6 +150,15 @@ def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None
 def paid_otherwise(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
     have_done("payments", _deed("refund_paid_otherwise", order_id, reason, _named(session_id)))
+
+
+@saga.command("accept-dispute")
+def accept_dispute(
+    dispute: Annotated[str, typer.Argument(help="The dispute at Stripe, as `stuck` names it.")],
+    reason: Reason,
+) -> None:
+    """Give a dispute up: the money stays with the card holder."""
+    have_done("payments", Deed(who(), "accept_dispute", dispute, reason))
 
 
 @saga.command("cancel")

@@ -25,6 +25,7 @@ from shared.seal import new_seal_key, public_half, seal
 from tests.notifications.conftest import contents
 from tests.ops.promql import Shown
 from tests.ops.ward import Ward
+from tests.payments.test_recovery import earned, lend, refund
 
 QUICK_WATCH_SECONDS = 0.1
 QUICK_SEND_SECONDS = 2.0
@@ -198,6 +199,18 @@ async def refund_failed(ward: Ward) -> AsyncGenerator[Trouble]:
     yield Trouble(at(ward, "payments"), {"order": str(order.order_id)}, worker=ward.world.turn)
 
 
+@trouble("DisputeUnanswered")
+async def dispute_unanswered(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Let a bank dispute a payment, and nobody look at it until two days before its end."""
+    order = await ward.world.buy()
+    charge = (await ward.world.order(order)).charge_id
+    opened = (await ward.world.sim("POST", "disputes", {"charge": charge}))[1]
+    await ward.world.rest()
+    await ward.world.advance(timedelta(days=12))
+    names = {"order": str(order.order_id), "dispute": opened["id"]}
+    yield Trouble(at(ward, "payments"), names, mended=ward.world.rest, worker=ward.world.turn)
+
+
 @trouble("TransferRefused")
 async def transfer_refused(ward: Ward) -> AsyncGenerator[Trouble]:
     """Plant a share that Stripe did not want to send, until the mentor's account is in order."""
@@ -215,6 +228,23 @@ async def transfer_refused(ward: Ward) -> AsyncGenerator[Trouble]:
         mended=lambda: ward.world.connect(order.mentor_id),
         worker=ward.world.turn,
     )
+
+
+@trouble("MentorOwesMuch")
+async def mentor_owes_much(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Give a session back after it was paid out, before the bank sends a later payout back."""
+    world, mentor = ward.world, new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor, 60_000)
+    await world.advance(timedelta(days=10))
+    await lend(world)
+    await earned(world, mentor, 70_000)
+    await refund(world, order, refund_basis_points=10_000)
+    await world.rest()
+    await world.sim("POST", "payouts/fail_next", {})
+    await world.advance(timedelta(days=10))
+    names = {"mentor": str(mentor), "currency": "USD"}
+    yield Trouble(at(ward, "payments"), names, worker=world.turn)
 
 
 @trouble("PaidWithoutOutcome")

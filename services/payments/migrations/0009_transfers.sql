@@ -352,7 +352,18 @@ SELECT
         'session_id', t.session_id, 'payout_id', p.stripe_payout_id, 'error', p.failure_code
     ))
 FROM transfers AS t INNER JOIN payouts AS p ON t.payout_id = p.stripe_payout_id
-WHERE p.state <> 'paid';
+WHERE p.state <> 'paid'
+UNION ALL
+SELECT
+    r.order_id, 'later shares, or the account, bring the mentor''s debt down', r.ended_at, NULL,
+    'business', false,
+    jsonb_strip_nulls(jsonb_build_object(
+        'session_id', r.session_id, 'amount_minor', r.amount_minor, 'currency', r.currency,
+        'error', r.refusal
+    ))
+FROM reversals AS r
+INNER JOIN debts AS d ON r.mentor_id = d.mentor_id AND r.currency = d.currency
+WHERE r.state = 'refused' AND d.owed_minor > 0;
 
 ALTER TABLE earnings
     DROP COLUMN transfer_refusal,

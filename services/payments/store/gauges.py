@@ -29,10 +29,15 @@ SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(COALESCE(read_at, read_
 FROM event_reads
 """
 FAILED_REFUNDS = "SELECT count(*) AS value FROM refunds WHERE state = 'failed'"
+DISPUTES_UNANSWERED = """
+SELECT count(*) AS value FROM disputes
+WHERE state = 'needs_response' AND due_by < $1::timestamptz + interval '3 days'
+"""
 REFUSED_TRANSFERS = """
 SELECT count(*) AS value FROM earnings
 WHERE transfer_state = 'refused' AND released_at IS NOT NULL
 """
+DEBTS_BEYOND_FLOOR = "SELECT count(*) AS value FROM debts WHERE beyond_floor"
 OLDEST_PAID_WITHOUT_OUTCOME = """
 SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(paid_at)), 0)::float8 AS value
 FROM paid_without_outcome
@@ -77,9 +82,19 @@ GAUGES = (
         FAILED_REFUNDS,
     ),
     Measure(
+        "mentorium_payments_disputes_unanswered",
+        "Disputes that are lost within three days unless they are answered (business time).",
+        DISPUTES_UNANSWERED,
+    ),
+    Measure(
         "mentorium_payments_refused_transfers",
         "Earnings that are released and whose transfer Stripe refused.",
         REFUSED_TRANSFERS,
+    ),
+    Measure(
+        "mentorium_payments_debts_beyond_floor",
+        "Mentors who owe more than a floor, because money went back after they were paid.",
+        DEBTS_BEYOND_FLOOR,
     ),
     Measure(
         "mentorium_payments_paid_without_outcome_seconds",
