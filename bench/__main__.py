@@ -19,20 +19,22 @@ from shared.log import configure_logs
 USUAL = Sizes(rounds=5, holds=1_600, events=5_000, handled=1_200, requests=1_500,
               few=1_000, many=100_000)  # fmt: skip
 QUICK = Sizes(rounds=3, holds=400, events=2_000, handled=400, requests=400,
-              few=1_000, many=10_000, notices=2_000)  # fmt: skip
+              few=1_000, many=10_000, notices=2_000,
+              postings=800, entries=(1_000, 10_000))  # fmt: skip
 LARGE = Sizes(rounds=5, holds=1_600, events=5_000, handled=1_200, requests=1_500,
               few=1_000, many=1_000_000,
-              of_mentor=(1_000, 10_000, 100_000), clients=(1, 10, 50, 200))  # fmt: skip
+              of_mentor=(1_000, 10_000, 100_000), clients=(1, 10, 50, 200),
+              entries=(10_000, 100_000, 1_000_000))  # fmt: skip
 MARKET = Market(sessions=60, starts=3)
 QUICK_MARKET = Market(sessions=16, starts=1)
 WHOLE = "ef"
-ALL = "a,b,c,d,e,f,g,h,j"
+ALL = "a,b,c,d,e,f,g,h,i,j"
 
 
 def main(
     quick: Annotated[bool, typer.Option(help="Small sizes: one to two minutes.")] = False,
     large: Annotated[bool, typer.Option(help="A million stored sessions.")] = False,
-    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f,g,h,j")] = ALL,
+    only: Annotated[str, typer.Option(help="Which benches: a,b,c,d,e,f,g,h,i,j")] = ALL,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where figures go.")] = None,
     write_docs_too: Annotated[
         bool, typer.Option("--write-docs", help="Renew docs/performance.md and its pictures.")

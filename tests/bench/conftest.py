@@ -21,6 +21,8 @@ TINY = Sizes(
     of_mentor=(200,),
     clients=(1, 3),
     notices=40,
+    postings=16,
+    entries=(30, 60),
 )
 
 
