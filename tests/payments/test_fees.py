@@ -144,7 +144,7 @@ async def test_volume_lowers_the_share_and_the_mentor_may_bear_stripes_fee(world
     assert fee is not None
     assert order.borne_fee_minor == fee
     await world.say(SessionCompleted, first, by="mentee", completed_at=world.clock.now())
-    await world.advance(DELAY + timedelta(days=3))
+    await world.advance(DELAY + timedelta(hours=1))
     balances = await world.balances()
     assert balances["platform_revenue"] == -(1_800 + fee)
     assert len(await world.movements("transfer")) == 1

@@ -123,7 +123,7 @@ async def test_the_platform_gives_a_quarter(world: World) -> None:
     )  # fmt: skip
     await world.say(BookingCancelled, bought, by="mentee", refund_basis_points=5_000)
     await world.connect(bought.mentor_id)
-    await world.advance(DELAY + timedelta(days=4))
+    await world.advance(DELAY + timedelta(days=3, hours=2))
     assert [row["amount"] for row in await world.movements("refund")] == [-4_500]
     balances = await world.balances()
     assert (balances["promotions"], balances["platform_revenue"]) == (1_500, -900)
@@ -133,7 +133,7 @@ async def test_the_platform_gives_a_quarter(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("currency", "price", "off"),
-    [("JPY", 5_001, 1_250), ("KWD", 12_350, 3_080), ("HUF", 1_000_001, 250_000)],
+    [("JPY", 5_001, 1_250), ("KWD", 12_350, 3_080)],
 )
 async def test_odd_amounts_go_back_to_where_they_came_from(
     world: World, currency: str, price: int, off: int
@@ -203,7 +203,7 @@ async def test_everything_off_needs_no_card(world: World) -> None:
     assert (await world.told(PaymentSucceeded))[-1].amount_minor == 0
     await world.connect(given.mentor_id)
     await world.say(SessionCompleted, given, by="mentee", completed_at=world.clock.now())
-    await world.advance(DELAY + timedelta(days=4))
+    await world.advance(DELAY + timedelta(days=1))
     balances = await world.balances()
     assert (balances["promotions"], balances["platform_revenue"]) == (12_000, -1_800)
     assert [row["amount"] for row in await world.movements("transfer")] == [-10_200]
@@ -235,14 +235,6 @@ async def test_a_code_for_ten_is_used_ten_times(world: World) -> None:
     whys = [(await world.order(each)).promotion_refused for each in held]
     assert sorted(whys, key=str) == [None] * FOR_SALE + ["used_up"] * (CROWD - FOR_SALE)
     assert await used(world) == FOR_SALE
-    await world.rest()
-    lucky = held[whys.index(None)]
-    await world.say(BookingExpired, lucky)
-    await world.rest()
-    assert (await world.order(lucky)).state == "closed"
-    assert await used(world) == FOR_SALE - 1
-    again = await world.hold(promotion_code="SPRING-25")
-    assert (await world.order(again)).promotion_refused is None
 
 
 async def test_one_person_uses_it_once(world: World) -> None:
@@ -256,6 +248,21 @@ async def test_one_person_uses_it_once(world: World) -> None:
         )
         whys = [(await world.order(each)).promotion_refused for each in held]
         assert sorted(whys, key=str) == [None, why, why, why]
+
+
+async def test_a_code_that_was_not_paid_with_is_given_back(world: World) -> None:
+    """Once its page is closed somebody else may use it; money that came counts for good."""
+    await make(world, at_most=1)
+    unpaid = await world.hold(promotion_code="SPRING-25")
+    late = await world.hold(promotion_code="SPRING-25")
+    assert (await checkout(world, late))["promotion_refused"] == "used_up"
+    await world.rest()
+    await world.say(BookingExpired, unpaid)
+    await world.rest()
+    assert (await world.order(unpaid)).state == "closed"
+    assert await used(world) == 0
+    await world.buy(promotion_code="SPRING-25")
+    assert await used(world) == 1
 
 
 async def test_a_quote_says_every_amount(world: World) -> None:
