@@ -32,7 +32,31 @@ FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 WHERE l.account = 'stripe_balance'
 """
 BALANCES = "SELECT account, currency, amount_minor FROM ledger_balances WHERE amount_minor <> 0"
-REFUNDS = "SELECT order_id, amount_minor, currency, state, stripe_refund_id FROM refunds"
+DISPUTED = ("dispute_withdrawn", "dispute_reinstated", "dispute_loss")
+DISPUTE_MONEY = """
+SELECT l.order_id, 'bank' AS kind, sum(l.amount_minor)::bigint AS minor
+FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE l.account = 'stripe_balance'
+  AND e.kind IN ('dispute_withdrawn', 'dispute_reinstated', 'dispute_loss')
+GROUP BY l.order_id
+UNION ALL
+SELECT l.order_id, 'mentor', -sum(l.amount_minor)::bigint
+FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE l.account = 'mentor_debt'
+   OR (l.account = 'stripe_balance' AND e.kind IN ('transfer', 'reversal'))
+GROUP BY l.order_id
+UNION ALL
+SELECT order_id, 'platform', -sum(amount_minor)::bigint
+FROM ledger_lines WHERE account = 'platform_revenue' GROUP BY order_id
+UNION ALL
+SELECT order_id, 'refund_failed', sum(amount_minor)::bigint
+FROM ledger_lines WHERE account = 'refund_failed' GROUP BY order_id
+HAVING sum(amount_minor) <> 0
+"""
+"""What the bank moved, what the mentor has for good, what the platform has, what came back."""
+REFUNDS = """
+SELECT order_id, amount_minor, currency, state, stripe_refund_id, failure_code FROM refunds
+"""
 PAYOUTS = "SELECT stripe_payout_id, amount_minor, currency, state FROM payouts"
 
 Json = dict[str, Any]
@@ -65,6 +89,7 @@ async def complaints(world: World, purchases: Sequence[Purchase]) -> list[str]:
         *await _movement_complaints(world, history),
         *await _balance_complaints(world),
         *_decision_complaints(purchases, await world.facts(), history),
+        *await _dispute_complaints(world, purchases, history),
         *await _refund_complaints(world, history),
         *await _payout_complaints(world, history),
         *await _operation_complaints(world),
@@ -87,8 +112,9 @@ async def _movement_complaints(world: World, history: Json) -> list[str]:
     ours = Counter(
         (row["kind"], str(row["order_id"]), row["amount_minor"], row["currency"])
         for row in await world.pool.fetch(MOVED)
+        if row["kind"] not in DISPUTED
     )
-    theirs = Counter(_stripe_movements(history))
+    theirs = Counter(each for each in _stripe_movements(history) if each[0] != "adjustment")
     return [
         *(f"only in the ledger: {line}" for line in (ours - theirs).elements()),
         *(f"only at Stripe: {line}" for line in (theirs - ours).elements()),
@@ -101,6 +127,7 @@ def _stripe_movements(history: Json) -> Iterable[tuple[str, str, int, str]]:
         "refund": "refund_settled",
         "refund_failure": "refund_failed",
         "transfer": "transfer",
+        "transfer_refund": "reversal",
     }
     orders = _orders_by_object(history)
     for row in history["balance_transaction"]:
@@ -109,16 +136,19 @@ def _stripe_movements(history: Json) -> Iterable[tuple[str, str, int, str]]:
         order, currency = orders.get(row["source"], "?"), row["currency"].upper()
         yield kinds.get(row["type"], row["type"]), order, row["amount"], currency
         if row["fee"]:
-            yield "stripe_fee", order, -row["fee"], currency
+            fee = "dispute_fee" if row["type"] == "adjustment" else "stripe_fee"
+            yield fee, order, -row["fee"], currency
 
 
 def _orders_by_object(history: Json) -> dict[str, str]:
     """Return which order each charge, refund and transfer is about, as Stripe knows it."""
     intents = {row["id"]: row["metadata"].get("order_id", "?") for row in history["payment_intent"]}
     found = {row["id"]: row["metadata"].get("order_id", "?") for row in history["transfer"]}
-    for kind in ("charge", "refund"):
+    for kind in ("charge", "refund", "dispute"):
         for row in history[kind]:
             found[row["id"]] = intents.get(row["payment_intent"], "?")
+    for row in history["transfer_reversal"]:
+        found[row["id"]] = found[row["transfer"]]
     return found
 
 
@@ -157,12 +187,17 @@ def _decision_complaints(
         paid = purchase.state in ("lost", "cancelled", "completed")
         if charged.pop(order_id, 0) != int(paid) or pages.pop(order_id, 0) > 1:
             found.append(f"{order_id} ({purchase.state}) is charged more or less than once")
+        mine = [fact for fact in told if isinstance(fact, MoneyFact)
+                and fact.order_id == purchase.bought.order_id]  # fmt: skip
+        if purchase.disputed:
+            for moves in [each for each in moved if each[0] == order_id]:
+                del moved[moves]
+            found += _version_complaints(purchase, mine)
+            continue
         share = share_of(purchase) if paid else Share(0, 0, 0)
         for kind, amount in (("refund", share.mentee), ("transfer", share.mentor)):
             if moved.pop((order_id, kind, amount), 0) != int(amount > 0):
                 found.append(f"{order_id}: not one {kind} of {amount}")
-        mine = [fact for fact in told if isinstance(fact, MoneyFact)
-                and fact.order_id == purchase.bought.order_id]  # fmt: skip
         found += _told_complaints(purchase, share, paid, mine)
     found += [f"nobody bought {rest}" for rest in (*charged, *pages)]
     return [*found, *(f"nobody decided {rest}" for rest in moved)]
@@ -182,12 +217,47 @@ def _told_complaints(
     found += [f"{kind.__name__} told twice" for kind in once if seen[kind] > 1]
     if seen[facts.CheckoutClosed] == int(paid):
         found.append(f"{purchase.bought.order_id}: neither or both of paid and closed were told")
-    if [fact.version for fact in told] != list(range(1, len(told) + 1)):
-        found.append(f"{purchase.bought.order_id}: versions have gaps")
+    found += _version_complaints(purchase, told)
     for fact in told:
         parts = getattr(fact, "mentor_minor", None), getattr(fact, "platform_minor", None)
         if parts != (None, None) and parts != (share.mentor, share.platform):
             found.append(f"{purchase.bought.order_id}: released {parts} instead of {share}")
+    return found
+
+
+def _version_complaints(purchase: Purchase, told: Sequence[MoneyFact]) -> list[str]:
+    if [fact.version for fact in told] != list(range(1, len(told) + 1)):
+        return [f"{purchase.bought.order_id}: versions have gaps"]
+    return []
+
+
+async def _dispute_complaints(
+    world: World, purchases: Sequence[Purchase], history: Json
+) -> list[str]:
+    """Compare what disputes took and left with what each side has of a disputed purchase."""
+    orders = _orders_by_object(history)
+    away = Counter[str]()
+    for row in history["dispute"]:
+        away[orders[row["id"]]] -= sum(each["amount"] for each in row["balance_transactions"])
+    posted = {(str(row["order_id"]), row["kind"]): row["minor"]
+              for row in await world.pool.fetch(DISPUTE_MONEY)}  # fmt: skip
+    found = [f"{order_id}: the bank took {taken}, posted {posted.get((order_id, 'bank'), 0)}"
+             for order_id, taken in away.items()
+             if posted.get((order_id, "bank"), 0) != -taken]  # fmt: skip
+    for purchase in purchases:
+        order_id = str(purchase.bought.order_id)
+        refunds = [row for row in history["refund"] if orders[row["id"]] == order_id]
+        back = sum(row["amount"] for row in refunds if row["status"] == "succeeded")
+        # What a bank sent back, or Stripe refused to send, is an operator's to settle.
+        if not purchase.disputed or posted.get((order_id, "refund_failed")):
+            continue
+        gone = min(back + away[order_id], purchase.bought.price_minor)
+        kept = purchase.bought.price_minor - gone
+        step = MENTOR_STEP.get(purchase.bought.currency, 1)
+        mentor = _down(kept * (WHOLE - SHARE) // WHOLE, step)
+        has = tuple(posted.get((order_id, side), 0) for side in ("mentor", "platform"))
+        if has != (mentor, kept - mentor):
+            found.append(f"{order_id}: {gone} is gone, the two have {has} of {kept}")
     return found
 
 
@@ -197,6 +267,8 @@ async def _refund_complaints(world: World, history: Json) -> list[str]:
     found: list[str] = []
     for row in await world.pool.fetch(REFUNDS):
         refund = theirs.pop(row["stripe_refund_id"], None)
+        if row["failure_code"] is not None and row["stripe_refund_id"] is None:
+            continue  # Stripe refused it: the bank had taken the money back.
         state = (
             {"succeeded": "settled", "failed": "failed"}.get(refund["status"]) if refund else "?"
         )

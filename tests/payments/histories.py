@@ -92,7 +92,10 @@ class MortalGateway(StripeGateway):
 
 @dataclass
 class Purchase:
-    """One purchase as booking decided it; `refunded` is the fraction that goes back."""
+    """One purchase as booking decided it; `refunded` is the fraction that goes back.
+
+    Of one that was `disputed` only what each side has in the end is certain.
+    """
 
     bought: Bought
     hold_until: datetime
@@ -100,6 +103,7 @@ class Purchase:
     state: str = "held"
     refunded: int | None = None
     released_from: datetime | None = None
+    disputed: bool = False
 
 
 @dataclass
@@ -111,6 +115,7 @@ class History:
     dice: Random
     purchases: list[Purchase] = field(default_factory=list[Purchase])
     mentors: list[UUID] = field(default_factory=list[UUID])
+    disputes: list[str] = field(default_factory=list[str])
     _heard: int = 0
 
     async def happen(self, purchases: int, steps: int) -> None:
@@ -120,11 +125,18 @@ class History:
         self.gateway.dice = Random(self.dice.random())
         for _ in range(purchases):
             await self._hold()
-            await self._work()
+            await self._begin()
         for _ in range(steps):
             await self.dice.choice(self._possible())()
             await self._work()
         await self._end()
+
+    async def _begin(self) -> None:
+        """Let most purchases come as far as their page, and most pages be paid in time."""
+        if self.dice.random() < 0.8:
+            await self._settle()
+            await self._pay()
+        await self._work()
 
     def _possible(self) -> list[Callable[[], Awaitable[object]]]:
         """Return what may happen next; what is named twice happens twice as often."""
@@ -133,6 +145,7 @@ class History:
             self._complete, self._give_up, self._meet_trouble, self._meet_trouble,
             self._change_webhooks, self._pass_time, self._pass_time, self._settle,
             self._restrict, self._return_refund, self._fail_payout, self._hold,
+            self._dispute, self._dispute, self._decide_dispute,
         ]  # fmt: skip
 
     async def _hold(self) -> None:
@@ -146,8 +159,20 @@ class History:
         self.purchases.append(Purchase(bought, until, self.dice.random() < 0.5))
 
     async def _pay(self) -> None:
-        purchase = self.dice.choice(self.purchases)
-        cards = (GOOD, GOOD, GOOD, GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS)
+        purchase = self.dice.choice((self.purchases[-1], self.dice.choice(self.purchases)))
+        cards = (
+            GOOD,
+            GOOD,
+            GOOD,
+            GOOD,
+            GOOD,
+            GOOD,
+            GOOD,
+            DECLINED,
+            CHALLENGED,
+            REFUND_FAILS,
+            REFUND_PENDS,
+        )
         card, authenticates = self.dice.choice(cards), self.dice.choice((True, False, None))
         checkout_id = (await self.world.order(purchase.bought)).checkout_id
         if checkout_id:
@@ -251,6 +276,32 @@ class History:
         if refund:
             await self.world.sim("POST", f"refunds/{refund}/fail", {})
 
+    async def _dispute(self) -> None:
+        """Let the bank of a mentee dispute a payment, all of it or a part, or ask about it."""
+        purchase = self.dice.choice(self.purchases)
+        price, inquiry = purchase.bought.price_minor, self.dice.random() < 0.2
+        part = self.dice.choice((None, price, price // 20 * 10 or price))
+        charge = (await self.world.order(purchase.bought)).charge_id
+        if charge:
+            # A bank has nothing to take of what went back in full.
+            body = {"charge": charge, "amount": part, "inquiry": inquiry}
+            status, opened = await self.world.sim("POST", "disputes", body)
+            if status == 200:
+                purchase.disputed = True
+                self.disputes.append(opened["id"])
+
+    async def _decide_dispute(self) -> None:
+        if self.disputes:
+            how = self.dice.choice(("win", "win", "lose", "escalate"))
+            # What is decided already is not decided again, but a lost dispute may still be won.
+            await self.world.sim("POST", f"disputes/{self.dice.choice(self.disputes)}/{how}", {})
+
+    async def _end_disputes(self) -> None:
+        for opened in self.disputes:
+            await self.world.sim(
+                "POST", f"disputes/{opened}/{self.dice.choice(('win', 'lose'))}", {}
+            )
+
     async def _fail_payout(self) -> None:
         await self.world.sim("POST", "payouts/fail_next", {})
 
@@ -264,8 +315,9 @@ class History:
         return await self.world.pool.fetchval(query, mentor_id)
 
     async def _work(self) -> None:
-        """Turn some of the loops, a few times."""
-        for loop in self.dice.sample(self._workers(), self.dice.randint(0, 4)):
+        """Turn some of the loops, at most every second one."""
+        workers = self._workers()
+        for loop in self.dice.sample(workers, self.dice.randint(0, len(workers) // 2)):
             await self._step(loop.step)
 
     def _workers(self) -> list[Loop]:
@@ -303,6 +355,7 @@ class History:
         await self.world.sim("POST", "webhooks", {"mode": "normal"})
         await self._release_webhooks()
         await self._advance(HOUR)
+        await self._end_disputes()
         while self._confirmed():
             await self.dice.choice((self._complete, self._cancel))()
         for mentor in self.mentors:
