@@ -78,13 +78,13 @@ class Versioned(Reply):
 
 @dataclass(frozen=True)
 class File:
-    """Text of another kind than JSON, for programs that ask again and again.
+    """Something else than JSON, for programs that ask again and again, or for people to keep.
 
     A handler returns `Annotated[File, media type]`. Its ETag is that of its content, and whoever
     has it already (If-None-Match) gets 304.
     """
 
-    content: str
+    content: str | bytes
 
 
 @dataclass(frozen=True)

@@ -302,7 +302,7 @@ def _encode(route: Route, result: object) -> Answer:
 
 
 def _encode_file(route: Route, file: File) -> Answer:
-    content = file.content.encode()
+    content = file.content.encode() if isinstance(file.content, str) else file.content
     headers = {
         "Content-Type": str(route.media_type),
         "ETag": f'"{hashlib.sha256(content).hexdigest()}"',

@@ -30,6 +30,8 @@ PLANTED = {
     "goal_id": UUID(int=0xEE),
     "calendar_id": UUID(int=0xDD),
     "entry_id": UUID(int=0xCC),
+    "document_id": UUID(int=0xDC),
+    "statement_id": UUID(int=0xDE),
     "promotion_id": UUID(int=0xB1),
     "plan_id": UUID(int=0xF4),
     "subscription_id": UUID(int=0xF5),
@@ -37,6 +39,8 @@ PLANTED = {
 """Of tests/ops/planted.sql, by the name of the path parameter."""
 QUERIES = {
     "refund-preview": {"refund_basis_points": "0"},
+    "yearly-summary": {"year": "2026"},
+    "summary.csv": {"year": "2026"},
     "move-slots": {"from": "2026-03-06T00:00:00Z", "until": "2026-03-07T00:00:00Z"},
     "move-preview": {"starts_at": "2026-03-06T15:00:00Z"},
     "change-preview": {"plan_id": "00000000-0000-0000-0000-0000000000f4"},

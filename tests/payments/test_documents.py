@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
+from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands.documents import issue_next_document
@@ -13,6 +14,7 @@ from services.payments.domain.documents import Document
 from services.payments.ledger.entries import Paid
 from services.payments.store import documents as store
 from services.payments.store import ledger as books
+from shared.auth import Role
 from shared.contracts import booking
 from shared.db import Connection, in_transaction
 from shared.money import Money
@@ -58,6 +60,37 @@ async def test_a_payment_has_a_receipt_and_a_refund_a_credit_note_of_it(world: W
     assert [item.words for item in receipt.content.items] == ["Career talk"]
     assert (note.content.amount_minor, note.content.receipt) == (6_000, receipt.name)
     assert {receipt.person_id, note.person_id} == {order.mentee_id}
+
+
+async def test_people_read_and_print_their_own_papers(world: World):
+    """The list has the newest first, the PDF is the same every time, others find nothing."""
+    order = await world.buy(12_000)
+    await cancel(world, order, 5_000)
+    mine = order.mentee_id
+    _, page = await world.call("GET", "/v1/me/receipts?limit=1", mine)
+    (note,) = page["items"]
+    assert (note["kind"], note["number"], note["amount_minor"]) == (
+        "credit_note", "C-2030-000001", 6_000,
+    )  # fmt: skip
+    _, page = await world.call("GET", f"/v1/me/receipts?cursor={page['next_cursor']}", mine)
+    (receipt,) = page["items"]
+    where = f"/v1/receipts/{receipt['document_id']}"
+    _, details = await world.call("GET", where, mine)
+    assert details["items"][0]["words"] == "Career talk"
+    printed = [await fetch(world, f"{where}/receipt.pdf", mine) for _ in range(2)]
+    assert printed[0] == printed[1]
+    assert printed[0][0] == "application/pdf"
+    assert printed[0][1].startswith(b"%PDF")
+    assert (await world.call("GET", where, order.mentor_id))[0] == 404
+    assert (await world.call("GET", where, order.mentor_id, Role.OPERATOR))[0] == 200
+
+
+async def fetch(world: World, path: str, person_id: UUID, *roles: Role) -> tuple[str, bytes]:
+    """Return the kind and the content of a file."""
+    headers = world.headers(person_id, *roles)
+    async with world.client.request("GET", path, headers=headers) as answer:
+        assert answer.status == 200
+        return answer.content_type, await answer.read()
 
 
 async def test_a_series_has_one_receipt_with_a_line_for_each_session(world: World):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,12 +19,14 @@ from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry, Line, Part
 from services.payments.store import ledger as books
 from services.payments.store import statements as store
+from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts.payments import StatementIssued
 from shared.db import Connection
 from shared.ids import new_id
 from shared.money import Money
 from tests.payments.conftest import NOON, Bought, World
+from tests.payments.test_documents import cancel, fetch
 
 DIFFERENCES = "SELECT mentor_id, period_from, moved_minor, stated_minor FROM statement_differences"
 MAY, JUNE, JULY = (datetime(2030, month, 1, tzinfo=UTC) for month in (5, 6, 7))
@@ -72,6 +75,52 @@ async def test_a_month_is_stated_a_day_after_it_is_over(world: World):
     assert [each.amount_minor for each in may.month.payouts] == [10_200]
     (told,) = await world.told(StatementIssued)
     assert (told.statement_id, told.version) == (may.statement_id, 1)
+    await read_it(world, mentor, may)
+
+
+async def read_it(world: World, mentor: UUID, may: Statement) -> None:
+    """Let the mentor read the statement as a page, a table and a paper, and the year."""
+    _, page = await world.call("GET", "/v1/me/statements", mentor, Role.MENTOR)
+    assert [(each["earned_minor"], each["sent_minor"]) for each in page["items"]] == [
+        (10_200, -10_200)
+    ]
+    where = f"/v1/statements/{may.statement_id}"
+    _, shown = await world.call("GET", where, mentor, Role.MENTOR)
+    assert [each["words"] for each in shown["movements"]] == [
+        "Share of a session", "Sent to your Stripe account",
+    ]  # fmt: skip
+    kind, table = await fetch(world, f"{where}/statement.csv", mentor, Role.MENTOR)
+    rows = list(csv.DictReader(table.decode().splitlines()))
+    assert kind == "text/csv"
+    assert [row["balance"] for row in rows] == ["0.00", "102.00", "0.00", "0.00", ""]
+    kind, paper = await fetch(world, f"{where}/statement.pdf", mentor, Role.MENTOR)
+    assert (kind, paper[:4]) == ("application/pdf", b"%PDF")
+    _, year = await world.call("GET", "/v1/me/yearly-summary?year=2030", mentor, Role.MENTOR)
+    (quarter,) = year["quarters"]
+    assert quarter == {
+        "quarter": 2, "currency": "USD", "sessions": 1, "gross_minor": 12_000, "refunds_minor": 0,
+        "fees_minor": 1_800, "net_minor": 10_200,
+    }  # fmt: skip
+
+
+async def test_the_year_counts_what_went_back_before_and_after_the_release(world: World):
+    """Gross is what was paid for released sessions; less refunds and fees it is the net."""
+    mentor = new_id()
+    await earn(world, mentor)
+    half = await world.buy(mentor_id=mentor)
+    await cancel(world, half, 5_000)
+    nothing = await world.buy(mentor_id=mentor)
+    await cancel(world, nothing, 10_000)
+    await world.advance(timedelta(days=3))
+    _, year = await world.call("GET", "/v1/me/yearly-summary?year=2030", mentor, Role.MENTOR)
+    (total,) = year["totals"]
+    assert total == {
+        "currency": "USD", "sessions": 2, "gross_minor": 24_000, "refunds_minor": 6_000,
+        "fees_minor": 2_700, "net_minor": 15_300,
+    }  # fmt: skip
+    path = "/v1/me/yearly-summary/summary.csv?year=2030"
+    _, table = await fetch(world, path, mentor, Role.MENTOR)
+    assert table.decode().splitlines()[1] == "2030-Q2,USD,2,240.00,60.00,27.00,153.00"
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.payments.api import (
     accounts,
     disputes,
+    documents,
     fees,
     giving,
     mending,
@@ -14,6 +15,7 @@ from services.payments.api import (
     promotions,
     quotes,
     refunding,
+    statements,
     subscriptions,
     watching,
     webhooks,
@@ -40,6 +42,8 @@ def build_api() -> Api:
         mending,
         refunding,
         disputes,
+        documents,
+        statements,
         watching,
         webhooks,
     ):
