@@ -108,7 +108,7 @@ LEFT JOIN booking.sessions AS b ON b.session_id = s.session_id AND b.order_id = 
 LEFT JOIN booking.orders AS o ON o.order_id = b.order_id
 LEFT JOIN (
     SELECT session_id, sum(amount_minor) AS refunded,
-           -- Once the session is over, an operator may give back what was not given out yet.
+           -- Once the session is over, an operator may give back more.
            sum(amount_minor) FILTER (WHERE reason NOT IN ('operator', 'dispute')) AS by_rule,
            bool_or(reason <> 'dispute') AS by_us
     FROM (
@@ -128,12 +128,7 @@ WHERE p.state = 'paid'
       WHEN b.refund_basis_points = 10000 THEN COALESCE(r.refunded, 0) <> s.price_minor
       -- What a fraction comes to is rounded by the currency; it is never more than the fraction.
       WHEN b.state IS NOT NULL THEN
-          COALESCE(
-              CASE
-                  WHEN b.state = 'cancelled' AND b.refund_basis_points > 0 THEN r.refunded
-                  ELSE r.by_rule
-              END, 0
-          ) * 10000 > s.price_minor * COALESCE(b.refund_basis_points, 0)
+          COALESCE(r.by_rule, 0) * 10000 > s.price_minor * COALESCE(b.refund_basis_points, 0)
           -- It is less by no more than what rounds it, a whole unit of two decimals at most.
           OR s.price_minor * COALESCE(b.refund_basis_points, 0)
               - COALESCE(r.refunded, 0) * 10000 >= 10000 * 100

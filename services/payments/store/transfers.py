@@ -38,11 +38,19 @@ WHERE e.released_at IS NOT NULL AND e.transfer_state = 'waiting' AND a.can_recei
 ORDER BY e.released_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 """
 RETRY_REFUSED = """
-UPDATE earnings SET transfer_state = 'waiting'
-WHERE mentor_id = $1 AND transfer_state = 'refused' AND ($2::text IS NULL OR $2 = (
-    SELECT t.refusal FROM transfers AS t WHERE t.session_id = earnings.session_id
-    ORDER BY t.number DESC LIMIT 1
-))
+UPDATE earnings AS e SET transfer_state = 'waiting'
+FROM (
+    SELECT order_id FROM orders
+    WHERE order_id IN (
+        SELECT order_id FROM earnings WHERE mentor_id = $1 AND transfer_state = 'refused'
+    )
+    ORDER BY order_id FOR UPDATE
+) AS held
+WHERE e.order_id = held.order_id AND e.mentor_id = $1 AND e.transfer_state = 'refused'
+    AND ($2::text IS NULL OR $2 = (
+        SELECT t.refusal FROM transfers AS t WHERE t.session_id = e.session_id
+        ORDER BY t.number DESC LIMIT 1
+    ))
 """
 LINK_PAYOUT = """
 WITH RECURSIVE again AS (
@@ -178,7 +186,10 @@ async def next_to_transfer(conn: Connection) -> tuple[UUID, UUID, str] | None:
 async def retry_refused_transfers(
     conn: Connection, mentor_id: UUID, code: str | None = None
 ) -> None:
-    """Let transfers be tried again that Stripe refused, with `code` or for whatever reason."""
+    """Let transfers be tried again that Stripe refused, with `code` or for whatever reason.
+
+    Their orders are locked from here on.
+    """
     await conn.execute(RETRY_REFUSED, mentor_id, code)
 
 
