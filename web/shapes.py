@@ -367,6 +367,7 @@ class MoneyStory(Shape):
 
     items: list[MoneyLine]
     totals: list[MoneyTotal] = []
+    disputed_since: AwareDatetime | None = None
 
 
 class Earnings(Shape):

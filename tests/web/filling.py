@@ -340,7 +340,9 @@ def _orders() -> dict[str, object]:
             done = {"answer_by": STARTS, "answers": ANSWERS}
         can = dict.fromkeys(DEEDS, state == "confirmed") | {"join": True}
         found[f"/v1/orders/{order_id}"] = order(state, order_id=order_id, can=can, **done)
-        found[f"/v1/orders/{order_id}/money"] = {"items": MONEY_LINES, "totals": MONEY_TOTALS}
+        found[f"/v1/orders/{order_id}/money"] = {
+            "items": MONEY_LINES, "totals": MONEY_TOTALS, "disputed_since": STARTS,
+        }  # fmt: skip
         found[f"/v1/orders/{order_id}/refund-preview"] = amounts
         page = {"state": "open", "url": "https://stripe.example/pay", **BILL}
         if order_id == CODE_NOT_TAKEN:

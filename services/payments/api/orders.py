@@ -77,10 +77,14 @@ class TotalView(View):
 
 
 class MoneyView(View):
-    """The money of an order, in order of time, and what it comes to for whom."""
+    """The money of an order, in order of time, and what it comes to for whom.
+
+    While a bank disputes the payment nothing is released, since `disputed_since`.
+    """
 
     items: list[MomentView]
     totals: list[TotalView]
+    disputed_since: datetime | None
 
 
 class RefundQuery(Query):
@@ -129,6 +133,9 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     return MoneyView(
         items=[MomentView.model_validate(vars(moment)) for moment in story],
         totals=[TotalView.model_validate(vars(each)) for each in totals(story)],
+        disputed_since=min(
+            (each.disputed_at for each in order.sessions if each.disputed_at), default=None
+        ),
     )
 
 
