@@ -11,7 +11,8 @@ import pytest
 
 from tests.engines import Databases, KafkaServer
 from tests.ops.promql import REPOSITORY, alerts, fires
-from tests.ops.troubles import TROUBLES, Trouble
+from tests.ops.troubles import Trouble
+from tests.ops.troubles_of_money import TROUBLES
 from tests.ops.ward import WRONG_OR_WELL, Ward, open_ward
 
 pytestmark = pytest.mark.xdist_group("runbooks")
