@@ -24,7 +24,7 @@ from shared.money import Money
 
 CLIENTS = 8
 COMPARED_AT_ONCE = 500
-FILLED_AT_ONCE = 10_000
+FILLED_AT_ONCE = 2_500
 NOON = datetime(2030, 5, 6, 12, tzinfo=UTC)
 SHARE, REST = Money(10_200, "USD"), Money(1_800, "USD")
 COUNT = "SELECT count(*) FROM ledger_entries"

@@ -15,7 +15,7 @@ from bench.topics import own_topics
 from bench.world import World, world
 
 HOLDS, RELAY, HANDLING, API, GROWTH = 0.6, 0.25, 0.7, 0.8, 1 / 1.3
-POSTINGS = 0.6
+POSTINGS = 0.5
 """The least ratios we are content with; growth is a slow-down of at most 1.3 times."""
 SLOTS = 30.0
 """Slots of 60 days beside a count of their minutes, which is the least one may expect."""
