@@ -338,6 +338,41 @@ async def test_a_sponsor_pays_and_the_mentor_chooses_for_whom(shop: Shop) -> Non
     await shop.check()
 
 
+async def test_what_a_bank_took_back_pays_for_nothing(shop: Shop) -> None:
+    """While the charge is disputed credits rest and are not paid back; won, they are good again."""
+    order_id = await shop.buy(2)
+    charge = (await shop.world.movements("charge"))[0]["source"]
+    _, dispute = await shop.world.sim("POST", "disputes", {"charge": charge})
+    await shop.world.rest()
+    order = await shop.hold()
+    assert (await shop.world.order(order)).to_pay.minor == LIST
+    assert (await shop.ask("GET", f"/v1/purchases/{order_id}"))["refundable_minor"] == 0
+    await shop.world.sim("POST", f"disputes/{dispute['id']}/win", {})
+    await shop.world.rest()
+    await shop.book()
+    await shop.check()
+
+
+async def test_a_refund_of_credits_that_failed_is_sent_again(shop: Shop) -> None:
+    """The bank sends it back, and an operator has Stripe asked once more."""
+    order_id = await shop.buy(2)
+    body = {"shown_amount_minor": 2 * UNIT}
+    await shop.ask("POST", f"/v1/purchases/{order_id}/refund", body, status=202)
+    await shop.world.rest()
+    refund = (await shop.world.movements("refund"))[0]["source"]
+    await shop.world.sim("POST", f"refunds/{refund}/fail", {})
+    await shop.world.rest()
+    assert len(await shop.world.told(prepaid.CreditsRefundFailed)) == 1
+    path = f"/v1/operator/orders/{order_id}/refund/retry"
+    status, answer = await shop.world.call(
+        "POST", path, new_id(), Role.OPERATOR, body={"reason": "Again."}
+    )
+    assert status == 202, answer
+    await shop.world.rest()
+    assert len(await shop.world.told(prepaid.CreditsRefunded)) == 2
+    await shop.check()
+
+
 @pytest.mark.parametrize(("sessions", "unit", "code"), [
     (3, LIST + 1, "package_price_outside"), (2, 10, "package_price_outside"),
 ])  # fmt: skip
@@ -383,10 +418,10 @@ async def happen(shop: Shop, dice: Random, steps: int) -> None:
     await shop.check()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_what_is_left_is_what_the_ledger_keeps(shop: Shop, seed: int) -> None:
     """After any sequence of buying, using, returning, refunding and expiring."""
-    await happen(shop, Random(seed), 14)
+    await happen(shop, Random(seed), 12)
 
 
 @pytest.mark.long

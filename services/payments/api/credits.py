@@ -227,7 +227,9 @@ async def _purchase(call: Call, conn: Connection, order_id: UUID) -> PurchaseVie
     may = order and (order.mentee_id == call.person_id or call.who.is_a(Role.OPERATOR))
     if order is None or not may or not lots:
         raise NotFound
-    return _shown(order, lots, await store.used_of(conn, order_id), call.now)
+    shown = _shown(order, lots, await store.used_of(conn, order_id), call.now)
+    paid_for = await store.is_paid_for(conn, order_id)
+    return shown if paid_for else shown.model_copy(update={"refundable_minor": 0})
 
 
 def _shown(order: Order, lots: Sequence[Lot], used: int, now: datetime) -> PurchaseView:

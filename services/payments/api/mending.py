@@ -98,7 +98,7 @@ async def show_state(call: Call, order_id: UUID, conn: Connection) -> MoneyState
     """Show where the money of an order stands, and what an operator may do with it."""
     del call
     order = await store.load_order(conn, order_id)
-    if order is None:
+    if order is None or not order.sessions:
         raise NotFound
     parts = [await _part(conn, order, session) for session in order.sessions]
     only = parts[0] if len(parts) == 1 else None

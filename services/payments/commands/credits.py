@@ -229,7 +229,12 @@ async def refund_as_asked(conn: Connection, deed: Deed, now: BusinessInstant) ->
 async def _refund(
     conn: Connection, order: Order, lot: Lot, reason: RefundReason, now: datetime
 ) -> None:
-    """Plan to give what a lot is worth back to who paid for it; both are locked."""
+    """Plan to give what a lot is worth back to who paid for it; both are locked.
+
+    Raises `NothingUnused` when the bank did so already.
+    """
+    if not await store.is_paid_for(conn, order.order_id):
+        raise rules.NothingUnused
     refund = Refund(
         new_id(), order.order_id, None, lot.value, reason, "planned", None, now, lot_id=lot.lot_id
     )
@@ -256,7 +261,7 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, lot_id)
     if lot is None or not lot.remaining or lot.expires_at is None or now < lot.expires_at:
         return True  # Somebody used or got them between our look and our lock.
-    refunded = lot.kind == "sponsorship"
+    refunded = lot.kind == "sponsorship" and await store.is_paid_for(conn, purchase_id)
     if refunded:
         await _refund(conn, order, lot, "cancelled", now)
     else:

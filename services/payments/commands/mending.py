@@ -174,8 +174,15 @@ async def _need(conn: Connection, deed: Deed) -> tuple[Order, Session]:
 
 async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
     """Return the order, locked, and its failed refund, of which Stripe is not being asked."""
-    order, session = await _need(conn, deed)
-    failed = mending.failed_of(await store.refunds_of(conn, session.session_id))
+    order = await orders_store.lock_order(conn, UUID(deed.subject))
+    if order is None:
+        raise NotFound
+    known = await store.refunds_of_order(conn, order.order_id)
+    if order.sessions:
+        named = deed.arguments.get("session_id")
+        session_id = order.session(UUID(named) if named else None).session_id
+        known = [each for each in known if each.session_id == session_id]
+    failed = mending.failed_of(known)
     if failed is None:
         raise mending.RefundNotFailed
     if await operations.has_open(conn, str(failed.refund_id)):
@@ -185,7 +192,7 @@ async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
 
 def _said_of(refund: Refund) -> Details:
     return {
-        "session_id": str(refund.session_id),
+        **({"session_id": str(refund.session_id)} if refund.session_id else {}),
         "amount_minor": refund.amount.minor,
         "currency": refund.amount.currency,
         "attempt": refund.attempt,
