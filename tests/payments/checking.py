@@ -32,6 +32,13 @@ FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 WHERE l.account = 'stripe_balance'
 """
 BALANCES = "SELECT account, currency, amount_minor FROM ledger_balances WHERE amount_minor <> 0"
+DEBTS = """
+SELECT mentor_id, currency, sum(minor)::bigint AS minor FROM (
+    SELECT mentor_id, currency, owed_minor AS minor FROM debts
+    UNION ALL
+    SELECT mentor_id, currency, -amount_minor FROM ledger_lines WHERE account = 'mentor_debt'
+) AS both_ways GROUP BY mentor_id, currency HAVING sum(minor) <> 0
+"""
 DISPUTED = ("dispute_withdrawn", "dispute_reinstated", "dispute_loss")
 DISPUTE_MONEY = """
 SELECT l.order_id, 'bank' AS kind, sum(l.amount_minor)::bigint AS minor
@@ -101,6 +108,7 @@ async def _ledger_complaints(world: World) -> list[str]:
              if row["minor"]]  # fmt: skip
     found += [f"{row['account']} holds {row['minor']} of {row['order_id']}"
               for row in await world.pool.fetch(CLEARING)]  # fmt: skip
+    found += [f"debt is off: {dict(row)}" for row in await world.pool.fetch(DEBTS)]
     for view in EMPTY:
         rows = await world.pool.fetch(f"SELECT * FROM {view}")  # noqa: S608  Constants.
         found += [f"{view}: {dict(row)}" for row in rows]
@@ -189,7 +197,7 @@ def _decision_complaints(
             found.append(f"{order_id} ({purchase.state}) is charged more or less than once")
         mine = [fact for fact in told if isinstance(fact, MoneyFact)
                 and fact.order_id == purchase.bought.order_id]  # fmt: skip
-        if purchase.disputed:
+        if purchase.moved_later:
             for moves in [each for each in moved if each[0] == order_id]:
                 del moved[moves]
             found += _version_complaints(purchase, mine)
@@ -234,7 +242,7 @@ def _version_complaints(purchase: Purchase, told: Sequence[MoneyFact]) -> list[s
 async def _dispute_complaints(
     world: World, purchases: Sequence[Purchase], history: Json
 ) -> list[str]:
-    """Compare what disputes took and left with what each side has of a disputed purchase."""
+    """Compare what disputes and operators took with what each side has of such a purchase."""
     orders = _orders_by_object(history)
     away = Counter[str]()
     for row in history["dispute"]:
@@ -249,7 +257,7 @@ async def _dispute_complaints(
         refunds = [row for row in history["refund"] if orders[row["id"]] == order_id]
         back = sum(row["amount"] for row in refunds if row["status"] == "succeeded")
         # What a bank sent back, or Stripe refused to send, is an operator's to settle.
-        if not purchase.disputed or posted.get((order_id, "refund_failed")):
+        if not purchase.moved_later or posted.get((order_id, "refund_failed")):
             continue
         gone = min(back + away[order_id], purchase.bought.price_minor)
         kept = purchase.bought.price_minor - gone

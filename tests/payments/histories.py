@@ -21,6 +21,7 @@ from services.payments.domain.operations import Refused
 from services.payments.domain.requests import Request
 from services.payments.domain.seen import Seen
 from services.payments.gateway.calls import StripeGateway
+from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
@@ -94,7 +95,8 @@ class MortalGateway(StripeGateway):
 class Purchase:
     """One purchase as booking decided it; `refunded` is the fraction that goes back.
 
-    Of one that was `disputed` only what each side has in the end is certain.
+    Of one whose money `moved_later`, because a bank disputed it or an operator gave back more, only
+    what each side has in the end is certain.
     """
 
     bought: Bought
@@ -103,7 +105,7 @@ class Purchase:
     state: str = "held"
     refunded: int | None = None
     released_from: datetime | None = None
-    disputed: bool = False
+    moved_later: bool = False
 
 
 @dataclass
@@ -145,7 +147,8 @@ class History:
             self._complete, self._give_up, self._meet_trouble, self._meet_trouble,
             self._change_webhooks, self._pass_time, self._pass_time, self._settle,
             self._restrict, self._return_refund, self._fail_payout, self._hold,
-            self._dispute, self._dispute, self._decide_dispute,
+            self._dispute, self._dispute, self._decide_dispute, self._give_back,
+            self._give_back, self._give_back,
         ]  # fmt: skip
 
     async def _hold(self) -> None:
@@ -276,6 +279,28 @@ class History:
         if refund:
             await self.world.sim("POST", f"refunds/{refund}/fail", {})
 
+    async def _give_back(self) -> None:
+        """Let an operator give back something of a session that is over, released or not."""
+        purchase = self.dice.choice(self.purchases)
+        path = f"/v1/operator/orders/{purchase.bought.order_id}"
+        wanted = self.dice.choice((
+            f"refund_basis_points={self.dice.randint(1, 10_000)}",
+            f"amount_minor={self.dice.randint(1, purchase.bought.price_minor // 10 + 1) * 10}",
+        ))  # fmt: skip
+        operator = new_id()
+        asked = f"{path}/refund-preview?{wanted}"
+        status, shown = await self.world.call("GET", asked, operator, Role.OPERATOR)
+        if status == 200:
+            # What is shown is what is done; what cannot be given back is refused.
+            body = {f"shown_{side}_minor": shown[f"{side}_minor"]
+                    for side in ("mentee", "mentor", "platform")}  # fmt: skip
+            body |= {"amount_minor": shown["back_minor"], "reason": "Asked"}
+            answer = await self.world.call(
+                "POST", f"{path}/refund", operator, Role.OPERATOR, body=body
+            )
+            assert answer[0] == 202, answer
+            purchase.moved_later = True
+
     async def _dispute(self) -> None:
         """Let the bank of a mentee dispute a payment, all of it or a part, or ask about it."""
         purchase = self.dice.choice(self.purchases)
@@ -287,7 +312,7 @@ class History:
             body = {"charge": charge, "amount": part, "inquiry": inquiry}
             status, opened = await self.world.sim("POST", "disputes", body)
             if status == 200:
-                purchase.disputed = True
+                purchase.moved_later = True
                 self.disputes.append(opened["id"])
 
     async def _decide_dispute(self) -> None:
