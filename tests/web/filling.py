@@ -18,6 +18,7 @@ from tests.web.conftest import (
     problem,
 )
 from tests.web.filling_money import disputes, payments, reconciliation, stripe
+from tests.web.plans import PLANS
 from tests.web.prepaid import PREPAID
 from web.pages import ALL_ROUTES
 
@@ -95,6 +96,7 @@ FRAGMENTS = frozenset(
         "/feeds/{token}/calendar.ics",
         "/orders/{order_id}/status",
         "/purchases/{purchase_id}/status",
+        "/subscriptions/{subscription_id}/status",
         "/inbox/news",
         "/inbox/unread",
     }
@@ -131,6 +133,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/series": (f"/series?offering={BY_REQUEST}&starts_at={STARTS}",),
     "/waitlist": ("/waitlist",),
     **PREPAID,
+    **PLANS,
     "/waitlist/join": (f"/waitlist/join?offering={OFFERING}",),
     "/calendar": ("/calendar",),
     "/goals": ("/goals",),

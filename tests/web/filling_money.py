@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.conftest import MENTOR, ORDER, SESSION, STARTS
+from tests.web.plans import plans
 from tests.web.prepaid import prepaid
 
 
@@ -40,6 +41,7 @@ def payments() -> dict[str, object]:
         "/v1/me/payouts": {"items": [back, {**back, "sent_again": True}, payout]},
         **_prices(),
         **prepaid(),
+        **plans(),
     }
 
 

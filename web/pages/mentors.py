@@ -14,6 +14,7 @@ from web.client import Service
 from web.clocks import ClockChange, clock_changes
 from web.forms import ZONES, as_day, is_zone, midnight
 from web.pages.searching import expertise
+from web.plan_shapes import Plans
 from web.prepaid_shapes import Packages
 from web.routes import ID, Row, open_to_all
 from web.shapes import Mentor, Offering, Page, PublicReview, Slot
@@ -45,10 +46,11 @@ class Week:
 async def mentor(visit: Visit) -> web.Response:
     """Show a mentor with their offerings and a week of free times."""
     path = f"/v1/mentors/{visit.part('mentor_id')}"
-    found, offerings, packages, reviews, tree = await asyncio.gather(
+    found, offerings, packages, plans, reviews, tree = await asyncio.gather(
         visit.read(Service.PROFILES, path, Mentor),
         visit.try_read(Service.BOOKING, f"{path}/offerings", Page[Offering], limit=OFFERINGS_SHOWN),
         visit.try_read(Service.PAYMENTS, f"{path}/packages", Packages),
+        visit.try_read(Service.PAYMENTS, f"{path}/plans", Plans),
         visit.try_read(
             Service.PROFILES, f"{path}/reviews", Page[PublicReview], limit=REVIEWS_SHOWN
         ),
@@ -62,6 +64,7 @@ async def mentor(visit: Visit) -> web.Response:
         names={entry.slug: entry.name for entry in tree},
         offerings=offerings,
         packages=packages.items if packages else [],
+        plans=plans.items if plans else [],
         chosen=chosen,
         week=week,
         changes=_changes(visit, found.zone, week) if week else [],

@@ -24,7 +24,7 @@ async def packages(visit: Visit) -> web.Response:
     found, fund, offerings = await asyncio.gather(
         visit.read(Service.PAYMENTS, "/v1/me/packages", Packages),
         visit.read(Service.PAYMENTS, "/v1/me/fund", Fund),
-        _sold(visit),
+        sold(visit),
     )
     return visit.page(
         "packages.html",
@@ -35,7 +35,8 @@ async def packages(visit: Visit) -> web.Response:
     )
 
 
-async def _sold(visit: Visit) -> list[Offering]:
+async def sold(visit: Visit) -> list[Offering]:
+    """Return one's offerings that cost something."""
     found = await visit.try_read(
         Service.BOOKING, "/v1/me/offerings", Page[Offering], limit=OFFERINGS_SHOWN
     )
@@ -45,8 +46,8 @@ async def _sold(visit: Visit) -> list[Offering]:
 async def offer(visit: Visit) -> web.Response:
     """Offer a package."""
     form = visit.form
-    sold = {each.offering_id: each for each in await _sold(visit)}
-    chosen = sold.get(form.text("offering_id"))
+    known = {each.offering_id: each for each in await sold(visit)}
+    chosen = known.get(form.text("offering_id"))
     if chosen is None:
         raise wrong_fields(offering_id="Choose one of your offerings.")
     body = {
