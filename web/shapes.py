@@ -312,64 +312,6 @@ class Account(Shape):
     refusal: str | None = None
 
 
-class Checkout(Shape):
-    """The payment page of an order, and its amounts where they are known."""
-
-    state: str
-    url: str | None = None
-    currency: str = ""
-    price_minor: int = 0
-    discount_minor: int = 0
-    credits_minor: int = 0
-    credits_used: int = 0
-    to_pay_minor: int | None = None
-    promotion_code: str | None = None
-    promotion_refused: str | None = None
-
-
-class MoneyLine(Shape):
-    """One thing that happened to the money of an order."""
-
-    at: AwareDatetime
-    kind: str
-    amount_minor: int
-    currency: str
-    words: str = ""
-    whose: str | None = None
-    change_minor: int = 0
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether it only says where an amount has got to."""
-        return self.whose is None
-
-    @property
-    def shown_minor(self) -> int:
-        """Return the amount, below zero where it goes back or off the price.
-
-        What the platform keeps goes off the price, so it is shown the other way round.
-        """
-        if self.is_passing:
-            return self.amount_minor
-        return -self.change_minor if self.kind == "platform_fee" else self.change_minor
-
-
-class MoneyTotal(Shape):
-    """What the mentee paid, or a side has, in the end."""
-
-    whose: str
-    amount_minor: int
-    currency: str
-
-
-class MoneyStory(Shape):
-    """The money of an order, step by step, and what it comes to."""
-
-    items: list[MoneyLine]
-    totals: list[MoneyTotal] = []
-    disputed_since: AwareDatetime | None = None
-
-
 class Earnings(Shape):
     """A mentor's totals in one currency, in minor units."""
 
@@ -439,11 +381,3 @@ class SessionReviews(Shape):
 
     mine: Review | None = None
     theirs: Review | None = None
-
-
-class BalanceLine(Shape):
-    """One account of the ledger."""
-
-    account: str
-    currency: str
-    amount_minor: int

@@ -189,10 +189,7 @@ FAULTS = {
     "ledger does not sum to zero": """
         DELETE FROM payments.ledger_lines WHERE account = 'platform_revenue'
     """,
-    "balances and entries differ": """
-        UPDATE payments.ledger_counters SET amount_minor = amount_minor + 1
-        WHERE account = 'stripe_fees'
-    """,
+    "balances and entries differ": "UPDATE payments.ledger_counters SET amount_minor = 1",
     "clearing account not zero": """
         UPDATE payments.ledger_lines SET amount_minor = amount_minor - 7
         WHERE account = 'session_clearing' AND amount_minor = -12000
@@ -204,9 +201,7 @@ FAULTS = {
     "price and its parts differ": """
         UPDATE payments.refunds SET amount_minor = 5999 WHERE order_id::text LIKE '%2'
     """,
-    "codes and discounts differ": """
-        UPDATE payments.promotions SET used = 3
-    """,
+    "codes and discounts differ": "UPDATE payments.promotions SET used = 3",
     "transfer and ledger differ": """
         UPDATE payments.transfers SET state = 'planned' WHERE order_id::text LIKE '%1'
     """,

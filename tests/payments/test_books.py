@@ -22,7 +22,7 @@ from services.payments.store.movements import Difference
 from shared.auth import Role
 from shared.clock import BusinessInstant
 from shared.contracts import booking
-from shared.db import open_pool, transaction
+from shared.db import Pool, open_pool, transaction
 from shared.deeds import Deed
 from shared.ids import new_id
 from tests.engines import Database
@@ -36,6 +36,10 @@ SELECT account, mentor_id, currency FROM (
     UNION ALL
     SELECT account, mentor_id, currency, -amount_minor FROM ledger_lines
 ) AS both_ways GROUP BY account, mentor_id, currency HAVING sum(amount_minor) <> 0
+"""
+POSTED = """
+SELECT sum(amount_minor) FROM ledger_lines
+WHERE mentor_id = $1 AND currency = 'USD' AND account = 'mentor_payable'
 """
 
 
@@ -58,29 +62,13 @@ async def test_fifty_who_post_at_once_wait_for_nobody(
 
     Meanwhile balances are folded again and again.
     """
-    dice = random.Random(seed)
     mentors = [new_id() for _ in range(MENTORS)]
     url = payments_database.app_url("payments")
     async with await open_pool(url, process="test", largest=20) as pool:
-
-        async def post_some(number: int) -> None:
-            own = random.Random(seed * 1000 + number)
-            for turn in range(ENTRIES_EACH):
-                lines = _lines(own, mentors)
-                async with transaction(pool) as conn:
-                    for part, line in enumerate(lines):
-                        cause = f"test:{number}:{turn}:{part}"
-                        back = Line(Account.PLATFORM_REVENUE, -line.minor, line.currency)
-                        await books.post(conn, entry(cause, NOON, line, back))
-
-        async def look_and_fold() -> None:
-            while True:
-                async with transaction(pool) as conn:
-                    await books.fold(conn, dice.randint(1, 50))
-                assert await pool.fetch(UNCOUNTED) == []
-
-        looking = asyncio.create_task(look_and_fold())
-        await asyncio.gather(*(post_some(number) for number in range(POSTERS)))
+        looking = asyncio.create_task(look_and_fold(pool, random.Random(seed)))
+        await asyncio.gather(
+            *(post_some(pool, random.Random(f"{seed}:{n}"), mentors, n) for n in range(POSTERS))
+        )
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
         assert looking.cancelled()
@@ -89,12 +77,24 @@ async def test_fifty_who_post_at_once_wait_for_nobody(
             assert await conn.fetchval("SELECT count(*) FROM ledger_counters WHERE slot <> 0") == 0
             balance = await books.mentor_balance(conn, mentors[0])
         assert await pool.fetch(UNCOUNTED) == []
-        posted = await pool.fetchval(
-            "SELECT sum(amount_minor) FROM ledger_lines WHERE mentor_id = $1 AND currency = 'USD'"
-            " AND account = 'mentor_payable'",
-            mentors[0],
-        )
-        assert balance[Account.MENTOR_PAYABLE, "USD"] == posted
+        assert balance[Account.MENTOR_PAYABLE, "USD"] == await pool.fetchval(POSTED, mentors[0])
+
+
+async def post_some(pool: Pool, dice: random.Random, mentors: list[UUID], number: int) -> None:
+    """Post entries, several in a transaction, each touching balances in another order."""
+    for turn in range(ENTRIES_EACH):
+        async with transaction(pool) as conn:
+            for part, line in enumerate(_lines(dice, mentors)):
+                back = Line(Account.PLATFORM_REVENUE, -line.minor, line.currency)
+                await books.post(conn, entry(f"test:{number}:{turn}:{part}", NOON, line, back))
+
+
+async def look_and_fold(pool: Pool, dice: random.Random) -> None:
+    """Fold balances again and again, and find them equal to the entries at every look."""
+    while True:
+        async with transaction(pool) as conn:
+            await books.fold(conn, dice.randint(1, 50))
+        assert await pool.fetch(UNCOUNTED) == []
 
 
 def _lines(dice: random.Random, mentors: list[UUID]) -> list[Line]:

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from web.book_shapes import Reconciliation
+from web.book_shapes import BalanceLine, Reconciliation
 from web.client import Service
 from web.routes import Row, see
-from web.shapes import BalanceLine, Page
+from web.shapes import Page
 from web.visit import Visit
 
 TRIAL_BALANCE = "/v1/operator/ledger/trial-balance"

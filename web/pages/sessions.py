@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from web.book_shapes import MoneyStory
 from web.client import Refused, Service
 from web.pages.calendar import elsewhere
 from web.pages.moving import purchase_here
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
 from web.session_shapes import Meeting, Purchase
-from web.shapes import MoneyStory, Page, Room, SessionReviews
+from web.shapes import Page, Room, SessionReviews
 from web.visit import Model, Visit
 
 SESSIONS_PER_PAGE = 50
