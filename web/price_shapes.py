@@ -33,6 +33,21 @@ class Bill(Shape):
         return next((each.mentee_minor for each in found), None)
 
 
+class Checkout(Shape):
+    """The payment page of an order, and its amounts where they are known."""
+
+    state: str
+    url: str | None = None
+    currency: str = ""
+    price_minor: int = 0
+    discount_minor: int = 0
+    credits_minor: int = 0
+    credits_used: int = 0
+    to_pay_minor: int | None = None
+    promotion_code: str | None = None
+    promotion_refused: str | None = None
+
+
 class Promotion(Shape):
     """A promotion code with its limits."""
 

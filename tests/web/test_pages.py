@@ -24,7 +24,8 @@ from web.display import exact_share, money, offset_words, percent
 from web.forms import as_instant, midnight
 from web.pages.mentors import by_day
 from web.pages.progress import progress
-from web.shapes import Checkout, Order, Slot
+from web.price_shapes import Checkout
+from web.shapes import Order, Slot
 
 
 @pytest.fixture

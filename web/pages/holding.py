@@ -17,9 +17,10 @@ from web.pages.cancelling import only_shows
 from web.pages.mentors import instant_text
 from web.pages.pricing import CODE_FORM, bill_of, code_of
 from web.pages.progress import Progress, progress
+from web.price_shapes import Checkout
 from web.routes import ID, Row, do, see
 from web.session_shapes import Purchase
-from web.shapes import Checkout, Mentor, Offering, Order
+from web.shapes import Mentor, Offering, Order
 from web.visit import Visit
 
 NOT_FOUND = 404

@@ -12,8 +12,9 @@ from web.client import Away, Refused, Service, wrong_fields
 from web.pages.holding import looks_like_id
 from web.pages.people import names_of
 from web.prepaid_shapes import Bought, Credits, GiftCode, Lot, Package
+from web.price_shapes import Checkout
 from web.routes import ID, Row, do, see
-from web.shapes import Checkout, Mentor, Offering, Page
+from web.shapes import Mentor, Offering, Page
 from web.visit import Visit
 
 NO_CONTENT = 204

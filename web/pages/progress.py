@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from web.display import code_refusal
-from web.shapes import Checkout, Order
+from web.price_shapes import Checkout
+from web.shapes import Order
 
 PAID = "paid"
 
