@@ -199,6 +199,11 @@ SELECT order_id::text AS subject,
               currency) AS detail
 FROM payments.credits_leftovers
 """
+PLAN_MONTH_DIFFERS = """
+SELECT order_id::text AS subject,
+       format('a purchase by a plan is %s and no paid invoice is known for it', state) AS detail
+FROM payments.plan_leftovers
+"""
 DISPUTE_DIFFERS = """
 SELECT d.dispute_id AS subject,
        format('moved %s, posted %s', sum(m.amount_minor - m.fee_minor), COALESCE(max(l.posted), 0))
@@ -380,6 +385,7 @@ def checks_of(services: tuple[Service, ...]) -> tuple[Check, ...]:
         Check("price and its parts differ", PARTS_OF_PRICE),
         Check("codes and discounts differ", DISCOUNTS_DIFFER),
         Check("credits and ledger differ", CREDITS_DIFFER),
+        Check("a plan's month without an invoice", PLAN_MONTH_DIFFERS),
         Check("transfer and ledger differ", TRANSFER_UNRECORDED),
         Check("debt and ledger differ", DEBT_DIFFERS),
         Check("dispute and ledger differ", DISPUTE_DIFFERS),

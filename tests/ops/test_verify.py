@@ -208,6 +208,9 @@ FAULTS = {
     "debt and ledger differ": """
         INSERT INTO payments.debts SELECT mentor_id, 'USD', 5, false, now() FROM payments.accounts
     """,
+    "a plan's month without an invoice": """
+        UPDATE payments.orders SET kind = 'plan' WHERE kind = 'package'
+    """,
     "numbers of documents have a gap": """
         UPDATE payments.document_counters SET last_number = 2
     """,

@@ -126,6 +126,7 @@ async def test_a_plan_is_subscribed_to_and_booked_with(study: Study) -> None:
     await study.check()
 
 
+@pytest.mark.long
 async def test_a_year_of_renewals(study: Study) -> None:
     """Thirteen months are thirteen purchases of credits, each told, posted and good for two."""
     await study.subscribe()
