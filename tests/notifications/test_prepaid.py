@@ -1,0 +1,94 @@
+"""Letters about sessions that are paid before they are booked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts import prepaid
+from shared.contracts.payments import MoneyFact
+from shared.ids import new_id
+from tests.notifications.conftest import NOW, Marketplace
+
+MENTEE = "tom@example.test"
+UNTIL = NOW + timedelta(days=180)
+MONEY: dict[str, Any] = {"amount_minor": 30_000, "currency": "USD"}
+REFUND: dict[str, Any] = {**MONEY, "refund_id": new_id()}
+BOUGHT: dict[str, Any] = {
+    **MONEY, "offering_id": new_id(), "sessions": 3, "expires_at": UNTIL
+}  # fmt: skip
+
+
+def told(market: Marketplace, fact: type[MoneyFact], version: int, /, **said: Any) -> MoneyFact:
+    """Return a fact about a purchase of credits by the mentee."""
+    about: dict[str, Any] = {
+        "order_id": said.pop("order_id", new_id()),
+        "mentor_id": market.mentor,
+        "mentee_id": market.mentee,
+        "version": version,
+    }
+    return fact(**about, **said)
+
+
+def everything(market: Marketplace) -> list[MoneyFact]:
+    """Return one fact for each letter that the mentee gets."""
+    mentee: UUID = market.mentee
+    return [
+        *(
+            told(market, prepaid.CreditsBought, 1, kind=kind, **BOUGHT)
+            for kind in ("package", "gift", "sponsorship", "plan")
+        ),
+        told(market, prepaid.GiftRedeemed, 2, recipient_id=mentee, sessions=3, expires_at=UNTIL),
+        told(market, prepaid.CreditsGranted, 2, expires_at=UNTIL),
+        told(market, prepaid.CreditsReminded, 2, owner_id=mentee, remaining=1, expires_at=UNTIL),
+        told(market, prepaid.CreditsExpired, 2, owner_id=mentee, remaining=2, refunded=False),
+        told(market, prepaid.CreditsRefunded, 2, **REFUND),
+        told(market, prepaid.CreditsRefundFailed, 3, **REFUND),
+        told(market, prepaid.SponsoredSessionCompleted, 3, session_id=new_id(), sponsor_id=mentee),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", ["3 sessions with Mia Mentor are yours", "1 session with Mia Mentor ends soon"]),
+        ("de", ["3 Sitzungen mit Mia Mentor gehören dir", "1 Sitzung mit Mia Mentor endet bald"]),
+    ],
+)
+async def test_every_step_has_its_letter(market: Marketplace, locale: str, words: list[str]):
+    """Bought, given, granted, soon over, over and paid back; a plan speaks for itself."""
+    await market.meet(mentee_locale=locale)
+    for fact in everything(market):
+        assert await market.hear(fact) == "handled"
+    await market.work()
+    subjects = [str(mail["Subject"]) for mail in market.mailbox.to(MENTEE)]
+    assert len(subjects) == 11
+    missing = [each for each in words if not any(found.startswith(each) for found in subjects)]
+    assert not missing, "|".join(subjects)
+    assert not market.mailbox.to("mia@example.test")
+
+
+async def test_a_credit_that_is_back_is_told_with_its_session(market: Marketplace):
+    """The letter names the session; before the purchase was heard of, the fact waits."""
+    await market.meet()
+    fact = told(
+        market, prepaid.CreditsReturned, 5,
+        order_id=market.order, session_id=market.session, lot_id=new_id(), expires_at=UNTIL,
+    )  # fmt: skip
+    assert await market.hear(fact) == "deferred"
+    await market.confirm()
+    await market.work()
+    subjects = [str(mail["Subject"]) for mail in market.mailbox.to(MENTEE)]
+    assert "Your credit is back: Career talk" in subjects
+
+
+async def test_nobody_gets_a_receipt_of_nothing(market: Marketplace):
+    """What credits paid in full is confirmed, without a receipt of zero."""
+    await market.meet()
+    await market.hear(market.held())
+    await market.hear(market.paid().model_copy(update={"amount_minor": 0}))
+    await market.work()
+    assert not [each for each in market.mailbox.subjects if "Receipt" in each]
