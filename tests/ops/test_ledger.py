@@ -12,7 +12,6 @@ from typing import Any
 
 import asyncpg
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from ops.cli import app
@@ -49,6 +48,10 @@ UNGUARDED = "SET session_replication_role = replica"
 pytestmark = pytest.mark.xdist_group("planted")
 
 
+def silently(_done: int, _about: int) -> None:
+    """Say nothing of the progress."""
+
+
 class Stopped(Exception):
     """Somebody closed the terminal."""
 
@@ -59,7 +62,7 @@ class Books:
 
     database: Database
 
-    async def run(self, *arguments: str) -> Result:
+    async def run(self, *arguments: str) -> Any:
         settings = {
             "OPS_DATABASE_URL": self.database.ops_url,
             "OPS_PAYMENTS_DATABASE_URL": self.database.app_url("payments"),
@@ -142,7 +145,7 @@ async def test_a_proof_goes_on_where_it_stopped(books: Books):
     with pytest.raises(Stopped):
         await prove(url, stop, afresh=True, window=10)
     assert [done for done, _ in heard] == [10, 20]
-    proof = await prove(url, lambda *_: None, window=10)
+    proof = await prove(url, silently, window=10)
     assert (proof.resumed, proof.entries, proof.wrong) == (20, heard[0][1], ())
     again = await books.json("verify")
     assert (again["ok"], again["resumed"], again["entries"]) == (True, 0, proof.entries)
@@ -180,7 +183,7 @@ async def test_a_proof_names_what_is_wrong(books: Books, spoil: str, mend: str, 
     """Wherever it is: in what was read window by window, in what is young, or in a balance."""
     await books.spoil(spoil)
     proof = await prove(
-        books.database.app_url("payments"), lambda *_: None, afresh=True, window=10,
+        books.database.app_url("payments"), silently, afresh=True, window=10,
         settled_after=timedelta(minutes=1),
     )  # fmt: skip
     assert any(named in each for each in proof.wrong), proof.wrong
