@@ -17,10 +17,6 @@ from typing import Any
 from uuid import UUID
 
 from services.payments.commands.operations import retry_operation
-from services.payments.domain.operations import Refused
-from services.payments.domain.requests import Request
-from services.payments.domain.seen import Seen
-from services.payments.gateway.calls import StripeGateway
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
@@ -29,25 +25,15 @@ from shared.db import in_transaction
 from shared.ids import new_id
 from shared.process import Loop
 from tests.payments.conftest import Bought, World
+from tests.payments.mortal import CALLS, FAULTS, Died, MortalGateway
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CALL_SECONDS = 0.15
-DYING = 0.12
-"""How likely a worker dies at a place where it can."""
 SETTLE_SECONDS = 60.0
 GRACE = timedelta(minutes=2)
 SETTLED_AFTER = timedelta(days=8)
 """Release, transfer, payout and the bank's day, counted from the end of the last session."""
 PRICES = {"USD": (50, 30_000), "JPY": (50, 30_000), "KWD": (100, 9_999), "HUF": (17_500, 900_000)}
-FAULTS = ("timeout_before", "timeout_after", "500_before", "500_after", "429", "reset",
-          "reset_after")  # fmt: skip
-CALLS = (
-    "/v1/checkout/sessions",
-    "/v1/checkout/sessions/*",
-    "/v1/refunds",
-    "/v1/transfers",
-    "/v1/*",
-)
 GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS, AT_ONCE = (
     "4242424242424242", "4000000000009995", "4000002500003155", "4000000000005126",
     "4000000000007726", "4000000000000077",
@@ -68,27 +54,6 @@ SELECT DISTINCT currency FROM refunds WHERE state = 'issued'
 UNION SELECT parameters->>'currency' FROM operations WHERE state IN ('planned', 'sent')
     AND kind = 'transfer.create'
 """
-
-
-class Died(BaseException):
-    """The worker is gone, without a word."""
-
-
-class MortalGateway(StripeGateway):
-    """Calls Stripe for workers that may die just before a call or just after it."""
-
-    dice: Random | None = None
-
-    async def perform(self, request: Request, key: str) -> Seen | Refused:
-        """Make a call, unless the worker dies."""
-        self._perhaps_die()
-        answer = await super().perform(request, key)
-        self._perhaps_die()
-        return answer
-
-    def _perhaps_die(self) -> None:
-        if self.dice and self.dice.random() < DYING:
-            raise Died
 
 
 @dataclass

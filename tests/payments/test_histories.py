@@ -12,7 +12,8 @@ from services.payments.gateway.line import Circuit, Pace
 from tests.engines import Database
 from tests.payments.checking import complaints
 from tests.payments.conftest import UNLIMITED, open_world
-from tests.payments.histories import CALL_SECONDS, History, MortalGateway
+from tests.payments.histories import CALL_SECONDS, History
+from tests.payments.mortal import MortalGateway
 
 PURCHASES, STEPS = 4, 22
 SHORT_SEEDS = range(12)
