@@ -17,7 +17,7 @@ from tests.payments.test_disputes import complete, decide, dispute
 from tests.payments.test_recovery import earned, refund
 
 PAID_OUT = timedelta(days=5)
-SEED, DEATHS = 11, 12
+SEED, DEATHS = 11, 10
 NewDatabase = Callable[..., Awaitable[Database]]
 
 
@@ -98,23 +98,24 @@ CALLS = {
     "dispute": {"dispute.retrieve"},
 }
 """What each story must at least be killed at, before and after."""
+SAMPLED = ("transfer and payout", "reversal", "dispute")
 
 
-async def everything(world: World) -> None:
-    """Play all stories, one after another."""
-    for story in STORIES.values():
-        await story(world)
+async def sampled(world: World) -> None:
+    """Play some of the stories, one after another; each begins with a payment."""
+    for name in SAMPLED:
+        await STORIES[name](world)
 
 
 async def test_deaths_at_some_boundaries_change_nothing(database: NewDatabase) -> None:
-    """Twelve deaths by dice in all the paths at once; every call of them is among the places."""
-    whole, passed = await play(await database("payments"), everything)
+    """Ten deaths by dice in three paths at once; every call of them is among the places."""
+    whole, passed = await play(await database("payments"), sampled)
     words = " ".join(passed)
-    for call in (call for calls in CALLS.values() for call in calls):
+    for call in (call for name in SAMPLED for call in CALLS[name]):
         assert f"before {call} is sent" in words
         assert f"after {call} is answered" in words
     fatal = Random(SEED).sample(range(len(passed)), DEATHS)
-    ended, _ = await play(await database("payments"), everything, fatal)
+    ended, _ = await play(await database("payments"), sampled, fatal)
     assert ended == whole, [passed[each] for each in sorted(fatal)]
 
 
