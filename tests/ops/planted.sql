@@ -149,6 +149,10 @@ SELECT order_id, order_id, session_id, mentor_id, 1, mentor_minor, currency, 'se
 FROM payments.earnings WHERE transfer_state = 'sent';
 UPDATE payments.accounts SET can_receive = false;
 UPDATE booking.accounts SET can_receive = false;
+INSERT INTO payments.disputes (dispute_id, order_id, amount_minor, currency, reason, state,
+                               opened_at)
+SELECT 'du_1', order_id, 12000, 'USD', 'general', 'warning_needs_response', '2026-01-03Z'
+FROM payments.orders WHERE order_id = '00000000-0000-0000-0000-000000000001';
 INSERT INTO payments.refunds (refund_id, order_id, session_id, amount_minor, currency, reason,
                               state, stripe_refund_id, planned_at)
 SELECT ('00000000-0000-0000-0000-00000000020' || n)::uuid,

@@ -211,9 +211,8 @@ FAULTS = {
     "a plan's month without an invoice": """
         UPDATE payments.orders SET kind = 'plan' WHERE kind = 'package'
     """,
-    "numbers of documents have a gap": """
-        UPDATE payments.document_counters SET last_number = 2
-    """,
+    "dispute and ledger differ": "UPDATE payments.disputes SET state = 'lost', closed_at = now()",
+    "numbers of documents have a gap": "UPDATE payments.document_counters SET last_number = 2",
     "statement and ledger differ": """
         UPDATE payments.statements SET closing_minor = 1
     """,

@@ -135,18 +135,18 @@ SELECT
 FROM disputes
 WHERE closed_at IS NULL;
 
--- A dispute that takes another part of a charge than was paid says so by itself: never any rows.
 CREATE VIEW dispute_leftovers AS
 SELECT
     d.dispute_id,
     d.order_id,
     d.state,
-    sum(m.amount_minor)::bigint AS amount_minor
+    COALESCE(sum(m.amount_minor), 0)::bigint AS amount_minor
 FROM disputes AS d
-INNER JOIN dispute_movements AS m ON d.dispute_id = m.dispute_id
+LEFT JOIN dispute_movements AS m ON d.dispute_id = m.dispute_id
 WHERE d.closed_at IS NOT NULL
-GROUP BY d.dispute_id, d.order_id, d.state
-HAVING (d.state = 'won' AND sum(m.amount_minor) < 0)
-    OR (d.state = 'lost' AND sum(m.amount_minor) <> -max(d.amount_minor));
+GROUP BY d.dispute_id, d.order_id, d.state, d.amount_minor
+HAVING
+    (d.state = 'won' AND COALESCE(sum(m.amount_minor), 0) < 0)
+    OR (d.state = 'lost' AND COALESCE(sum(m.amount_minor), 0) <> -d.amount_minor);
 COMMENT ON VIEW dispute_leftovers IS
     'Decided disputes whose money is not where the decision says; always empty.';
