@@ -94,6 +94,10 @@ FRAGMENTS = frozenset(
     {
         "/sessions/{order_id}/calendar.ics",
         "/feeds/{token}/calendar.ics",
+        "/receipts/{document_id}/receipt.pdf",
+        "/statements/{statement_id}/statement.pdf",
+        "/statements/{statement_id}/statement.csv",
+        "/statements/year/{year}.csv",
         "/orders/{order_id}/status",
         "/purchases/{purchase_id}/status",
         "/subscriptions/{subscription_id}/status",
@@ -101,7 +105,7 @@ FRAGMENTS = frozenset(
         "/inbox/unread",
     }
 )
-"""Parts that pages load by themselves, each on a page that is walked, and calendar files."""
+"""Parts that pages load by themselves, each on a page that is walked, and files."""
 PUBLIC: Mapping[str, tuple[str, ...]] = {
     "/": ("/", "/?q=lead"),
     "/mentors/{mentor_id}": (f"/mentors/{MENTOR}",),
@@ -154,6 +158,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/mentor/hours/travel": ("/mentor/hours/travel",),
     "/mentor/calendars": ("/mentor/calendars",),
     "/earnings": ("/earnings",),
+    "/receipts": ("/receipts",),
+    "/statements": ("/statements", "/statements?year=2029"),
     "/operator": ("/operator",),
     "/operator/mentors": ("/operator/mentors",),
     "/operator/mentors/{person_id}": (f"/operator/mentors/{MENTOR}",),
@@ -177,7 +183,8 @@ OWN: Mapping[str, tuple[str, ...]] = {
 }
 LISTS = ("/mentor/prices", "/operator/codes", "/operator/fees", "/", "/mentor/requests",
          "/sessions", "/sessions?as=mentor", "/goals", "/inbox", "/mentor",
-         "/earnings", "/waitlist", "/mentor/offerings", "/operator", "/operator/mentors",
+         "/earnings", "/receipts", "/statements", "/waitlist", "/mentor/offerings", "/operator",
+         "/operator/mentors",
          "/operator/orders", "/operator/stuck", "/operator/objections", "/operator/dead-letters",
          "/operator/log", "/operator/ledger", "/operator/calls", "/operator/notices",
          "/operator/disputes", "/operator/debts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.web.conftest import MENTOR, ORDER, SESSION, STARTS
+from tests.web.papers import papers
 from tests.web.plans import plans
 from tests.web.prepaid import prepaid
 
@@ -42,6 +43,7 @@ def payments() -> dict[str, object]:
         **_prices(),
         **prepaid(),
         **plans(),
+        **papers(),
     }
 
 

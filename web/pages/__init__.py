@@ -20,6 +20,7 @@ from web.pages import (
     operators,
     outcomes,
     packages,
+    papers,
     passwords,
     plans,
     prepaid,
@@ -59,6 +60,7 @@ ALL_ROUTES: tuple[Row, ...] = (
     *hours.ROUTES,
     *calendars.ROUTES,
     *earnings.ROUTES,
+    *papers.ROUTES,
     *operators.ROUTES,
     *refunding.ROUTES,
 )
