@@ -54,8 +54,11 @@ def everything(market: Marketplace) -> list[MoneyFact]:
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("en", ["3 sessions with Mia Mentor are yours", "1 session with Mia Mentor ends soon"]),
-        ("de", ["3 Sitzungen mit Mia Mentor gehören dir", "1 Sitzung mit Mia Mentor endet bald"]),
+        ("en", ["Yours: 3 sessions with Mia Mentor", "1 session with Mia Mentor ends soon"]),
+        (
+            "de",
+            ["Dein Guthaben: 3 Sitzungen mit Mia Mentor", "1 Sitzung mit Mia Mentor endet bald"],
+        ),
     ],
 )
 async def test_every_step_has_its_letter(market: Marketplace, locale: str, words: list[str]):
