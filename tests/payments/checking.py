@@ -142,9 +142,10 @@ def _stripe_movements(history: Json) -> Iterable[tuple[str, str, int, str]]:
         if row["owner"] != "platform":
             continue
         order, currency = orders.get(row["source"], "?"), row["currency"].upper()
-        yield kinds.get(row["type"], row["type"]), order, row["amount"], currency
+        kind: str = row["type"]
+        yield kinds.get(kind, kind), order, row["amount"], currency
         if row["fee"]:
-            fee = "dispute_fee" if row["type"] == "adjustment" else "stripe_fee"
+            fee = "dispute_fee" if kind == "adjustment" else "stripe_fee"
             yield fee, order, -row["fee"], currency
 
 
