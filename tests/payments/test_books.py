@@ -162,29 +162,29 @@ async def test_what_is_young_is_explained(world: World) -> None:
 
 async def test_a_fee_that_stripe_kept_explains_its_amount(world: World) -> None:
     """Until it is booked, a charge differs by its fee alone; a day later by a fault."""
-    await post(world, "payment:x", 1_000, "ch_x")
+    await post(world, "probe:x", 1_000, "ch_x")
     await movement(world, "ch_x", 1_000, fee=59)
     world.clock.instant += timedelta(minutes=16)
     assert await reasons(world) == {"ch_x": "fee_not_known_yet"}
     world.clock.instant += timedelta(days=1)
     assert await reasons(world) == {"ch_x": "unexplained"}
-    await post(world, "stripe_fee:x", -59, "ch_x")
+    await post(world, "probe:fee", -59, "ch_x")
     assert await reasons(world) == {}
 
 
 async def test_a_cent_that_differs_is_named(world: World) -> None:
     """So is what the ledger alone knows, and an entry that forgot which object shows it."""
-    await post(world, "payment:x", 1_000, "ch_x")
+    await post(world, "probe:x", 1_000, "ch_x")
     await movement(world, "ch_x", 999)
-    await post(world, "refund_settled:y", -10, "re_y")
-    await post(world, "transfer:z", -10, None)
+    await post(world, "probe:y", -10, "re_y")
+    await post(world, "probe:z", -10, None)
     await world.advance(HOUR)
     found = {each.source: (each.ledger_minor, each.stripe_minor, each.reason)
              for each in await differences(world)}  # fmt: skip
     assert found == {
         "ch_x": (1_000, 999, "unexplained"),
         "re_y": (-10, 0, "unexplained"),
-        "transfer:z": (-10, 0, "unexplained"),
+        "probe:z": (-10, 0, "unexplained"),
     }
     async with world.pool.acquire() as conn:
         counted = await store.count_differences(conn, world.clock.now())
@@ -286,9 +286,9 @@ async def post(world: World, cause: str, minor: int, source: str | None) -> None
 
 async def test_a_trial_balance_is_of_any_day(world: World) -> None:
     """What happened before the instant counts, by when it happened and not when it was posted."""
-    await post(world, "payment:a", 1_000, "ch_a")
+    await post(world, "probe:a", 1_000, "ch_a")
     world.clock.instant += timedelta(days=1)
-    await post(world, "payment:b", 500, "ch_b")
+    await post(world, "probe:b", 500, "ch_b")
     path, operator = "/v1/operator/ledger/trial-balance", new_id()
     for query, held in (("", 1_500), ("?before=2030-05-07T00:00:00Z", 1_000)):
         _, shown = await world.call("GET", path + query, operator, Role.OPERATOR)
