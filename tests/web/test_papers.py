@@ -1,0 +1,41 @@
+"""Receipts and statements as files: handed on as `payments` made them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import SESSION, Browser, Services
+
+FILES = {
+    f"/receipts/{SESSION}/receipt.pdf": (
+        f"/v1/receipts/{SESSION}/receipt.pdf", "application/pdf", "receipt.pdf",
+    ),
+    f"/statements/{SESSION}/statement.pdf": (
+        f"/v1/statements/{SESSION}/statement.pdf", "application/pdf", "statement.pdf",
+    ),
+    f"/statements/{SESSION}/statement.csv": (
+        f"/v1/statements/{SESSION}/statement.csv", "text/csv", "statement.csv",
+    ),
+    "/statements/year/2030.csv": (
+        "/v1/me/yearly-summary/summary.csv", "text/csv", "year-2030.csv",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", FILES)
+async def test_a_file_is_handed_on_under_its_name(browser: Browser, services: Services, page: str):
+    """What `payments` answers to the person is what the person gets to keep."""
+    path, kind, name = FILES[page]
+    await browser.sign_in(services, "mentor")
+    services.tell("GET", path, (200, "the content"))
+    async with browser.http.get(browser.url + page) as answer:
+        assert (answer.status, answer.content_type) == (200, kind)
+        assert name in answer.headers["Content-Disposition"]
+        assert await answer.text() == '"the content"'
+
+
+async def test_a_file_of_somebody_else_is_not_here(browser: Browser, services: Services):
+    """Who asks for another person's receipt is told that there is none."""
+    await browser.sign_in(services)
+    async with browser.http.get(f"{browser.url}/receipts/{SESSION}/receipt.pdf") as answer:
+        assert answer.status == 404
