@@ -39,6 +39,8 @@ SELECT mentor_id, currency, sum(minor)::bigint AS minor FROM (
     SELECT mentor_id, currency, -amount_minor FROM ledger_lines WHERE account = 'mentor_debt'
 ) AS both_ways GROUP BY mentor_id, currency HAVING sum(minor) <> 0
 """
+NETTED = "SELECT order_id FROM transfers WHERE netted_minor > 0"
+"""Whose share was kept for what its mentor owes: only what each side has in the end is certain."""
 DISPUTED = ("dispute_withdrawn", "dispute_reinstated", "dispute_loss")
 DISPUTE_MONEY = """
 SELECT l.order_id, 'bank' AS kind, sum(l.amount_minor)::bigint AS minor
@@ -91,6 +93,9 @@ def share_of(purchase: Purchase) -> Share:
 async def complaints(world: World, purchases: Sequence[Purchase]) -> list[str]:
     """Return everything that is wrong with the money of a world at rest."""
     history = (await world.sim("GET", "history"))[1]["objects"]
+    kept = {row["order_id"] for row in await world.pool.fetch(NETTED)}
+    for purchase in purchases:
+        purchase.moved_later |= purchase.bought.order_id in kept
     return [
         *await _ledger_complaints(world),
         *await _movement_complaints(world, history),

@@ -31,6 +31,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CALL_SECONDS = 0.15
 SETTLE_SECONDS = 60.0
 GRACE = timedelta(minutes=2)
+TRANSFERRED_AFTER = timedelta(days=2, hours=12)
+"""Release and transfer, before the money is paid out."""
 SETTLED_AFTER = timedelta(days=8)
 """Release, transfer, payout and the bank's day, counted from the end of the last session."""
 PRICES = {"USD": (50, 30_000), "JPY": (50, 30_000), "KWD": (100, 9_999), "HUF": (17_500, 900_000)}
@@ -350,6 +352,10 @@ class History:
             await self.dice.choice((self._complete, self._cancel))()
         for mentor in self.mentors:
             await self._connect(mentor)
+        # Given back once more while the shares are at the accounts, and once they are paid out.
+        for wait in (TRANSFERRED_AFTER, SETTLED_AFTER):
+            await self._advance(wait)
+            await self._give_back()
         await self._advance(SETTLED_AFTER)
         if await self._topped_up():
             await self._advance(SETTLED_AFTER)
@@ -392,7 +398,7 @@ class History:
             until = self.world.clock.now() + timedelta(minutes=15)
             self.purchases.append(Purchase(bought, until, time_sold=False))
             await self._settle()
-            await self.world.pay(bought, AT_ONCE)
+            await self.world.pay(bought)
             await self._settle()
             await self._listen()
             await self._complete()
