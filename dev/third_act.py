@@ -30,6 +30,7 @@ from dev.journey import (
     show_trial_balances,
 )
 from dev.marketplace import Marketplace, Say
+from shared.money import Money, shown
 
 DISPUTED_CARD = "4000000000000259"
 """Its bank disputes every charge as fraudulent (https://docs.stripe.com/testing#disputes)."""
@@ -165,9 +166,17 @@ async def bounce_a_payout(cast: Cast) -> None:
 
 async def show_statement(cast: Cast, say: Say) -> None:
     """Say what the mentor's statements come to."""
-    found = await cast.mentor.get("payments", "/v1/me/statements")
-    for statement in found["items"]:
-        say(f"  {statement}")
+
+    async def stated() -> list[Json] | None:
+        found = await cast.mentor.get("payments", "/v1/me/statements")
+        items: list[Json] = found["items"]
+        return items or None
+
+    for statement in await until(stated, "the statement"):
+        say(f"\nVera's statement of {statement['period_from'][:7]}:")
+        for side in ("opening", "earned", "given_back", "sent", "came_back", "closing", "paid_out"):
+            minor, currency = statement[f"{side}_minor"], statement["currency"]
+            say(f"  {side.replace('_', ' '):<60} {shown(Money(minor, currency)):>16}")
 
 
 async def _slot(cast: Cast, days: int) -> Json:
