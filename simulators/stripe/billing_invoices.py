@@ -184,6 +184,34 @@ def _payment(act: Act, invoice: Json, intent: Json) -> Json:
 
 
 def _invoice(act: Act, bill: Bill, customer: Json) -> Json:
+    identifier = new_id("in")
+    return {
+        **_unused(),
+        **_amounts(bill),
+        **_settings(),
+        "id": identifier,
+        "object": "invoice",
+        "automatically_finalizes_at": act.moment + DRAFT_SECONDS,
+        "billing_reason": bill.reason,
+        "created": act.moment,
+        "currency": bill.subscription["currency"],
+        "customer": customer["id"],
+        "customer_email": customer["email"],
+        "customer_name": customer["name"],
+        "lines": listing([_line(bill, identifier)], f"/v1/invoices/{identifier}/lines"),
+        "parent": _parent(bill.subscription),
+        "period_start": bill.since,
+        "period_end": act.moment,
+        "status": "draft",
+        "status_transitions": dict.fromkeys(
+            ("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")
+        ),
+        "webhooks_delivered_at": act.moment,
+    }
+
+
+def _unused() -> Json:
+    """Return the fields of features this platform does not use, as Stripe shows them then."""
     empty = (
         "account_tax_ids application customer_account customer_address customer_phone "
         "customer_shipping custom_fields default_payment_method default_source description "
@@ -191,70 +219,49 @@ def _invoice(act: Act, bill: Bill, customer: Json) -> Json:
         "last_finalization_error latest_revision next_payment_attempt number on_behalf_of "
         "receipt_number rendering shipping_cost shipping_details statement_descriptor test_clock"
     )
+    lists = (
+        "customer_tax_ids default_tax_rates discounts total_discount_amounts "
+        "total_pretax_credit_amounts total_taxes"
+    )
+    return {
+        **dict.fromkeys(empty.split()),
+        **{name: [] for name in lists.split()},
+        "metadata": {},
+    }
+
+
+def _amounts(bill: Bill) -> Json:
     zero = (
         "amount_overpaid amount_paid amount_paid_off_stripe amount_shipping attempt_count "
         "post_payment_credit_notes_amount pre_payment_credit_notes_amount starting_balance"
     )
-    amounts = (
-        "amount_due amount_remaining subtotal subtotal_excluding_tax total total_excluding_tax"
-    )
-    lists = "default_tax_rates discounts total_discount_amounts total_pretax_credit_amounts"
-    subscription = bill.subscription
-    identifier = new_id("in")
+    due = "amount_due amount_remaining subtotal subtotal_excluding_tax total total_excluding_tax"
+    return {**dict.fromkeys(zero.split(), 0), **dict.fromkeys(due.split(), bill.amount)}
+
+
+def _settings() -> Json:
+    untaxed = dict.fromkeys(("disabled_reason", "liability", "provider", "status"))
+    payment = ("default_mandate", "payment_method_options", "payment_method_types")
     return {
-        **dict.fromkeys(empty.split()),
-        **dict.fromkeys(zero.split(), 0),
-        **dict.fromkeys(amounts.split(), bill.amount),
-        **{name: [] for name in (*lists.split(), "total_taxes", "customer_tax_ids")},
-        "id": identifier,
-        "object": "invoice",
         "account_country": "US",
         "account_name": "Mentorium",
         "attempted": False,
         "auto_advance": True,
-        "automatic_tax": {
-            "enabled": False,
-            "disabled_reason": None,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "automatically_finalizes_at": act.moment + DRAFT_SECONDS,
-        "billing_reason": bill.reason,
+        "automatic_tax": {"enabled": False, **untaxed},
         "collection_method": "charge_automatically",
-        "created": act.moment,
-        "currency": subscription["currency"],
-        "customer": customer["id"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
         "customer_tax_exempt": "none",
         "issuer": {"type": "self"},
-        "lines": listing([_line(bill, identifier)], f"/v1/invoices/{identifier}/lines"),
         "livemode": False,
-        "metadata": {},
-        "parent": {
-            "type": "subscription_details",
-            "quote_details": None,
-            "subscription_details": {
-                "metadata": subscription["metadata"],
-                "subscription": subscription["id"],
-            },
-        },
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_start": bill.since,
-        "period_end": act.moment,
-        "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "webhooks_delivered_at": act.moment,
+        "payment_settings": dict.fromkeys(payment),
+    }
+
+
+def _parent(subscription: Json) -> Json:
+    details = {"metadata": subscription["metadata"], "subscription": subscription["id"]}
+    return {
+        "type": "subscription_details",
+        "quote_details": None,
+        "subscription_details": details,
     }
 
 

@@ -11,6 +11,13 @@ from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing
 
 
+_PAYMENT_SETTINGS: Json = {
+    "payment_method_options": None,
+    "payment_method_types": None,
+    "save_default_payment_method": "off",
+}
+
+
 def months_after(moment: int, months: int) -> int:
     """Return the same day and time so many months later, or the last day of that month."""
     start = datetime.fromtimestamp(moment, UTC)
@@ -70,11 +77,7 @@ def new_subscription(act: Act, customer: Json, given: Json) -> Json:
         "items": listing([item], f"/v1/subscription_items?subscription={identifier}"),
         "livemode": False,
         "metadata": given["metadata"],
-        "payment_settings": {
-            "payment_method_options": None,
-            "payment_method_types": None,
-            "save_default_payment_method": "off",
-        },
+        "payment_settings": _PAYMENT_SETTINGS,
         "start_date": act.moment,
         "status": "active",
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
