@@ -10,7 +10,6 @@ from simulators.stripe.errors import Json
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing
 
-
 _PAYMENT_SETTINGS: Json = {
     "payment_method_options": None,
     "payment_method_types": None,
