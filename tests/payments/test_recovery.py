@@ -1,4 +1,4 @@
-"""Money that goes back after the mentor has it: reversed, or owed and kept from what comes (P10)."""
+"""Money that goes back after the mentor has it: reversed, or owed and kept back (P10)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.payments.api.cursors import instant_and_text, one_uuid
 from services.payments.commands import accounts as commands
@@ -68,9 +68,9 @@ class AccountView(View):
     state: AccountState
     can_receive: bool
     next_action: NextAction
-    requirements: list[str] = []
-    overdue: list[str] = []
-    being_verified: list[str] = []
+    requirements: list[str] = Field(default_factory=list[str])
+    overdue: list[str] = Field(default_factory=list[str])
+    being_verified: list[str] = Field(default_factory=list[str])
     requirements_until: datetime | None = None
     disabled_because: str | None = None
     payout_schedule: ScheduleView | None = None

@@ -59,7 +59,7 @@ def add_routes(api: Api) -> None:
     api.get("/v1/mentors/{mentor_id}/packages", may=ANYONE)(list_packages)
     api.get("/v1/packages/{package_id}", may=ANYONE)(show_package)
     api.get("/v1/me/packages", may=mentor)(list_own_packages)
-    api.post("/v1/me/packages", may=mentor, idempotent=True, refusals=price)(offer)
+    api.post("/v1/me/packages", may=mentor, idempotent=True, refusals=price)(offer_package)
     end = "/v1/me/packages/{package_id}/withdraw"
     api.post(end, may=mentor, idempotent=True, status=204)(withdraw)
 
@@ -85,7 +85,7 @@ async def list_own_packages(call: Call, conn: Connection) -> PackagesView:
     return await _packages(conn, call.person_id, all_of_them=True)
 
 
-async def offer(call: Call, body: PackageBody, conn: Connection) -> PackageView:
+async def offer_package(call: Call, body: PackageBody, conn: Connection) -> PackageView:
     """Offer a package of one of one's offerings."""
     package = await commands.offer_package(
         conn,

@@ -33,7 +33,9 @@ async def charge_of(conn: Connection, order: Order, session: Session | None) -> 
     return need_charge(order)
 
 
-async def source_of(conn: Connection, order: Order, session: Session, share: Money) -> Charge | None:
+async def source_of(
+    conn: Connection, order: Order, session: Session, share: Money
+) -> Charge | None:
     """Return the charge that a mentor's share is transferred from.
 
     None where what the card paid is less than the share, for a promotion code took the rest off:

@@ -22,7 +22,7 @@ from services.payments.gateway.calls import StripeGateway
 from services.payments.workers.operations import Caller
 from shared.clock import BusinessClock, BusinessInstant
 from shared.db import Connection, Pool, in_transaction
-from shared.deeds import Clerk
+from shared.deeds import Actions, Clerk
 from shared.process import Loop
 
 CALLERS = 4
@@ -33,6 +33,9 @@ FOLD_POLL_SECONDS = 30.0
 TELL_LINE_POLL_SECONDS = 0.5
 BATCH = 50
 """How many due things are done before the loop looks whether it should stop."""
+
+ACTIONS: Actions = {**MENDING_ACTIONS, **DISPUTE_ACTIONS}
+"""What operators may have this service do."""
 
 Act = Callable[[Connection, BusinessInstant], Awaitable[bool]]
 
@@ -61,7 +64,7 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("make_statements", each(statements.make_next_statement), POLL_SECONDS),
         Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
         Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
-        Loop("do_deeds", Clerk(pool, MENDING_ACTIONS | DISPUTE_ACTIONS, clock).step, POLL_SECONDS),
+        Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
         Loop("read_movements", each(books.plan_next_movement_read), READ_EVENTS_POLL_SECONDS),
