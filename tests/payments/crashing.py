@@ -25,8 +25,7 @@ from shared.inbox import Arrival, Inbox
 from shared.process import Loop
 from tests.engines import Database
 from tests.payments.conftest import TERMS_OF_NOW, UNLIMITED, World, open_world
-from tests.payments.histories import HURRY
-from tests.payments.mortal import Died
+from tests.payments.mortal import HURRY, Died
 
 WROTE = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
 LINES = """

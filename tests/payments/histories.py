@@ -25,7 +25,7 @@ from shared.db import in_transaction
 from shared.ids import new_id
 from shared.process import Loop
 from tests.payments.conftest import Bought, World
-from tests.payments.mortal import CALLS, FAULTS, Died, MortalGateway
+from tests.payments.mortal import CALLS, FAULTS, HURRY, Died, MortalGateway
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CALL_SECONDS = 0.15
@@ -41,11 +41,6 @@ GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS, AT_ONCE = (
     "4000000000007726", "4000000000000077",
 )  # fmt: skip
 FLOAT_MINOR = 9_000_000
-HURRY = (
-    "UPDATE operations SET next_try_at = now(), lease_until = NULL"
-    " WHERE state IN ('planned', 'sent')",
-    "UPDATE webhooks SET next_try_at = now() WHERE state = 'waiting'",
-)
 DUE = "SELECT min(due_at) FROM due"
 UNDETERMINED = """
 SELECT operation_id FROM operations

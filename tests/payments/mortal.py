@@ -20,6 +20,12 @@ CALLS = (
     "/v1/transfers",
     "/v1/*",
 )
+HURRY = (
+    "UPDATE operations SET next_try_at = now(), lease_until = NULL"
+    " WHERE state IN ('planned', 'sent')",
+    "UPDATE webhooks SET next_try_at = now() WHERE state = 'waiting'",
+)
+"""Ends every wait of calls and notices for their next try (system time)."""
 
 
 class Died(BaseException):

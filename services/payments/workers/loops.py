@@ -28,7 +28,7 @@ from shared.process import Loop
 CALLERS = 4
 """How many calls to Stripe one worker makes at the same time."""
 POLL_SECONDS = 0.3
-READ_EVENTS_POLL_SECONDS = 1.0
+SELDOM_POLL_SECONDS = 1.0
 FOLD_POLL_SECONDS = 30.0
 TELL_LINE_POLL_SECONDS = 0.5
 BATCH = 50
@@ -60,15 +60,15 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("send_transfers", each(transfers.send_next_transfer), POLL_SECONDS, TRANSFERS_BELL),
         Loop("ask_of_subscriptions", each(subscriptions.ask_next), POLL_SECONDS),
         Loop("issue_documents", each(documents.issue_next_document), POLL_SECONDS),
-        Loop("close_month", each(statements.close_next_month), READ_EVENTS_POLL_SECONDS),
-        Loop("make_statements", each(statements.make_next_statement), POLL_SECONDS),
-        Loop("expire_credits", each(prepaid.expire_next), POLL_SECONDS),
-        Loop("remind_of_credits", each(prepaid.remind_next), POLL_SECONDS),
+        Loop("close_month", each(statements.close_next_month), SELDOM_POLL_SECONDS),
+        Loop("make_statements", each(statements.make_next_statement), SELDOM_POLL_SECONDS),
+        Loop("expire_credits", each(prepaid.expire_next), SELDOM_POLL_SECONDS),
+        Loop("remind_of_credits", each(prepaid.remind_next), SELDOM_POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
-        Loop("read_movements", each(books.plan_next_movement_read), READ_EVENTS_POLL_SECONDS),
-        Loop("read_events", each(webhooks.plan_next_event_read), READ_EVENTS_POLL_SECONDS),
+        Loop("read_movements", each(books.plan_next_movement_read), SELDOM_POLL_SECONDS),
+        Loop("read_events", each(webhooks.plan_next_event_read), SELDOM_POLL_SECONDS),
     ]
 
 
