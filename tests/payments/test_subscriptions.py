@@ -68,9 +68,9 @@ class Study:
         await self.world.rest()
         return await self.show()
 
-    async def show(self) -> Any:
+    async def show(self, who: UUID | None = None) -> Any:
         """Show the subscription."""
-        return await self.shop.ask("GET", f"/v1/subscriptions/{self.subscription_id}")
+        return await self.shop.ask("GET", f"/v1/subscriptions/{self.subscription_id}", who=who)
 
     async def do(self, what: str, body: Any = None, *, who: UUID | None = None) -> Any:
         """Do something about the subscription, and let Stripe answer."""
@@ -150,6 +150,10 @@ async def test_a_failed_renewal_is_told_and_paid_after_all(study: Study) -> None
     await study.fail()
     shown = await study.renew()
     assert (shown["state"], shown["invoice_url"] is not None) == ("past_due", True)
+    mentor = study.shop.mentor_id
+    listed = await study.shop.ask("GET", "/v1/me/subscriptions", who=mentor)
+    for theirs in (await study.show(mentor), *listed["items"]):
+        assert (theirs["state"], theirs["invoice_url"]) == ("past_due", None)
     await study.world.advance(timedelta(days=3))
     attempts = [each.attempt for each in await study.world.told(facts.PlanPaymentFailed)]
     assert attempts == [1, 2]
@@ -282,6 +286,7 @@ async def test_a_page_that_nobody_pays_closes(study: Study) -> None:
     """An open page is found again by who asks once more; after an hour it is over."""
     plan_id = await study.plan()
     first = await study.begin(plan_id)
+    assert (first["url"] is None, (await study.show(study.shop.mentor_id))["url"]) == (False, None)
     assert (await study.begin(plan_id))["subscription_id"] == first["subscription_id"]
     await study.world.advance(2 * HOUR)
     assert (await study.show())["state"] == "closed"

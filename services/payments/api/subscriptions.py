@@ -62,7 +62,7 @@ class SubscriptionView(View):
     """A subscription as it stands and will be: with wishes that Stripe has not confirmed yet.
 
     `url` is where to pay while it is open, `invoice_url` where a month can be paid whose payment
-    failed; `next_payment_at` is none when no further month is paid.
+    failed; the mentor sees neither. `next_payment_at` is none when no further month is paid.
     """
 
     subscription_id: UUID
@@ -218,7 +218,7 @@ async def withdraw(call: Call, plan_id: UUID, conn: Connection) -> None:
 async def subscribe(call: Call, plan_id: UUID, conn: Connection) -> SubscriptionView:
     """Begin to subscribe; the page to pay on appears at the subscription a moment later."""
     begun = await commands.subscribe(conn, plan_id, call.person_id, terms_of(call), call.now)
-    return await _view(conn, begun)
+    return await _view(conn, begun, "mentee")
 
 
 async def list_subscriptions(
@@ -226,7 +226,10 @@ async def list_subscriptions(
 ) -> Page[SubscriptionView]:
     """List one's subscriptions, as mentee and as mentor, newest first."""
     found = await store.subscriptions_of(conn, call.person_id, one_uuid(query), query.limit + 1)
-    items = [await _view(conn, each) for each in found[: query.limit]]
+    items = [
+        await _view(conn, each, rules.side_of(each, call.person_id))
+        for each in found[: query.limit]
+    ]
     more = len(found) > query.limit
     cursor = Page.cursor(items[-1].subscription_id) if more else None
     return Page(items=items, next_cursor=cursor)
@@ -236,7 +239,7 @@ async def show_subscription(
     call: Call, subscription_id: UUID, conn: Connection
 ) -> SubscriptionView:
     """Show where a subscription stands."""
-    return await _view(conn, (await _own(call, conn, subscription_id))[0])
+    return await _view(conn, *await _own(call, conn, subscription_id))
 
 
 async def list_months(call: Call, subscription_id: UUID, conn: Connection) -> MonthsView:
@@ -285,8 +288,8 @@ async def preview_change(
 
 async def look_up(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
     """Have the subscription looked up at Stripe now; ask for it again a moment later."""
-    await _own(call, conn, subscription_id)
-    return await _view(conn, await commands.look_now(conn, subscription_id, call.now))
+    _, side = await _own(call, conn, subscription_id)
+    return await _view(conn, await commands.look_now(conn, subscription_id, call.now), side)
 
 
 async def pause(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
@@ -307,7 +310,7 @@ async def end_it(
         return await _wish(call, conn, subscription_id, ending=True)
     _, side = await _own(call, conn, subscription_id)
     ended = await commands.end_now(conn, subscription_id, body.shown_minor, side, call.now)
-    return await _view(conn, ended)
+    return await _view(conn, ended, side)
 
 
 async def change(
@@ -316,7 +319,7 @@ async def change(
     """Have another plan of the mentor's from the next month on."""
     _, side = await _own(call, conn, subscription_id)
     changed = await commands.change_plan(conn, subscription_id, body.plan_id, side, call.now)
-    return await _view(conn, changed)
+    return await _view(conn, changed, side)
 
 
 async def _wish(
@@ -329,7 +332,7 @@ async def _wish(
 ) -> SubscriptionView:
     _, side = await _own(call, conn, subscription_id)
     wanted = Wish(paused=paused, ending=ending, by=side)
-    return await _view(conn, await commands.wish(conn, subscription_id, wanted, call.now))
+    return await _view(conn, await commands.wish(conn, subscription_id, wanted, call.now), side)
 
 
 async def _own(call: Call, conn: Connection, subscription_id: UUID) -> tuple[Subscription, Side]:
@@ -342,10 +345,13 @@ async def _own(call: Call, conn: Connection, subscription_id: UUID) -> tuple[Sub
     return subscription, side
 
 
-async def _view(conn: Connection, subscription: Subscription) -> SubscriptionView:
+async def _view(
+    conn: Connection, subscription: Subscription, side: Side | None
+) -> SubscriptionView:
     live = subscription.state in rules.LIVE
     ends = subscription.will_end or subscription.wish.end_now
     paid_on = live and not ends and not subscription.will_pause
+    pays = side in ("mentee", "operator")  # Stripe's pages show a name, an address and a card.
     return SubscriptionView(
         subscription_id=subscription.subscription_id,
         state=subscription.state,
@@ -353,13 +359,13 @@ async def _view(conn: Connection, subscription: Subscription) -> SubscriptionVie
         next_plan=await _plan_view(conn, subscription.next_plan_id),
         mentor_id=subscription.mentor_id,
         mentee_id=subscription.mentee_id,
-        url=subscription.checkout_url,
+        url=subscription.checkout_url if pays else None,
         period_end=subscription.period_end,
         next_payment_at=subscription.period_end if paid_on else None,
         pausing=subscription.will_pause,
         ending=ends,
         confirmed=not subscription.wish.is_open or subscription.wish.by is None,
-        invoice_url=subscription.invoice_url,
+        invoice_url=subscription.invoice_url if pays else None,
         next_attempt_at=subscription.next_attempt_at,
         ended_at=subscription.ended_at,
         ended_because=subscription.ended_because,
