@@ -211,6 +211,28 @@ async def test_what_a_bank_took_back_pays_for_nothing(shop: Shop) -> None:
     await shop.check()
 
 
+async def test_a_bank_that_disputes_credits_stops_what_was_booked_with_them(shop: Shop) -> None:
+    """Nothing is released until the bank decides; what it keeps then is the platform's loss."""
+    await shop.world.connect(shop.mentor_id)
+    await shop.buy(2)
+    order = await shop.book()
+    await shop.complete(order)
+    charge = (await shop.world.movements("charge"))[0]["source"]
+    _, dispute = await shop.world.sim("POST", "disputes", {"charge": charge})
+    await shop.world.rest()
+    await shop.world.advance(DELAY)
+    assert await shop.world.told(facts.EarningsReleased) == []
+    path = f"/v1/operator/orders/{order.order_id}/steps"
+    _, story = await shop.world.call("GET", path, new_id(), Role.OPERATOR)
+    assert "the bank decides the dispute of the credits" in str(story["waits"])
+    await shop.world.sim("POST", f"disputes/{dispute['id']}/lose", {})
+    await shop.world.rest()
+    (sent,) = await shop.world.told(facts.TransferSent)
+    assert sent.amount_minor == UNIT * 85 // 100
+    assert (await shop.world.balances())["dispute_losses"] == 2 * UNIT
+    await shop.world.check_books()
+
+
 async def test_a_refund_of_credits_that_failed_is_sent_again(shop: Shop) -> None:
     """The bank sends it back, and an operator has Stripe asked once more."""
     order_id = await shop.buy(2)

@@ -9,6 +9,7 @@ import pytest
 
 from services.payments.commands.effects import apply_answer
 from services.payments.commands.mending import ACTIONS
+from services.payments.commands.refunds import refuse_refund
 from services.payments.domain.requests import CreateRefund, LookAtRefund
 from services.payments.domain.seen import RefundSeen
 from services.payments.gateway.shapes import refund_params
@@ -91,6 +92,25 @@ async def test_a_failed_refund_is_tried_again_and_fails_again(world: World) -> N
     assert (await world.balances())["refund_failed"] == -12_000
     await world.check_books()
     assert await deeds(world) == [("retry_refund", "done")]
+
+
+async def test_a_refund_refused_for_a_dispute_that_was_won_is_an_operators(world: World) -> None:
+    """No bank has the money, and no end of a dispute would send it: Stripe's word is old."""
+    order = await world.buy()
+    charge = (await world.order(order)).charge_id
+    _, opened = await world.sim("POST", "disputes", {"charge": charge})
+    await world.rest()
+    await world.sim("POST", f"disputes/{opened['id']}/win", {})
+    await world.rest()
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    refund_id = await world.pool.fetchval("SELECT refund_id FROM refunds")
+    await in_transaction(
+        world.pool,
+        lambda conn: refuse_refund(conn, refund_id, "charge_disputed", world.clock.now()),
+    )
+    assert (await world.balances())["refund_failed"] == -12_000
+    wanted = "an operator finds another way for the refund"
+    assert awaited(await saga_of(world, order))[wanted]
 
 
 async def test_a_second_refund_is_told_from_the_first(world: World) -> None:

@@ -212,25 +212,47 @@ async def test_what_stripe_cannot_refund_is_refused_before(world: World) -> None
         assert answer["code"] == code
 
 
+async def test_what_was_kept_for_a_dispute_that_is_won_comes_to_the_mentor(world: World) -> None:
+    """Its first transfer was never reversed: the second is more than the charge still bears."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await world.advance(PAID_OUT)
+    await lend(world)
+    charge = (await world.order(order)).charge_id
+    _, opened = await world.sim("POST", "disputes", {"charge": charge})
+    await world.rest()
+    await earned(world, mentor)
+    assert await debts(world, mentor) == ({}, [-10_200, 10_200])
+    await world.sim("POST", f"disputes/{opened['id']}/win", {})
+    await world.rest()
+    sent = [(fact.order_id, fact.amount_minor) for fact in await world.told(facts.TransferSent)]
+    assert sent == [(order.order_id, 10_200)] * 2
+    assert "mentor_payable" not in await world.balances()
+    await world.check_books()
+
+
 async def test_an_operator_has_a_reversal_tried_again(world: World) -> None:
-    """Once the account holds money again; where nothing is owed it is refused."""
+    """Once the account holds money again, each that is still owed; then there is nothing to do."""
     mentor = new_id()
     await world.connect(mentor)
     path, body = f"/v1/operator/mentors/{mentor}/debt/reverse", {"reason": "r", "currency": "USD"}
     answer = await world.call("POST", path, new_id(), Role.OPERATOR, body=body)
     assert answer[1]["code"] == "nothing_to_reverse"
-    first = await earned(world, mentor)
+    first, second = await earned(world, mentor), await earned(world, mentor, 6_000)
     await world.advance(PAID_OUT)
     await lend(world)
-    await earned(world, mentor)
-    await refund(world, first, amount_minor=6_000)
+    await earned(world, mentor, 24_000)
+    await refund(world, first, refund_basis_points=10_000)
+    await refund(world, second, refund_basis_points=10_000)
     await world.rest()
-    assert await debts(world, mentor) == ({"USD": 5_100}, [5_100])
+    assert await debts(world, mentor) == ({"USD": 15_300}, [5_100, 10_200])
     await world.sim("POST", "payouts/fail_next", {})
     await world.advance(PAID_OUT)
-    assert (await world.call("POST", path, new_id(), Role.OPERATOR, body=body))[0] == 202
-    await world.rest()
-    assert await debts(world, mentor) == ({}, [-5_100, 5_100])
+    for _ in range(2):
+        assert (await world.call("POST", path, new_id(), Role.OPERATOR, body=body))[0] == 202
+        await world.rest()
+    assert (await debts(world, mentor))[0] == {}
     await world.check_books()
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.payments.domain.orders import Order, Session
+from services.payments.domain.transfers import Transfer
 from services.payments.store import credits as credits_store
 from services.payments.store import orders as order_store
+from services.payments.store import transfers as transfer_store
 from shared.db import Connection
-from shared.money import Money
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,33 @@ async def charge_of(conn: Connection, order: Order, session: Session | None) -> 
 
     For a session that a credit paid for it is that of the purchase of the credit.
     """
-    if session is not None and session.lot_id is not None:
-        lot = await credits_store.load_lot(conn, session.lot_id)
-        bought = await order_store.load_order(conn, lot.purchase_id) if lot else None
-        order = bought or order
-    return need_charge(order)
+    return need_charge(await _paid_with(conn, order, session))
 
 
 async def source_of(
-    conn: Connection, order: Order, session: Session, share: Money
+    conn: Connection, order: Order, session: Session, transfer: Transfer
 ) -> Charge | None:
-    """Return the charge that a mentor's share is transferred from.
+    """Return the charge that a mentor's share is transferred from; None: out of the balance.
 
-    None where what the card paid is less than the share, for a promotion code took the rest off:
-    Stripe transfers no more from a charge than it brought, so such a share comes out of the
-    balance (https://docs.stripe.com/connect/separate-charges-and-transfers#transfer-availability).
+    Stripe transfers no more from a charge than it brought
+    (https://docs.stripe.com/connect/separate-charges-and-transfers#transfer-availability). That is
+    too little where a promotion code took something off, and where an earlier transfer of the same
+    charge was kept for a debt in place of being reversed.
     """
-    if share.minor > session.by_card(session.price).minor:
+    if transfer.amount.minor > session.by_card(session.price).minor:
         return None
-    return await charge_of(conn, order, session)
+    paid = await _paid_with(conn, order, session)
+    sent = await transfer_store.sent_from(conn, paid.order_id, transfer.transfer_id)
+    return need_charge(paid) if sent + transfer.amount.minor <= paid.to_pay.minor else None
+
+
+async def _paid_with(conn: Connection, order: Order, session: Session | None) -> Order:
+    """Return the purchase whose charge paid for a session."""
+    if session is None or session.lot_id is None:
+        return order
+    lot = await credits_store.load_lot(conn, session.lot_id)
+    bought = await order_store.load_order(conn, lot.purchase_id) if lot else None
+    return bought or order
 
 
 def need_charge(order: Order) -> Charge:

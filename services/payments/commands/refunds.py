@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
+from services.payments.commands.charges import charge_of
 from services.payments.commands.decisions import plan_call_for
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer
@@ -16,9 +17,11 @@ from services.payments.domain.outcomes import Refund
 from services.payments.domain.requests import CreateRefund, LookAtRefund
 from services.payments.domain.seen import RefundSeen
 from services.payments.ledger.disputes import refund_covered, refund_uncovered
+from services.payments.store import disputes as dispute_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
+from services.payments.store.credits import load_lot
 from shared.db import Connection
 from shared.errors import Missing
 
@@ -36,7 +39,8 @@ async def follow_refund(
     if not _is_about(refund, request, seen):
         return
     if refund.state == "planned":
-        order, refund, fact = outcomes.issue(order, refund, seen.stripe_refund_id, now)
+        payer_id = await _payer_of(conn, order, refund)
+        order, refund, fact = outcomes.issue(order, refund, payer_id, seen.stripe_refund_id, now)
         await _save(conn, order, refund)
         await announcer.announce(conn, fact, at=now)
     if seen.booked and refund.state == "issued":
@@ -59,12 +63,29 @@ def _is_about(refund: Refund, request: CreateRefund | LookAtRefund, seen: Refund
 
 
 async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datetime) -> None:
-    """Note that Stripe refused a refund: an operator finds another way."""
+    """Note that Stripe refused a refund: a bank has paid it, or an operator finds another way."""
     order, refund = await _need_refund(conn, refund_id)
-    if refund.state == "planned" and code == outcomes.CHARGE_DISPUTED:
+    if refund.state != "planned":
+        return
+    if code == outcomes.CHARGE_DISPUTED and await _bank_has_it(conn, order, refund):
         await _cover(conn, order, refund, now)
-    elif refund.state == "planned":
+    else:
         await _fail(conn, order, refund, code, now)
+
+
+async def _bank_has_it(conn: Connection, order: Order, refund: Refund) -> bool:
+    """Return whether a bank has the money, of whose dispute we hear until its end.
+
+    What is refused for a dispute that is over, and gave back what it took, nobody would ever send.
+    One that we do not know yet is about to be told.
+    """
+    session = order.session(refund.session_id) if refund.session_id else None
+    charge = await charge_of(conn, order, session)
+    known = await dispute_store.disputes_of(conn, charge.order_id)
+    if not known or not all(each.is_over for each in known):
+        return True
+    moved = [await dispute_store.movements_of(conn, each.dispute_id) for each in known]
+    return sum(each.amount.minor for movements in moved for each in movements) < 0
 
 
 async def _cover(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
@@ -89,7 +110,8 @@ async def send_covered(conn: Connection, order: Order, refund: Refund, now: date
 async def _fail(
     conn: Connection, order: Order, refund: Refund, code: str | None, now: datetime
 ) -> None:
-    order, failed, fact = outcomes.fail(order, refund, code, now)
+    payer_id = await _payer_of(conn, order, refund)
+    order, failed, fact = outcomes.fail(order, refund, payer_id, code, now)
     await _save(conn, order, failed)
     settled = refund.state == "settled"
     entry = ledger.refunds.refund_failed(
@@ -111,6 +133,15 @@ async def _need_refund(conn: Connection, refund_id: UUID) -> tuple[Order, Refund
     order = await need_order(conn, known.order_id)
     # Read again under the order's lock, which guards it.
     return order, await store.load_refund(conn, refund_id) or known
+
+
+async def _payer_of(conn: Connection, order: Order, refund: Refund) -> UUID:
+    """Return whose card a refund goes to: of a gift's or a sponsor's session it is the giver's."""
+    session = order.session(refund.session_id) if refund.session_id else None
+    if session is None or session.lot_id is None:
+        return order.mentee_id
+    lot = await load_lot(conn, session.lot_id)
+    return lot.buyer_id if lot else order.mentee_id
 
 
 async def _save(conn: Connection, order: Order, refund: Refund) -> None:

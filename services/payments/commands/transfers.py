@@ -103,7 +103,7 @@ async def _plan(
     account_id: str,
     now: datetime,
 ) -> None:
-    source = await source_of(conn, order, session, transfer.amount)
+    source = await source_of(conn, order, session, transfer)
     request = CreateTransfer(
         order_id=order.order_id,
         session_id=session.session_id if len(order.sessions) > 1 else None,

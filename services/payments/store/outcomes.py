@@ -59,6 +59,7 @@ JOIN orders AS o ON o.order_id = e.order_id
 JOIN sessions AS s ON s.session_id = e.session_id
 WHERE e.released_at IS NULL AND e.due_at <= $1 AND e.retained_minor > 0
     AND s.objected_at IS NULL AND s.disputed_at IS NULL
+    AND NOT EXISTS (SELECT FROM contested_credits AS c WHERE c.session_id = s.session_id)
 ORDER BY e.due_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 """
 

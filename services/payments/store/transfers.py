@@ -35,7 +35,17 @@ JOIN sessions AS s ON s.session_id = e.session_id
 JOIN accounts AS a ON a.mentor_id = e.mentor_id
 WHERE e.released_at IS NOT NULL AND e.transfer_state = 'waiting' AND a.can_receive
     AND s.disputed_at IS NULL
+    AND NOT EXISTS (SELECT FROM contested_credits AS c WHERE c.session_id = s.session_id)
 ORDER BY e.released_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+"""
+SENT_FROM = """
+SELECT COALESCE(sum(t.amount_minor - t.reversed_minor), 0)::bigint FROM transfers AS t
+WHERE t.state IN ('planned', 'sent') AND t.transfer_id <> $2 AND t.session_id IN (
+    SELECT s.session_id FROM sessions AS s WHERE s.order_id = $1 AND s.lot_id IS NULL
+    UNION ALL
+    SELECT s.session_id FROM lots AS l JOIN sessions AS s ON s.lot_id = l.lot_id
+    WHERE l.purchase_id = $1
+)
 """
 RETRY_REFUSED = """
 UPDATE earnings AS e SET transfer_state = 'waiting'
@@ -118,9 +128,14 @@ WHERE l.account = 'mentor_debt' AND l.mentor_id = $1
 ORDER BY e.happened_at DESC, e.entry_id DESC LIMIT $2
 """
 REFUSED_REVERSAL = """
-SELECT order_id, session_id FROM reversals
-WHERE mentor_id = $1 AND currency = $2 AND state = 'refused'
-ORDER BY planned_at DESC, reversal_id LIMIT 1
+SELECT r.order_id, r.session_id
+FROM reversals AS r JOIN transfers AS t ON t.transfer_id = r.transfer_id
+WHERE r.mentor_id = $1 AND r.currency = $2 AND r.state = 'refused' AND t.state = 'sent'
+    AND t.amount_minor - t.reversed_minor > (
+        SELECT COALESCE(sum(p.amount_minor), 0) FROM reversals AS p
+        WHERE p.transfer_id = t.transfer_id AND p.state = 'planned'
+    )
+ORDER BY r.planned_at DESC, r.reversal_id LIMIT 1
 """
 
 
@@ -181,6 +196,14 @@ async def next_to_transfer(conn: Connection) -> tuple[UUID, UUID, str] | None:
     """Return an order, which is locked, a session with a share to send, and the account for it."""
     row = await conn.fetchrow(NEXT_TO_TRANSFER)
     return (row["order_id"], row["session_id"], row["stripe_account_id"]) if row else None
+
+
+async def sent_from(conn: Connection, purchase_id: UUID, but_for: UUID) -> int:
+    """Return what transfers of all that a purchase paid for brought and was not reversed.
+
+    What came out of the balance counts as well; `but_for` is a transfer that does not.
+    """
+    return int(await conn.fetchval(SENT_FROM, purchase_id, but_for))
 
 
 async def retry_refused_transfers(
@@ -259,7 +282,7 @@ async def debt_lines(conn: Connection, mentor_id: UUID, limit: int) -> list[Debt
 async def refused_reversal(
     conn: Connection, mentor_id: UUID, currency: str
 ) -> tuple[UUID, UUID] | None:
-    """Return order and session of the reversal of a mentor's transfer that was refused last."""
+    """Return order and session of the reversal that was refused last, of what is still there."""
     row = await conn.fetchrow(REFUSED_REVERSAL, mentor_id, currency)
     return (row["order_id"], row["session_id"]) if row else None
 
