@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from multidict import MultiMapping
 
 from shared.ids import new_id
-from shared.money import decimals
+from shared.money import MAX_MINOR_OF_ALL, decimals
 from web.client import wrong_fields
 from web.session import Session
 
@@ -30,7 +30,7 @@ PATH_FORM = re.compile(r"^/(?![/\\])[\x21-\x5b\x5d-\x7e]*$")
 """A path on this site: no second slash, no backslash, no control characters, no spaces."""
 _SKIPPED_ZONES = ("Etc/", "SystemV/", "US/", "posix", "right")
 SECRET_FIELDS = frozenset({"password", CSRF_FIELD, KEY_FIELD})
-WHOLE_DIGITS = 9
+WHOLE_DIGITS = len(str(MAX_MINOR_OF_ALL))
 YEARS = range(2000, 2200)
 """Of days and instants in addresses and forms: far enough from where the calendar ends to reckon
 with, in every zone."""
@@ -94,11 +94,10 @@ class Form:
 
     def whole(self, name: str, *, least: int, most: int) -> int:
         """Return a whole number within bounds; raises `Refused`."""
-        text = self.text(name)
-        good = text.isascii() and text.isdigit() and len(text) <= WHOLE_DIGITS
-        if not good or not least <= int(text) <= most:
+        number = as_whole(self.text(name))
+        if number is None or not least <= number <= most:
             raise wrong_fields(**{name: f"Write a whole number from {least} to {most}."})
-        return int(text)
+        return number
 
     def whole_if_any(self, name: str, *, least: int, most: int) -> int | None:
         """Return a whole number within bounds, or nothing if empty; raises `Refused`."""
@@ -142,6 +141,12 @@ class Form:
 def is_zone(text: str) -> bool:
     """Return whether `text` names an IANA time zone."""
     return text in _KNOWN_ZONES
+
+
+def as_whole(text: str) -> int | None:
+    """Return the whole number written in plain digits, no longer than an amount, or nothing."""
+    good = text.isascii() and text.isdigit() and len(text) <= WHOLE_DIGITS
+    return int(text) if good else None
 
 
 def as_day(text: str) -> date | None:

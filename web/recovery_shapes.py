@@ -8,9 +8,13 @@ from web.shapes import Shape
 
 
 class Consequences(Shape):
-    """What a refund would do: who has what then, and who gives how much of it back."""
+    """What a refund would do: who has what then, and who gives how much of it back.
+
+    `price_back_minor` goes back of the price, and `back_minor` of what the mentee paid of it.
+    """
 
     back_minor: int
+    price_back_minor: int
     mentee_minor: int
     mentor_minor: int
     platform_minor: int

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime
-
 from services.notifications.domain.letters import Sender, feed_words
 from services.notifications.store import messages
 from services.notifications.store.messages import FeedItem
 from shared.db import Connection
-from shared.web import SIGNED_IN, Api, Body, Call, Page, PageQuery, View
+from shared.web import SIGNED_IN, Api, Body, Call, InstantUtc, Page, PageQuery, View
 from shared.web.operators import add_operator_routes
-from shared.web.shapes import CursorInvalid
+from shared.web.shapes import CursorInvalid, instant_in_cursor
 
 
 class FeedItemView(View):
@@ -31,7 +29,7 @@ class FeedItemView(View):
 class ReadUpTo(Body):
     """Everything up to and including this instant has been seen."""
 
-    up_to: AwareDatetime
+    up_to: InstantUtc
 
 
 class UnreadView(View):
@@ -81,10 +79,7 @@ def _after(query: PageQuery) -> tuple[datetime, UUID] | None:
         return None
     try:
         at, message_id = values
-        seen = datetime.fromisoformat(at)
-        if seen.tzinfo is None:
-            raise CursorInvalid
-        return seen, UUID(message_id)
+        return instant_in_cursor(at), UUID(message_id)
     except ValueError:
         raise CursorInvalid from None
 

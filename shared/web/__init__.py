@@ -2,7 +2,7 @@
 
 from shared.web.api import ANYONE, SIGNED_IN, Api, Call, File, Reply, Route, Versioned
 from shared.web.problems import Problem
-from shared.web.shapes import Body, Page, PageQuery, Query, Text, View, WholeNumber
+from shared.web.shapes import Body, InstantUtc, Page, PageQuery, Query, Text, View, WholeNumber
 
 __all__ = [
     "ANYONE",
@@ -11,6 +11,7 @@ __all__ = [
     "Body",
     "Call",
     "File",
+    "InstantUtc",
     "Page",
     "PageQuery",
     "Problem",

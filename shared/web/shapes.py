@@ -5,15 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    WithJsonSchema,
+)
 
 from shared.errors import Kind, Refusal
 
 PAGE_DEFAULT = 20
 PAGE_LARGEST = 100
 CURSOR_LONGEST = 500
+YEARS = range(2000, 2200)
+"""The years an instant may lie in; it leaves room for sums on both sides."""
 
 Item = TypeVar("Item")
 _SORT_VALUES = TypeAdapter(list[str])
@@ -24,12 +37,26 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _in_utc(instant: datetime) -> datetime:
+    if instant.year not in YEARS:
+        raise ValueError(f"the year must lie between {YEARS[0]} and {YEARS[-1]}")
+    return instant.astimezone(UTC)
+
+
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 Text = Annotated[
     str,
     # The pattern says to readers of the document what stripping means: blanks alone are no text.
     StringConstraints(strip_whitespace=True, min_length=1, max_length=4000, pattern=r"\S"),
 ]
+
+InstantUtc = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}),
+]
+"""An instant with its offset from UTC, taken as UTC."""
+_INSTANT = TypeAdapter[datetime](InstantUtc)
 
 
 class Body(BaseModel):
@@ -64,6 +91,14 @@ class CursorInvalid(Refusal):
     code = "cursor_invalid"
     kind = Kind.SHAPE
     detail = "Use the next_cursor of an earlier page, or leave the cursor out."
+
+
+def instant_in_cursor(text: str) -> datetime:
+    """Return the instant that is one of a cursor's sort values; raises `CursorInvalid`."""
+    try:
+        return _INSTANT.validate_python(text)
+    except ValueError:
+        raise CursorInvalid from None
 
 
 class PageQuery(Query):

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from pydantic import TypeAdapter
 
-from services.booking.api.surface import InstantUtc
 from services.booking.slots import (
     Caps,
     Hours,
@@ -32,6 +31,7 @@ from services.booking.slots import (
     wall_clock,
     zone_on,
 )
+from shared.web import InstantUtc
 
 FIVE_MINUTES = timedelta(minutes=5)
 DAY = timedelta(days=1)

@@ -158,6 +158,13 @@ async def test_mail_that_failed_still_shows_in_the_feed(market: Marketplace, cli
         (
             "POST",
             "/v1/me/feed/read",
+            b'{"up_to":"0001-01-01T00:00:00+14:00"}',
+            422,
+            "shape_invalid",
+        ),
+        (
+            "POST",
+            "/v1/me/feed/read",
             b'{"up_to":"2026-01-01T00:00:00Z","all":true}',
             422,
             "shape_invalid",

@@ -22,6 +22,7 @@ from shared.contracts.booking import (
 from shared.contracts.payments import PaymentSucceeded
 from shared.ids import new_id
 from shared.money import Money, charge_step, smallest_charge
+from shared.web import Page
 from tests.payments.conftest import DELAY, NOON, Bought, World
 from tests.payments.test_credits import LIST, Shop
 
@@ -144,18 +145,19 @@ async def test_odd_amounts_go_back_to_where_they_came_from(
     bought = await world.buy(price, currency, promotion_code="SPRING-25")
     assert (await world.balances())["promotions"] == off
     await world.say(SessionCompleted, bought, by="mentee", completed_at=world.clock.now())
+    path = f"/v1/operator/orders/{bought.order_id}/refund"
     for share in (3_333, 10_000):
-        path = f"/v1/orders/{bought.order_id}/refund-preview?refund_basis_points={share}"
-        _, sides = await world.call("GET", path, new_id(), Role.OPERATOR)
+        wanted = f"{path}-preview?refund_basis_points={share}"
+        _, sides = await world.call("GET", wanted, new_id(), Role.OPERATOR)
         body = {
             "reason": "Too short.",
-            "refund_basis_points": share,
+            # As the page does: what was shown, as an amount of the price and not of what was paid.
+            "amount_minor": sides["price_back_minor"],
             **{
                 f"shown_{side}_minor": sides[f"{side}_minor"]
                 for side in ("mentee", "mentor", "platform")
             },
         }
-        path = f"/v1/operator/orders/{bought.order_id}/refund"
         status, answer = await world.call("POST", path, new_id(), Role.OPERATOR, body=body)
         assert status == 202, answer
     await world.advance(timedelta(days=3))
@@ -250,6 +252,17 @@ async def test_one_person_uses_it_once(world: World) -> None:
         assert sorted(whys, key=str) == [None, why, why, why]
 
 
+async def test_a_newcomers_code_that_takes_everything_off_is_used_once(world: World) -> None:
+    """Nothing was paid with it, and still its user is no newcomer any more."""
+    mentor_id, mentee = new_id(), new_id()
+    body = {"code": "TRY-ME", "percent_basis_points": 10_000, "first_purchase_only": True}
+    await world.call("POST", "/v1/me/promotions", mentor_id, Role.MENTOR, body=body)
+    for why in (None, "not_first_purchase"):
+        held = await world.hold(mentor_id=mentor_id, mentee_id=mentee, promotion_code="TRY-ME")
+        await world.rest()
+        assert (await world.order(held)).promotion_refused == why
+
+
 async def test_a_code_that_was_not_paid_with_is_given_back(world: World) -> None:
     """Once its page is closed somebody else may use it; money that came counts for good."""
     await make(world, at_most=1)
@@ -323,7 +336,7 @@ async def test_credits_pay_before_a_code_takes_off(world: World) -> None:
 
 
 async def test_a_code_says_clearly_what_it_does(world: World) -> None:
-    """Two kinds of discount, none, or an end before the beginning are refused."""
+    """Two kinds of discount, none, or an end before the beginning are refused, or no such day."""
     for said in (
         {},
         {"percent_basis_points": 100, "amount_minor": 100, "currency": "USD"},
@@ -335,3 +348,9 @@ async def test_a_code_says_clearly_what_it_does(world: World) -> None:
         body = {"code": "ODD", "reason": "Try.", **said}
         status, problem = await world.call("POST", CODES, new_id(), Role.OPERATOR, body=body)
         assert (status, problem["code"]) == (422, "promotion_shape"), said
+    odd = {"code": "ODD", "percent_basis_points": 100, "starts_at": "0001-01-01T00:00:00+14:00"}
+    status, problem = await world.call("POST", "/v1/me/promotions", new_id(), Role.MENTOR, body=odd)
+    assert (status, problem["code"]) == (422, "shape_invalid")
+    page = "/v1/me/payouts?cursor=" + Page.cursor(odd["starts_at"], "x")
+    status, problem = await world.call("GET", page, new_id(), Role.MENTOR)
+    assert (status, problem["code"]) == (422, "cursor_invalid")

@@ -48,7 +48,8 @@ MONEY_LINES = [
 MONEY_TOTALS = [{"whose": "mentee", "amount_minor": 0, "currency": "USD"},
                 {"whose": "mentor", "amount_minor": -1, "currency": "USD"}]  # fmt: skip
 CONSEQUENCES = {
-    "back_minor": 3000, "mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350,
+    "back_minor": 3000, "price_back_minor": 4000,
+    "mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350,
     "mentor_gives_minor": 2550, "platform_gives_minor": 450, "owed_minor": 2550,
     "reversible_minor": 1000, "currency": "USD",
 }  # fmt: skip

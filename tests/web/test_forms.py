@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from multidict import MultiDict
 
+from shared.money import MAX_MINOR_OF_ALL
 from tests.web.conftest import ME, Browser, Services, problem, tokens
 from tests.web.pages import Page
 from web.client import Refused
-from web.forms import ZONES, Form, safe_path, weekly_hours
+from web.forms import ZONES, Form, as_whole, safe_path, weekly_hours
 
 GOAL = "/v1/goals"
 
@@ -182,6 +183,18 @@ def test_wrong_amounts_are_refused_at_their_field(text: str, currency: str) -> N
     with pytest.raises(Refused) as refused:
         form(price=text).minor("price", currency)
     assert [each.pointer for each in refused.value.problem.errors or ()] == ["/price"]
+
+
+def test_the_largest_amount_can_be_confirmed() -> None:
+    """What was shown comes back in a hidden field, of whatever currency it is."""
+    largest = MAX_MINOR_OF_ALL
+    assert form(shown=str(largest)).whole("shown", least=0, most=largest) == largest
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "1" * 5_000, "-1", "1_0", ""])
+def test_odd_digits_are_no_number(text: str) -> None:
+    """Neither those that Python takes for digits nor more of them than it reads."""
+    assert as_whole(text) is None
 
 
 def test_weekly_hours_are_read() -> None:

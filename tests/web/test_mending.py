@@ -30,8 +30,8 @@ MONEY = {
 }  # fmt: skip
 AMOUNTS = {"mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350, "currency": "USD"}
 CONSEQUENCES = AMOUNTS | {
-    "back_minor": 3000, "mentor_gives_minor": 2550, "platform_gives_minor": 450,
-    "owed_minor": 2550, "reversible_minor": 2550,
+    "back_minor": 3000, "price_back_minor": 4000, "mentor_gives_minor": 2550,
+    "platform_gives_minor": 450, "owed_minor": 2550, "reversible_minor": 2550,
 }  # fmt: skip
 OWING = {"mentor_id": MENTOR, "currency": "USD", "owed_minor": 2400, "since": STARTS,
          "refusal": "balance_insufficient"}  # fmt: skip
@@ -122,7 +122,7 @@ async def test_a_deed_carries_its_reason_and_a_key(
 async def test_a_refund_carries_the_amounts_that_were_shown(
     operating: Browser, services: Services
 ) -> None:
-    """What was shown goes along; when it no longer holds, the page shows the amounts of now."""
+    """What was shown goes along, as a part of the price; once outdated, those of now are shown."""
     outdated = problem(412, "amounts_outdated", "Look at the amounts as they are now.")
     services.tell("POST", f"/v1{HERE}/refund", (412, outdated), (202, {}))
     path = f"{HERE}/refund?percent=25"
@@ -134,7 +134,7 @@ async def test_a_refund_carries_the_amounts_that_were_shown(
     assert services.of("POST", f"/v1{HERE}/refund")[-1].body == {
         "reason": "Complaint",
         "session_id": SESSION,
-        "amount_minor": 3000,
+        "amount_minor": 4000,
         "shown_mentee_minor": 3000,
         "shown_mentor_minor": 7650,
         "shown_platform_minor": 1350,

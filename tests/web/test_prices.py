@@ -67,8 +67,15 @@ async def test_a_fee_rule_is_sent_as_it_was_shown(person: Browser, services: Ser
         "instead_of": 2,
         "mentor_id": None,
     }
-    answer, text = await person.submit(FEES, FEES, tiers="USD much", reason="Spring.")
-    assert (answer.status, "Write a tier a line" in text, "USD much" in text) == (422, True, True)
+    for field, odd, why in (
+        ("tiers", "USD much 12", "Write a tier a line"),
+        ("tiers", "USD ² 12", "Write a tier a line"),
+        ("tiers", "USD 100 12.²", "Write a tier a line"),
+        ("minimums", f"USD {'1' * 5_000}", "Write a minimum a line"),
+        ("share", "1.²", "Write a percentage"),
+    ):
+        answer, text = await person.submit(FEES, FEES, reason="Spring.", **{field: odd})
+        assert (answer.status, why in text, odd in text) == (422, True, True)
     end = f"/v1/operator/fees/mentors/{MENTOR}/end"
     services.tell("POST", end, (202, {}))
     page = f"{FEES}?mentor={MENTOR}"

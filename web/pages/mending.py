@@ -17,7 +17,6 @@ from web.shapes import Page, Shape
 from web.visit import Visit
 
 ROWS_SHOWN = 50
-LARGEST_AMOUNT = 10**9
 NOT_FOUND = 404
 VERBS = {
     "release": ("release", "The share is on its way."),

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from shared.money import MAX_MINOR_OF_ALL
 from web.client import Away, Refused, Service, wrong_fields
 from web.pages.packages import sold
 from web.pages.people import names_of
@@ -18,7 +19,6 @@ from web.visit import Visit
 NO_CONTENT = 204
 SUBSCRIPTIONS_SHOWN = 50
 SESSIONS_MOST = 20
-AMOUNT_MOST = 999_999_999
 DONE = {
     "pause": "The plan pauses with its month. Nothing is paid until it is resumed.",
     "resume": "The plan goes on.",
@@ -123,7 +123,7 @@ async def end(visit: Visit) -> web.Response:
     if form.text("at") != "now":
         await _send(visit, "end", {"at": "period_end"})
         return _back(visit, "The plan ends with its month. Until then it can be taken up again.")
-    shown = form.whole("shown_minor", least=0, most=AMOUNT_MOST)
+    shown = form.whole("shown_minor", least=0, most=MAX_MINOR_OF_ALL)
     await _send(visit, "end", {"at": "now", "shown_minor": shown})
     return _back(visit, "The plan ends. What was not booked is paid back.")
 

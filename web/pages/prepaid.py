@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from shared.money import MAX_MINOR_OF_ALL
 from web.client import Away, Refused, Service, wrong_fields
 from web.pages.holding import looks_like_id
 from web.pages.people import names_of
@@ -20,7 +21,6 @@ from web.visit import Visit
 NO_CONTENT = 204
 PURCHASES_SHOWN = 30
 SESSIONS_MOST = 50
-AMOUNT_MOST = 999_999_999
 
 
 async def package(visit: Visit) -> web.Response:
@@ -110,7 +110,7 @@ async def make_code(visit: Visit) -> web.Response:
 async def refund(visit: Visit) -> web.Response:
     """Have unused credits paid back, on the amount that was shown."""
     path = f"/purchases/{visit.part('purchase_id')}"
-    shown = visit.form.whole("shown_amount_minor", least=1, most=AMOUNT_MOST)
+    shown = visit.form.whole("shown_amount_minor", least=1, most=MAX_MINOR_OF_ALL)
     await visit.send(Service.PAYMENTS, "POST", f"/v1{path}/refund", {"shown_amount_minor": shown})
     return visit.go(path, "The money is on its way back to the card you paid with.")
 

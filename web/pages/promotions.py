@@ -8,7 +8,7 @@ from aiohttp import web
 
 from shared.money import CURRENCIES
 from web.client import Refused, Service, wrong_fields
-from web.forms import Form
+from web.forms import Form, as_whole
 from web.pages.offerings import COMMON_CURRENCIES
 from web.pages.pricing import CODE_FORM
 from web.price_shapes import FeeRule, Minimum, MyFees, Promotion, Tier
@@ -20,6 +20,7 @@ CODES_SHOWN = 50
 USES_MOST = 1_000_000
 PERCENT_MOST = 100
 BASIS_POINTS = 100
+HUNDREDTHS_DIGITS = 2
 REASON_LONGEST = 500
 TIERS_SHOWN = 4
 DAY_ENDS = "T23:59:59Z"
@@ -117,14 +118,13 @@ async def fees(visit: Visit) -> web.Response:
 async def set_fees(visit: Visit) -> web.Response:
     """Make a rule in place of the one that was shown."""
     form, mentor_id = visit.form, visit.form.text("mentor_id")
-    version = form.text("instead_of")
     body: dict[str, object] = {
         "share_basis_points": _points(form, "share"),
         "tiers": [_tier(line) for line in form.text("tiers").splitlines() if line.strip()],
         "minimums": [_minimum(line) for line in form.text("minimums").splitlines() if line.strip()],
         "stripe_fee": "mentor" if form.text("stripe_fee") == "mentor" else "platform",
         "reason": _reason(visit, "fees"),
-        "instead_of": int(version) if version.isascii() and version.isdigit() else None,
+        "instead_of": as_whole(form.text("instead_of")),
         "mentor_id": mentor_id or None,
     }
     await visit.send(Service.PAYMENTS, "POST", FEES, body)
@@ -180,11 +180,11 @@ def _points(form: Form, name: str) -> int:
 
 def _as_points(text: str) -> int | None:
     whole, _, rest = text.strip().rstrip("%").strip().partition(".")
-    good = whole.isdigit() and (not rest or rest.isdigit()) and len(whole + rest) <= 5
-    points = (
-        int(whole) * BASIS_POINTS + int(f"{rest:0<2}"[:2]) if good and whole.isascii() else None
-    )
-    return points if points is not None and points <= PERCENT_MOST * BASIS_POINTS else None
+    percent, hundredths = as_whole(whole), as_whole(f"{rest:0<2}")
+    if percent is None or hundredths is None or len(rest) > HUNDREDTHS_DIGITS:
+        return None
+    points = percent * BASIS_POINTS + hundredths
+    return points if points <= PERCENT_MOST * BASIS_POINTS else None
 
 
 def _lines(tiers: list[Tier]) -> str:
@@ -202,12 +202,12 @@ def _tier(line: str) -> Mapping[str, object]:
     match line.split():
         case [currency, amount, share] if (
             currency in CURRENCIES
-            and amount.isdigit()
+            and (least := as_whole(amount)) is not None
             and (points := _as_points(share)) is not None
         ):
             return {
                 "currency": currency,
-                "from_minor": int(amount),
+                "from_minor": least,
                 "share_basis_points": points,
             }
         case _:
@@ -216,8 +216,10 @@ def _tier(line: str) -> Mapping[str, object]:
 
 def _minimum(line: str) -> Mapping[str, object]:
     match line.split():
-        case [currency, amount] if currency in CURRENCIES and amount.isdigit():
-            return {"currency": currency, "minimum_minor": int(amount)}
+        case [currency, amount] if (
+            currency in CURRENCIES and (least := as_whole(amount)) is not None
+        ):
+            return {"currency": currency, "minimum_minor": least}
         case _:
             raise wrong_fields(minimums="Write a minimum a line, like USD 100.")
 

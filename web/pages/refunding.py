@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from shared.money import MAX_MINOR_OF_ALL
 from web.client import Refused, Service
 from web.pages.cancelling import BASIS_POINTS_PER_PERCENT, only_shows, share_of
-from web.pages.mending import LARGEST_AMOUNT, reason_of
+from web.pages.mending import reason_of
 from web.pages.moving import purchase_here, session_named
 from web.pages.people import names_of
 from web.recovery_shapes import Consequences, Debt
@@ -55,7 +56,7 @@ async def refund(visit: Visit) -> web.Response:
     if only_shows(visit):
         return await preview(visit)
     names = ("amount_minor", "shown_mentee_minor", "shown_mentor_minor", "shown_platform_minor")
-    amounts = {name: visit.form.whole(name, least=0, most=LARGEST_AMOUNT) for name in names}
+    amounts = {name: visit.form.whole(name, least=0, most=MAX_MINOR_OF_ALL) for name in names}
     body = {"reason": reason_of(visit, "refund"), **session_named(visit), **amounts}
     page = f"/operator/orders/{visit.part('order_id')}"
     await visit.send(Service.PAYMENTS, "POST", f"/v1{page}/refund", body)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from services.booking.api.surface import YEARS, Zone, api
+from services.booking.api.surface import Zone, api
 from services.booking.commands.availability import set_availability
 from services.booking.domain.availability import (
     Availability,
@@ -23,6 +23,7 @@ from services.booking.store import availability as store
 from shared.auth import Role
 from shared.db import Connection, connection
 from shared.web import Body, Call, Query, Text, Versioned, View, WholeNumber
+from shared.web.shapes import YEARS
 
 HOURS_A_DAY_AT_MOST = 12
 HOURS_A_WEEK_AT_MOST = 7 * HOURS_A_DAY_AT_MOST

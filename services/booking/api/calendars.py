@@ -10,7 +10,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, Field, StringConstraints
 
-from services.booking.api.surface import InstantUtc, api
+from services.booking.api.surface import api
 from services.booking.commands.calendars import add_calendar, refresh_calendar, remove_calendar
 from services.booking.domain.calendars import (
     Calendar,
@@ -26,7 +26,7 @@ from services.booking.store import calendars as store
 from shared.auth import Role
 from shared.clock import system_now
 from shared.db import Connection, connection
-from shared.web import Body, Call, Text, View
+from shared.web import Body, Call, InstantUtc, Text, View
 
 REACH = web.AppKey("reach", Reach)
 ADDRESS_LONGEST = 2_000

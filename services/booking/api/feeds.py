@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from services.booking.api.surface import WEB_URL, InstantUtc, api
+from services.booking.api.surface import WEB_URL, api
 from services.booking.commands.feeds import make_feed, read_calendar, read_entry
 from services.booking.domain.feeds import MEDIA_TYPE
 from services.booking.store import feeds
 from shared.db import Connection, connection
 from shared.ids import SessionId
 from shared.limits import Limit
-from shared.web import ANYONE, Call, File, View
+from shared.web import ANYONE, Call, File, InstantUtc, View
 
 PER_ADDRESS = Limit("calendar_feed", burst=600, per_second=20, handful=20)
 """Calendar services ask for the feeds of many people from few addresses."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from services.booking.api.orders import Reason, SessionBody, SessionQuery, named
 from services.booking.api.slots import SlotsQuery, SlotsView, SlotView, WindowTooLong
-from services.booking.api.surface import InstantUtc, api, terms_of
+from services.booking.api.surface import api, terms_of
 from services.booking.api.views import OrderView, reply
 from services.booking.commands.moves import (
     Mover,
@@ -30,7 +30,7 @@ from services.booking.domain.sessions import PreviewOutdated, SessionBegun
 from shared.contracts.common import Party
 from shared.db import Connection, connection, transaction
 from shared.ids import OrderId
-from shared.web import Call, Versioned, View
+from shared.web import Call, InstantUtc, Versioned, View
 
 CANNOT_MOVE = (
     NotConfirmed,

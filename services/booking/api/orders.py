@@ -9,7 +9,6 @@ from pydantic import Field
 
 from services.booking.api.surface import (
     BasisPoints,
-    InstantUtc,
     after_id,
     api,
     cursor_after,
@@ -56,7 +55,18 @@ from shared.contracts.common import Party, PromotionCode
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId, SessionId, new_id
-from shared.web import Body, Call, Page, PageQuery, Query, Text, Versioned, View, WholeNumber
+from shared.web import (
+    Body,
+    Call,
+    InstantUtc,
+    Page,
+    PageQuery,
+    Query,
+    Text,
+    Versioned,
+    View,
+    WholeNumber,
+)
 
 Reason = Annotated[Text, Field(max_length=500)]
 POLICY_VERSION_LARGEST = 10_000

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.booking.api.orders import SessionBody, named
-from services.booking.api.surface import BasisPoints, InstantUtc, after_id, api, terms_of
+from services.booking.api.surface import BasisPoints, after_id, api, terms_of
 from services.booking.api.views import ObjectionView, OrderView, reply
 from services.booking.commands.absence import read_record, report
 from services.booking.commands.objections import (
@@ -44,7 +44,7 @@ from shared.auth import Role
 from shared.contracts.common import Party
 from shared.db import Connection, connection
 from shared.ids import OrderId, PersonId, SessionId
-from shared.web import Call, Page, PageQuery, Text, Versioned, View
+from shared.web import Call, InstantUtc, Page, PageQuery, Text, Versioned, View
 
 Words = Annotated[Text, Field(max_length=2_000)]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.booking.api.orders import AcceptedPolicy, AnswerShape, OrderView, reply
 from services.booking.api.slots import SlotView
-from services.booking.api.surface import InstantUtc, Zone, api, terms_of
+from services.booking.api.surface import Zone, api, terms_of
 from services.booking.commands.series import hold_series, plan_series
 from services.booking.domain.holds import (
     AnswersMissing,
@@ -43,7 +43,7 @@ from shared.contracts.common import PromotionCode
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, SessionId, new_id
-from shared.web import ANYONE, Body, Call, Query, Versioned, View
+from shared.web import ANYONE, Body, Call, InstantUtc, Query, Versioned, View
 
 
 class SeriesQuery(Query):

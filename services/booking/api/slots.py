@@ -7,14 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.booking.api.surface import InstantUtc, api, terms_of
+from services.booking.api.surface import api, terms_of
 from services.booking.commands.slots import find_slots
 from services.booking.slots import Interval
 from services.booking.store import offerings
 from shared.db import connection
 from shared.errors import Kind, NotFound, Refusal
 from shared.ids import OfferingId
-from shared.web import ANYONE, Call, Query, View
+from shared.web import ANYONE, Call, InstantUtc, Query, View
 
 WINDOW_LONGEST = timedelta(days=62)
 HOLD_FIRST = {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from services.booking.domain.terms import Terms
 from shared.web import Api, Call, Page, PageQuery, WholeNumber
@@ -21,16 +20,7 @@ TERMS = web.AppKey("terms", Terms)
 WEB_URL = web.AppKey("web_url", str)
 """Where the web client is, without a slash at the end."""
 
-YEARS = range(2000, 2200)
-"""The years an instant may lie in; it leaves room for sums on both sides."""
-
 Item = TypeVar("Item")
-
-
-def _in_utc(instant: datetime) -> datetime:
-    if instant.year not in YEARS:
-        raise ValueError(f"the year must lie between {YEARS[0]} and {YEARS[-1]}")
-    return instant.astimezone(UTC)
 
 
 @lru_cache(maxsize=1)
@@ -44,12 +34,6 @@ def _zone(text: str) -> str:
     return text
 
 
-InstantUtc = Annotated[
-    AwareDatetime,
-    AfterValidator(_in_utc),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "^2[01][0-9]{2}-"}),
-]
-"""An instant with its offset from UTC, taken as UTC."""
 Zone = Annotated[
     str,
     AfterValidator(_zone),

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from services.booking.api.offerings import PolicyView
-from services.booking.api.surface import InstantUtc, terms_of
+from services.booking.api.surface import terms_of
 from services.booking.commands.orders import side_of
 from services.booking.domain.allowed import can
 from services.booking.domain.moves import moves_left
 from services.booking.domain.orders import UNANSWERED, Order, OrderState, Session
 from shared.contracts.common import Party
 from shared.ids import OfferingId, OrderId, PersonId, SessionId
-from shared.web import Body, Call, Text, Versioned, View
+from shared.web import Body, Call, InstantUtc, Text, Versioned, View
 
 
 class AnswerShape(Body):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from services.booking.api.surface import InstantUtc, after_id, api, cursor_after, terms_of
+from services.booking.api.surface import after_id, api, cursor_after, terms_of
 from services.booking.api.views import AnswerShape
 from services.booking.commands.waitlist import join_waitlist, leave_waitlist
 from services.booking.domain.holds import (
@@ -35,7 +35,7 @@ from shared.clock import BusinessInstant
 from shared.db import Connection, connection
 from shared.errors import NotFound
 from shared.ids import OfferingId, OrderId, PersonId, new_id
-from shared.web import Body, Call, Page, PageQuery, View
+from shared.web import Body, Call, InstantUtc, Page, PageQuery, View
 
 
 class WaitBody(Body):

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.web import PageQuery
-from shared.web.shapes import CursorInvalid
+from shared.web.shapes import CursorInvalid, instant_in_cursor
 
 
 def one_uuid(query: PageQuery) -> UUID | None:
@@ -40,9 +40,6 @@ def instant_and_text(query: PageQuery) -> tuple[datetime, str] | None:
         return None
     try:
         at, text = after
-        instant = datetime.fromisoformat(at)
     except ValueError:
         raise CursorInvalid from None
-    if instant.tzinfo is None:
-        raise CursorInvalid
-    return instant, text
+    return instant_in_cursor(at), text

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime
-
 from services.payments.store import ledger as books
 from services.payments.store import movements
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode
 from shared.db import Connection
-from shared.web import Api, Call, Query, View
+from shared.web import Api, Call, InstantUtc, Query, View
 
 DIFFERENCES_SHOWN = 100
 Reason = Literal["not_booked_yet", "not_listed_yet", "fee_not_known_yet", "unexplained"]
@@ -35,7 +33,7 @@ class TrialBalance(View):
 class TrialBalanceQuery(Query):
     """As of when: what happened before this instant counts, everything without one."""
 
-    before: AwareDatetime | None = None
+    before: InstantUtc | None = None
 
 
 class DifferenceView(View):

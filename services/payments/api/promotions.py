@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.payments.api.currencies import Currency
 from services.payments.api.cursors import one_uuid
@@ -25,7 +25,7 @@ from shared.deeds import Deed
 from shared.errors import NotFound
 from shared.ids import new_id
 from shared.money import MAX_MINOR_OF_ALL
-from shared.web import Api, Body, Call, Page, PageQuery, View, WholeNumber
+from shared.web import Api, Body, Call, InstantUtc, Page, PageQuery, View, WholeNumber
 from shared.web.operators import Reason, Reasoned, do
 
 USES_MOST = 1_000_000
@@ -43,8 +43,8 @@ class CodeBody(Body):
     at_most: Uses = None
     per_person: Uses = None
     first_purchase_only: bool = False
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: InstantUtc | None = None
+    ends_at: InstantUtc | None = None
 
 
 class OperatorsCodeBody(CodeBody):

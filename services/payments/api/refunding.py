@@ -47,7 +47,7 @@ _WHY = {
 
 
 class WantedQuery(Query):
-    """A fraction of the price in all, or an amount now; of which session where there are more."""
+    """A fraction of the price in all, or an amount of it now; the session where there are more."""
 
     refund_basis_points: BasisPoints | None = None
     amount_minor: Annotated[WholeNumber, Field(ge=1)] | None = None
@@ -57,13 +57,15 @@ class WantedQuery(Query):
 class Consequences(View):
     """What a refund would do: who has what in all then, and who gives how much of it back.
 
-    What a code took off the price goes back to whoever gave it, not to the mentee's card.
+    `price_back_minor` is what goes back of the price, which is what a refund asks for. What a code
+    took off goes back to whoever gave it; `back_minor` goes back to the mentee.
 
     Of what the mentor gives, `from_payable_minor` was not transferred yet; the rest is owed, and of
     that `reversible_minor` can be asked back of the session's transfers.
     """
 
     back_minor: Minor
+    price_back_minor: Minor
     mentee_minor: Minor
     mentor_minor: Minor
     platform_minor: Minor
@@ -76,7 +78,7 @@ class Consequences(View):
 
 
 class RefundBody(Reasoned):
-    """A refund with the amounts that were shown for it: a fraction in all, or an amount now."""
+    """A refund with the amounts shown for it: a fraction of the price in all, or an amount now."""
 
     session_id: UUID | None = None
     refund_basis_points: Annotated[WholeNumber, Field(ge=1, le=10_000)] | None = None
@@ -170,6 +172,7 @@ async def preview(call: Call, order_id: UUID, query: WantedQuery, conn: Connecti
     left, sides, reversible = await consequences_of(conn, order, session, earnings, back)
     return Consequences(
         back_minor=session.by_card_of(back, earnings.gone).minor,
+        price_back_minor=back.minor,
         mentee_minor=session.by_card(left.gone).minor,
         mentor_minor=left.mentor.minor,
         platform_minor=left.platform.minor,

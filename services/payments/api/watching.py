@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.payments.api.cursors import instant_and_text, one_uuid
 from services.payments.commands import mending as commands
@@ -16,7 +16,7 @@ from shared.auth import Role
 from shared.db import Connection
 from shared.deeds import Deed
 from shared.errors import NotFound
-from shared.web import Api, Call, Page, PageQuery, View
+from shared.web import Api, Call, InstantUtc, Page, PageQuery, View
 from shared.web.operators import DeedDone, Reasoned, do
 
 ACCEPTED = 202
@@ -37,7 +37,7 @@ class OperationsQuery(PageQuery):
 
     state: OperationState | Literal["open", "any"] = "undetermined"
     kind: Kind | None = None
-    planned_before: AwareDatetime | None = None
+    planned_before: InstantUtc | None = None
 
 
 class OperationView(View):
@@ -102,7 +102,7 @@ class WebhooksQuery(PageQuery):
 
     state: WebhookState | None = None
     type: Kind | None = None
-    received_before: AwareDatetime | None = None
+    received_before: InstantUtc | None = None
 
 
 class WebhookView(View):

@@ -21,7 +21,7 @@ from shared.errors import NotFound
 from shared.ids import PersonId
 from shared.money import MAX_MINOR_OF_ALL
 from shared.web import ANYONE, Call, Page, PageQuery, View
-from shared.web.shapes import CursorInvalid
+from shared.web.shapes import CursorInvalid, instant_in_cursor
 
 RATINGS = range(1, 6)
 FREE_WITHIN_DAYS_LONGEST = 400
@@ -220,6 +220,6 @@ def _reviews_after(query: PageQuery) -> tuple[datetime, UUID] | None:
         return None
     try:
         at, session_id = values
-        return datetime.fromisoformat(at), UUID(session_id)
+        return instant_in_cursor(at), UUID(session_id)
     except ValueError:
         raise CursorInvalid from None
