@@ -256,7 +256,7 @@ class History:
             # What is shown is what is done; what cannot be given back is refused.
             body = {f"shown_{side}_minor": shown[f"{side}_minor"]
                     for side in ("mentee", "mentor", "platform")}  # fmt: skip
-            body |= {"amount_minor": shown["back_minor"], "reason": "Asked"}
+            body |= {"amount_minor": shown["price_back_minor"], "reason": "Asked"}
             answer = await self.world.call(
                 "POST", f"{path}/refund", operator, Role.OPERATOR, body=body
             )
