@@ -199,10 +199,12 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/subscriptions/{subscription_id}/change-preview": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/look-up": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/pause": Access(SIGNED_IN, PARTIES),
+        # Of the parties only the mentee, who pays: `only_the_payer`, also for operators.
         "POST /v1/subscriptions/{subscription_id}/resume": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/end": Access(
             SIGNED_IN, PARTIES, {"at": "period_end"}
         ),
+        # Again only the mentee.
         "POST /v1/subscriptions/{subscription_id}/change": Access(
             SIGNED_IN, PARTIES, {"plan_id": "00000000-0000-0000-0000-0000000000f4"}
         ),

@@ -79,6 +79,12 @@ class Study:
         await self.world.rest()
         return await self.show()
 
+    async def refuse_mentor(self, what: str, body: Any = None) -> None:
+        """Assert that the mentor may not do what costs the mentee something."""
+        path = f"/v1/subscriptions/{self.subscription_id}/{what}"
+        refused = await self.shop.ask("POST", path, body, who=self.shop.mentor_id, status=403)
+        assert refused["code"] == "only_the_payer"
+
     async def renew(self) -> Any:
         """Let the month end, and the next one be paid if it is to be."""
         end = datetime.fromisoformat((await self.show())["period_end"])
@@ -183,10 +189,11 @@ async def test_a_plan_that_is_never_paid_ends(study: Study) -> None:
     await study.check()
 
 
-async def test_either_side_pauses_and_resumes_from_the_next_month_on(study: Study) -> None:
-    """A paused month costs nothing and brings nothing; the one after it is paid again."""
+async def test_either_side_pauses_and_the_mentee_resumes(study: Study) -> None:
+    """A paused month costs nothing and brings nothing; only who pays has the next one paid."""
     await study.subscribe()
     shown = await study.do("pause", who=study.shop.mentor_id)
+    await study.refuse_mentor("resume")
     assert (shown["state"], shown["pausing"], shown["next_payment_at"]) == ("active", True, None)
     await study.renew()
     assert await study.world.told(facts.PlanRenewed) == []
@@ -204,6 +211,7 @@ async def test_a_plan_ends_with_its_month_unless_taken_up_again(study: Study) ->
     """The month that was paid goes on to its end, and its sessions stay good."""
     await study.subscribe()
     await study.do("end", {"at": "period_end"})
+    await study.refuse_mentor("resume")
     assert (await study.do("resume"))["ending"] is False
     await study.do("end", {"at": "period_end"}, who=study.shop.mentor_id)
     shown = await study.renew()
@@ -234,6 +242,19 @@ async def test_who_ends_at_once_gets_back_what_is_not_booked(study: Study) -> No
     await study.check()
 
 
+async def test_a_plan_ends_at_once_also_while_a_bank_disputes_a_month(study: Study) -> None:
+    """The disputed month is the bank's to decide: nothing of it is shown or goes back."""
+    await study.subscribe()
+    (charge,) = await study.stripes("charge")
+    await study.world.sim("POST", "disputes", {"charge": charge["id"]})
+    await study.world.rest()
+    path = f"/v1/subscriptions/{study.subscription_id}/end-preview"
+    assert (await study.shop.ask("GET", path))["back_minor"] == 0
+    shown = await study.do("end", {"at": "now", "shown_minor": 0})
+    assert (shown["state"], await study.stripes("refund")) == ("ended", [])
+    await study.check()
+
+
 async def test_another_plan_holds_from_the_next_month_on(study: Study) -> None:
     """Nothing is paid at once; the next month costs and brings what the other plan says."""
     await study.subscribe()
@@ -241,6 +262,7 @@ async def test_another_plan_holds_from_the_next_month_on(study: Study) -> None:
     path = f"/v1/subscriptions/{study.subscription_id}/change-preview?plan_id={other}"
     preview = await study.shop.ask("GET", path)
     assert (preview["charged_now_minor"], preview["from_at"]) == (0, "2030-06-06T12:00:00Z")
+    await study.refuse_mentor("change", {"plan_id": other})
     shown = await study.do("change", {"plan_id": other})
     assert (shown["plan"]["plan_id"], len(await study.stripes("charge"))) == (other, 1)
     await study.renew()

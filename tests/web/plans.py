@@ -34,7 +34,7 @@ SPECIAL: Mapping[str, Mapping[str, object]] = {
     "ended": {"ended_at": STARTS, "ended_because": "payment_failed"},
     "ending": {"state": "active", "ending": True, "next_payment_at": None},
     "pausing": {"state": "active", "pausing": True, "next_plan": OTHER},
-    "mentoring": {"state": "past_due", "mentor_id": ME, "mentee_id": MENTOR},
+    "mentoring": {"state": "past_due", "ending": True, "mentor_id": ME, "mentee_id": MENTOR},
 }
 
 
@@ -60,7 +60,7 @@ def plans() -> dict[str, object]:
         }
     return {
         f"/v1/mentors/{MENTOR}/plans": {"items": [PLAN, OTHER]},
-        f"/v1/mentors/{ME}/plans": {"items": [PLAN]},
+        f"/v1/mentors/{ME}/plans": {"items": [PLAN, OTHER]},
         f"/v1/plans/{ORDER}": PLAN,
         "/v1/me/plans": {"items": [PLAN]},
         "/v1/me/subscriptions": {"items": [*found.values()]},

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from tests.web import plans
 from tests.web.conftest import (
     ME,
     MENTOR,
@@ -162,6 +163,15 @@ async def test_payment_page_is_waited_for(browser: Browser, filled: Services) ->
     assert answer.headers["HX-Redirect"] == opened["url"]
     answer, _ = await browser.get(f"/orders/{ORDER}/pay?look=1")
     assert answer.headers["Location"] == opened["url"]
+
+
+async def test_only_who_pays_may_pay_more(browser: Browser, filled: Services) -> None:
+    """Of a plan that ends the mentor sees how to end it at once, and not how to go on."""
+    await browser.sign_in(filled, "mentor")
+    for state, deeds in (("ending", {"resume", "change", "end"}), ("mentoring", {"end"})):
+        here = f"/subscriptions/{plans.OF_STATE[state]}/"
+        actions = [each.action for each in (await browser.page(here[:-1])).forms]
+        assert {each.removeprefix(here) for each in actions if each.startswith(here)} == deeds
 
 
 async def test_payment_page_is_never_a_script(browser: Browser, filled: Services) -> None:

@@ -1,4 +1,4 @@
-"""Plans: offered by mentors, subscribed to by mentees, paused, changed and ended by either side."""
+"""Plans: offered by mentors, paid and changed by mentees, paused and ended by either side."""
 
 from __future__ import annotations
 
@@ -157,7 +157,8 @@ def _add_routes_of_one(api: Api) -> None:
     one = "/v1/subscriptions/{subscription_id}"
     live = (rules.SubscriptionNotLive,)
     ending = (*live, rules.UnusedChanged)
-    changing = (*live, rules.PlanElsewhere, rules.RenewalUnderWay)
+    paying = (*live, rules.OnlyThePayer)
+    changing = (*paying, rules.PlanElsewhere, rules.RenewalUnderWay)
     api.get("/v1/me/subscriptions")(list_subscriptions)
     api.get(one)(show_subscription)
     api.get(f"{one}/months")(list_months)
@@ -166,7 +167,7 @@ def _add_routes_of_one(api: Api) -> None:
     api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_up)
     for path, act, refusals in (
         ("pause", pause, live),
-        ("resume", resume, live),
+        ("resume", resume, paying),
         ("end", end_it, ending),
         ("change", change, changing),
     ):
@@ -298,7 +299,7 @@ async def pause(call: Call, subscription_id: UUID, conn: Connection) -> Subscrip
 
 
 async def resume(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
-    """Have the next month paid again, and not end either."""
+    """Have the next month paid again, and not end either; only the mentee, who pays, can."""
     return await _wish(call, conn, subscription_id, paused=False, ending=False)
 
 
@@ -316,7 +317,7 @@ async def end_it(
 async def change(
     call: Call, subscription_id: UUID, body: ChangeBody, conn: Connection
 ) -> SubscriptionView:
-    """Have another plan of the mentor's from the next month on."""
+    """Have another plan of the mentor's from the next month on; only the mentee, who pays, can."""
     _, side = await _own(call, conn, subscription_id)
     changed = await commands.change_plan(conn, subscription_id, body.plan_id, side, call.now)
     return await _view(conn, changed, side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -99,7 +100,10 @@ async def wish(
 async def change_plan(
     conn: Connection, subscription_id: UUID, plan_id: UUID, by: rules.Side, now: datetime
 ) -> Subscription:
-    """Have another plan from the next month on; raises `PlanElsewhere` or `RenewalUnderWay`."""
+    """Have another plan from the next month on.
+
+    Raises `PlanElsewhere`, `RenewalUnderWay`, or what `wish` of the rules raises.
+    """
     subscription = await _need(conn, subscription_id)
     old = await need_plan(conn, subscription.plan_id)
     rules.check_change(old, await store.load_plan(conn, plan_id))
@@ -289,11 +293,15 @@ async def _tell_failed(
 
 
 async def _give_back(conn: Connection, subscription: Subscription, now: datetime) -> None:
-    """Give back as money what is not booked of every month: a session is worth what it cost."""
+    """Give back as money what is not booked of every month: a session is worth what it cost.
+
+    A month that a bank disputes is the bank's to decide, also one that it took just now.
+    """
     for each in await store.unused_of(conn, subscription.subscription_id, now):
-        await prepaid.refund_unused(
-            conn, each.order_id, subscription.mentee_id, each.worth.minor, now
-        )
+        with suppress(credit_rules.NothingUnused):
+            await prepaid.refund_unused(
+                conn, each.order_id, subscription.mentee_id, each.worth.minor, now
+            )
 
 
 async def _need(conn: Connection, subscription_id: UUID) -> Subscription:

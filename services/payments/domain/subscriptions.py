@@ -59,6 +59,14 @@ class SubscriptionNotLive(Refusal):
     detail = "This plan has not begun or has ended; nothing of it can be changed."
 
 
+class OnlyThePayer(Refusal):
+    """Somebody else than the mentee wants it to cost again, or otherwise."""
+
+    code = "only_the_payer"
+    kind = RefusalKind.FORBIDDEN
+    detail = "Only the mentee, who pays, can change the plan or take it up again."
+
+
 class RenewalUnderWay(Refusal):
     """A payment is being taken at this moment; which plan it is for must not change meanwhile."""
 
@@ -113,6 +121,11 @@ class Wish:
         """Return whether something is not as wished."""
         changes = (self.paused, self.ending, self.plan_id)
         return self.end_now or any(change is not None for change in changes)
+
+    @property
+    def is_the_payers(self) -> bool:
+        """Return whether it can make a month cost something, or otherwise: the mentee's to say."""
+        return self.plan_id is not None or self.paused is False or self.ending is False
 
 
 @dataclass(frozen=True)
@@ -216,7 +229,9 @@ def page_for(
 
 
 def wish(subscription: Subscription, wanted: Wish, now: datetime) -> Subscription:
-    """Note a wish beside those that are open; raises `SubscriptionNotLive`."""
+    """Note a wish beside those that are open; raises `OnlyThePayer` or `SubscriptionNotLive`."""
+    if wanted.is_the_payers and wanted.by != "mentee":
+        raise OnlyThePayer
     if subscription.state not in LIVE:
         raise SubscriptionNotLive
     old = subscription.wish

@@ -81,6 +81,10 @@ UNUSED = """
 SELECT i.order_id, l.remaining, l.unit_minor, l.currency
 FROM plan_invoices AS i JOIN lots AS l ON l.purchase_id = i.order_id
 WHERE i.subscription_id = $1 AND l.remaining > 0 AND l.expires_at > $2 AND l.owner_id = l.buyer_id
+    AND NOT EXISTS (
+        SELECT FROM disputes AS d
+        WHERE d.order_id = i.order_id AND d.state IN ('needs_response', 'under_review', 'lost')
+    )
 ORDER BY i.order_id
 """
 PAID_MONTHS = """
@@ -269,7 +273,7 @@ async def subscription_of_order(conn: Connection, order_id: UUID) -> UUID | None
 
 
 async def unused_of(conn: Connection, subscription_id: UUID, now: datetime) -> list[Unused]:
-    """Return what is not booked of the months of a subscription, by month."""
+    """Return what is not booked of the months of a subscription that no bank disputes."""
     return [
         Unused(
             row["order_id"],
