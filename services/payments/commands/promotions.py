@@ -126,6 +126,6 @@ async def _apply(
         offering_id,
         prices,
         await store.used_before(conn, promotion.promotion_id, mentee_id),
-        await store.bought_before(conn, mentee_id),
+        promotion.first_purchase_only and await store.bought_before(conn, mentee_id),
     )
     return apply(promotion, attempt, now)

@@ -56,7 +56,7 @@ BOUGHT_BEFORE = """
 SELECT EXISTS (SELECT FROM orders WHERE mentee_id = $1 AND paid_at IS NOT NULL AND price_minor > 0)
     OR EXISTS (
         SELECT FROM promotion_uses AS u JOIN promotions AS p ON p.promotion_id = u.promotion_id
-        WHERE u.mentee_id = $1 AND u.state = 'reserved' AND p.first_purchase_only
+        WHERE u.mentee_id = $1 AND u.state <> 'given_back' AND p.first_purchase_only
     )
 """
 TAKE_TURN = (
@@ -133,7 +133,7 @@ async def used_before(conn: Connection, promotion_id: UUID, mentee_id: UUID) -> 
 
 
 async def bought_before(conn: Connection, mentee_id: UUID) -> bool:
-    """Return whether a person has paid for something, or is about to with a newcomers' code."""
+    """Return whether a person has paid for something, or used a newcomers' code."""
     return bool(await conn.fetchval(BOUGHT_BEFORE, mentee_id))
 
 
