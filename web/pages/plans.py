@@ -123,15 +123,10 @@ async def end(visit: Visit) -> web.Response:
     form = visit.form
     if form.text("at") != "now":
         await _send(visit, "end", {"at": "period_end"})
-<<<<<<< /tmp/b5/m_mine
         return _back(
             visit, "The plan ends with its month. Until then who pays for it can take it up again."
         )
-    shown = form.whole("shown_minor", least=0, most=AMOUNT_MOST)
-=======
-        return _back(visit, "The plan ends with its month. Until then it can be taken up again.")
     shown = form.whole("shown_minor", least=0, most=MAX_MINOR_OF_ALL)
->>>>>>> /tmp/b5/m_head
     await _send(visit, "end", {"at": "now", "shown_minor": shown})
     return _back(visit, "The plan ends. What was not booked is paid back.")
 
