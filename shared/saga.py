@@ -19,7 +19,8 @@ from shared.contracts.topics import FACTS
 from shared.db import Connection
 
 STEPS = """
-SELECT at, kind, what, state, details FROM saga_steps WHERE order_id = $1 ORDER BY at LIMIT $2
+SELECT at, kind, what, state, details FROM saga_steps
+WHERE order_id = $1 ORDER BY at, details ->> 'event_id' LIMIT $2
 """
 WAITS = """
 SELECT order_id, waits_for, since, due_at, clock, needs_operator, details FROM saga_waits

@@ -211,6 +211,7 @@ FAULTS = {
     "a plan's month without an invoice": """
         UPDATE payments.orders SET kind = 'plan' WHERE kind = 'package'
     """,
+    "credits and ledger differ": "UPDATE payments.lots SET remaining = 1, expires_at = now()",
     "dispute and ledger differ": "UPDATE payments.disputes SET state = 'lost', closed_at = now()",
     "numbers of documents have a gap": "UPDATE payments.document_counters SET last_number = 2",
     "statement and ledger differ": """

@@ -61,7 +61,7 @@ def add_routes(api: Api) -> None:
     api.get("/v1/me/packages", may=mentor)(list_own_packages)
     api.post("/v1/me/packages", may=mentor, idempotent=True, refusals=price)(offer_package)
     end = "/v1/me/packages/{package_id}/withdraw"
-    api.post(end, may=mentor, idempotent=True, status=204)(withdraw)
+    api.post(end, may=mentor, idempotent=True, status=204)(withdraw_package)
 
 
 async def list_packages(call: Call, mentor_id: UUID, conn: Connection) -> PackagesView:
@@ -98,7 +98,7 @@ async def offer_package(call: Call, body: PackageBody, conn: Connection) -> Pack
     return _package(package, await commands.need_offered(conn, package.offering_id))
 
 
-async def withdraw(call: Call, package_id: UUID, conn: Connection) -> None:
+async def withdraw_package(call: Call, package_id: UUID, conn: Connection) -> None:
     """Offer a package no more; what was bought stays as it was bought."""
     await commands.withdraw_package(conn, call.person_id, package_id)
 
