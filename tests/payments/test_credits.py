@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
+from services.payments.store import credits as store
+from services.payments.store.movements import ADD_PAYOUTS
+from services.payments.store.transfers import lock_debt
 from shared.auth import Role
 from shared.contracts import booking, prepaid
 from shared.contracts import payments as facts
 from shared.ids import new_id
-from tests.payments.conftest import DELAY, Bought, World
+from tests.payments.conftest import DELAY, NOON, Bought, World
 from tests.payments.shop import DAY, KEPT, LIST, UNIT, WHOLE, WORTH, Shop
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+LAST_LOT = "SELECT FROM lots ORDER BY lot_id DESC LIMIT 1 FOR UPDATE NOWAIT"
+DEADLINE_SECONDS = 20
+
+STATE_OF_REFUND = "SELECT state FROM refunds"
 
 
 @pytest.fixture
@@ -110,10 +124,61 @@ async def test_a_credit_comes_back_also_after_the_transfer(shop: Shop) -> None:
     await shop.world.advance(DELAY)
     now = shop.world.clock.now()
     said = {"refund_basis_points": WHOLE, "settled_at": now}
-    await shop.world.say(booking.ObjectionSettled, order, **said)
+    settled = shop.world.say(booking.ObjectionSettled, order, **said)
+    await blocked(shop, "SELECT FROM debts FOR UPDATE", settled)
     await shop.world.rest()
     assert await shop.left() == [2]
     await shop.check()
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["SELECT FROM debts FOR UPDATE", "SELECT FROM lots ORDER BY lot_id LIMIT 1 FOR UPDATE"],
+)
+async def test_credits_that_come_back_are_locked_in_the_order_of_all(shop: Shop, held: str) -> None:
+    """The mentor's debt before any lot, and lots by their ids, not as sessions used them."""
+    await shop.buy(2)
+    await shop.buy(2, months=1)  # It ends earlier, so the first sessions use the later lot.
+    order = await shop.hold(LIST, LIST, LIST)
+    await shop.world.rest()
+    lost = shop.world.say(booking.BookingLost, order, reason="time_sold")
+    await blocked(shop, held, lost)
+    await shop.world.rest()
+    assert await shop.left() == [2, 2]
+
+
+async def blocked(shop: Shop, held: str, what: Awaitable[Any]) -> None:
+    """Let something wait for a lock, and assert that it holds no later lot meanwhile."""
+    pool = shop.world.pool
+    async with pool.acquire() as conn:
+        await lock_debt(conn, shop.mentor_id, "USD", NOON)  # Now there is a row to hold.
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute(held)
+        waits = asyncio.ensure_future(what)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not await pool.fetchval(WAITING):
+                await asyncio.sleep(0.01)
+        await pool.execute(LAST_LOT)
+    await waits
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "index"),
+    [
+        (store.OFFERED_BY, (new_id(),), "offered_mentor"),
+        (store.PURCHASES_OF, (new_id(), None, 20), "orders_prepaid"),
+        (store.MENTEES_OF, (new_id(), 20), "orders_booked"),
+        (store.KNOWS, (new_id(), new_id()), "orders_booked"),
+        (ADD_PAYOUTS, (NOON, NOON), "payouts_ended_at"),
+    ],
+)
+async def test_what_pages_ask_for_is_found_by_index(
+    world: World, statement: str, values: tuple[object, ...], index: str
+) -> None:
+    """However many others there are."""
+    async with world.pool.acquire() as conn, conn.transaction():
+        await conn.execute("SET LOCAL enable_seqscan = off")
+        assert index in str(await conn.fetch(f"EXPLAIN {statement}", *values))
 
 
 async def test_unused_credits_are_paid_back_on_the_amount_shown(shop: Shop) -> None:
@@ -162,11 +227,15 @@ async def test_a_gift_is_redeemed_once_by_who_has_its_code(shop: Shop) -> None:
     assert taken["remaining"] == 2
     await shop.ask("POST", redeem, {"code": code}, who=new_id(), status=404)
     await shop.ask("POST", f"/v1/gifts/{order_id}/code", status=409)
-    await shop.book(who=friend)
+    order = await shop.book(who=friend)
     shown = await shop.ask("GET", f"/v1/purchases/{order_id}")
     assert (shown["redeemed"], shown["used"], shown["refundable_minor"]) == (True, 1, 0)
     kept = await shop.world.pool.fetchval("SELECT string_agg(answer::text, '') FROM idempotency")
     assert code not in (kept or "")
+    await shop.cancel(order, 5_000)
+    assert not await shop.world.told(facts.RefundIssued), "No money comes to who got a gift."
+    (back,) = await shop.world.told(prepaid.CreditsRefunded)
+    assert (back.mentee_id, back.amount_minor) == (shop.buyer_id, LIST // 2)
     await shop.check()
 
 
@@ -197,17 +266,42 @@ async def test_a_sponsor_pays_and_the_mentor_chooses_for_whom(shop: Shop) -> Non
 
 
 async def test_what_a_bank_took_back_pays_for_nothing(shop: Shop) -> None:
-    """While the charge is disputed credits rest and are not paid back; won, they are good again."""
-    order_id = await shop.buy(2)
+    """While the charge is disputed credits rest, nor do they end; won, they are good again."""
+    order_id = await shop.buy(2, months=1)
+    await shop.world.advance(17 * DAY - timedelta(hours=11))
     charge = (await shop.world.movements("charge"))[0]["source"]
     _, dispute = await shop.world.sim("POST", "disputes", {"charge": charge})
     await shop.world.rest()
     order = await shop.hold()
     assert (await shop.world.order(order)).to_pay.minor == LIST
     assert (await shop.ask("GET", f"/v1/purchases/{order_id}"))["refundable_minor"] == 0
+    await shop.world.advance(15 * DAY - timedelta(hours=11))
+    assert not await shop.world.told(prepaid.CreditsReminded)
     await shop.world.sim("POST", f"disputes/{dispute['id']}/win", {})
     await shop.world.rest()
+    assert not await shop.world.told(prepaid.CreditsExpired)
+    (found,) = (await shop.ask("GET", "/v1/me/credits"))["items"]
+    good_until = datetime.fromisoformat(found["expires_at"])
+    assert (found["remaining"], good_until) == (2, shop.world.clock.now() + 30 * DAY)
     await shop.book()
+    await shop.check()
+
+
+async def test_a_bank_overtakes_the_refund_of_a_session_that_credits_paid(shop: Shop) -> None:
+    """Won, the dispute gives back what the bank had paid: then the refund is sent after all."""
+    await shop.buy(2)
+    order = await shop.book()
+    charge = (await shop.world.movements("charge"))[0]["source"]
+    await shop.world.sim("POST", "webhooks", {"mode": "hold"})
+    _, dispute = await shop.world.sim("POST", "disputes", {"charge": charge})
+    await shop.cancel(order, 5_000)
+    await shop.world.sim("POST", "webhooks", {"mode": "normal"})
+    await shop.world.sim("POST", "webhooks/release", {})
+    await shop.world.rest()
+    assert await shop.world.pool.fetchval(STATE_OF_REFUND) == "paid_otherwise"
+    await shop.world.sim("POST", f"disputes/{dispute['id']}/win", {})
+    await shop.world.rest()
+    assert await shop.world.pool.fetchval(STATE_OF_REFUND) == "settled"
     await shop.check()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from services.payments.commands.statements import close_next_month, make_next_statement
 from services.payments.domain.statements import Statement
+from services.payments.domain.tables import statement_csv
 from services.payments.ledger import earnings, recovery
 from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry, Line, Part
@@ -31,6 +32,7 @@ from tests.payments.test_documents import cancel, fetch
 DIFFERENCES = "SELECT mentor_id, period_from, moved_minor, stated_minor FROM statement_differences"
 MAY, JUNE, JULY = (datetime(2030, month, 1, tzinfo=UTC) for month in (5, 6, 7))
 POSTINGS = 60
+BEGIN_EARLIER = "UPDATE payouts SET created_at = created_at - $1::interval"
 
 
 async def statements(world: World, mentor_id: UUID) -> list[Statement]:
@@ -101,6 +103,24 @@ async def read_it(world: World, mentor: UUID, may: Statement) -> None:
         "quarter": 2, "currency": "USD", "sessions": 1, "gross_minor": 12_000, "refunds_minor": 0,
         "fees_minor": 1_800, "net_minor": 10_200,
     }  # fmt: skip
+
+
+async def test_a_payout_is_stated_when_it_ended_and_only_what_arrived_counts(world: World):
+    """One that the bank sends back stands there as failed; its money counts once, sent again."""
+    mentor = new_id()
+    account = await world.connect(mentor)
+    await earn(world, mentor)
+    await world.sim("POST", "payouts/fail_next", {"account": account, "code": "no_account"})
+    await world.advance(timedelta(days=9))
+    await world.sim("POST", f"accounts/{account}/complete", {})
+    await world.advance(timedelta(days=4))
+    await world.pool.execute(BEGIN_EARLIER, timedelta(days=90))
+    await world.advance(JUNE + timedelta(days=1) - world.clock.now())
+    (may,) = await statements(world, mentor)
+    assert [each.state for each in may.month.payouts] == ["failed", "paid"]
+    assert may.paid_out_minor == 10_200
+    table = statement_csv(may)
+    assert [row["amount"] for row in csv.DictReader(table.splitlines())][-2:] == ["0.00", "102.00"]
 
 
 async def test_the_year_counts_what_went_back_before_and_after_the_release(world: World):

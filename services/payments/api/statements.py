@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -62,11 +62,13 @@ class MovementView(View):
 
 
 class PaidOutView(View):
-    """A payout that Stripe began in the month."""
+    """A payout that arrived at the bank in the month, or failed in it."""
 
     payout_id: str
     created_at: datetime
     arrives_at: datetime
+    ended_at: datetime
+    state: Literal["paid", "failed"]
     amount_minor: Minor
 
 

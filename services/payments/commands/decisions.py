@@ -39,9 +39,10 @@ async def confirm_order(conn: Connection, order_id: UUID) -> None:
 async def refund_lost(conn: Connection, order_id: UUID, now: datetime) -> None:
     """Give everything back: nothing of it can take place."""
     order = await _decide(conn, order_id, "lost")
-    await promotions.give_back(conn, order, now)
+    await lots.lock_before_return(conn, order, now)
     for session in order.sessions:
         order = await give_back(conn, order, session, WHOLE_BASIS_POINTS, "booking_lost", now)
+    await promotions.give_back(conn, order, now)
 
 
 async def refund_cancelled(
@@ -150,15 +151,19 @@ async def return_credit(
     conn: Connection, order: Order, session: Session, reason: RefundReason, now: datetime
 ) -> Order:
     """Give the whole credit back that paid for a session; the order is locked."""
-    lot, order = await lots.return_credit(conn, order, session, now)
+    lot = await lots.lot_of(conn, session)
+    cause = f"credit_returned:{session.session_id}"
+    back = ledger.prepaid.unused(lot.purchase_id, lot.account, session.price)
+    amount = session.price
+    order = await take(conn, order, session, amount, cause, back, because="refund", now=now)
+    # Now that the debt is locked the lot may be, which a row that names it shares in locking.
+    order = await lots.return_credit(conn, order, session, now)
     refund = Refund(
-        new_id(), order.order_id, session.session_id, session.price, reason, "settled", None, now,
+        new_id(), order.order_id, session.session_id, amount, reason, "settled", None, now,
         lot_id=lot.lot_id,
     )  # fmt: skip
     await store.add_refund(conn, refund)
-    cause = f"credit_returned:{session.session_id}"
-    back = ledger.prepaid.unused(lot.purchase_id, lot.account, session.price)
-    return await take(conn, order, session, session.price, cause, back, because="refund", now=now)
+    return order
 
 
 async def _decide(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.commands import decisions, recovery
+from services.payments.commands import decisions, lots, recovery
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
 from services.payments.commands.refunds import send_covered
@@ -51,6 +51,8 @@ async def follow_dispute(
     order = await _hold(conn, order, now)
     for movement in sorted(seen.movements, key=lambda each: (each.moved_at, each.amount_minor)):
         order = await _move(conn, order, dispute, movement, now)
+    if known is not None and known.is_away and not dispute.is_away:
+        await lots.thaw(conn, order, now)
     await order_store.save_order(conn, order)
     await announcer.announce(conn, *facts, at=now)
 
@@ -146,12 +148,24 @@ async def _pay_what_is_owed(conn: Connection, order: Order, now: datetime) -> Or
     for refund in await outcome_store.refunds_of_order(conn, order.order_id):
         if is_covered(refund):
             await send_covered(conn, order, refund, now)
+    await _pay_what_credits_owe(conn, order, now)
+    await lots.lock_before_return(conn, order, now)
     for record in await record_store.records_of(conn, order.order_id):
         session = order.session(record.session_id)
         order = await decisions.give_back(
             conn, order, session, record.owed_basis_points, "cancelled", now
         )
     return order
+
+
+async def _pay_what_credits_owe(conn: Connection, purchase: Order, now: datetime) -> None:
+    """Do the same for sessions that credits of a purchase paid for: each has its own purchase."""
+    for found in await outcome_store.refunds_of_credits(conn, purchase.order_id):
+        order = await need_order(conn, found.order_id)
+        # Read again under the lock of the sessions' purchase, which guards it.
+        refund = await outcome_store.load_refund(conn, found.refund_id)
+        if refund is not None and is_covered(refund):
+            await send_covered(conn, order, refund, now)
 
 
 async def _left(conn: Connection, order: Order) -> Mapping[UUID, Left]:

@@ -1,7 +1,8 @@
 """Credits pay for sessions in place of the card, and come back when nothing comes of them.
 
 Whoever changes a lot holds the lock of the purchase it is about first: that of the sessions which
-it pays for, or its own.
+it pays for, or its own. Locks are taken in one order everywhere, so that nobody waits in a ring:
+the purchase, the mentor's debt, lots by their ids, the promotion code.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands.plans import announcer
@@ -19,6 +21,7 @@ from services.payments.domain.orders import Order, Session
 from services.payments.store import credits as store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
+from services.payments.store.transfers import lock_debt
 from shared.contracts.booking import BookingHeld
 from shared.contracts.prepaid import CreditsBought, CreditsReturned, SponsoredSessionCompleted
 from shared.db import Connection
@@ -77,11 +80,12 @@ async def _on_terms_of(conn: Connection, order: Order, lots: Sequence[Lot]) -> O
 
 async def free_credits(conn: Connection, order: Order, now: datetime) -> Order:
     """Free the credits of a purchase whose rest was not paid in time; it is locked."""
+    locked = await store.lock_lots(conn, _lot_ids(order))
     for session in order.sessions:
-        lot = await store.lock_lot(conn, session.lot_id) if session.lot_id else None
-        if lot is None:
+        if session.lot_id is None:
             continue
-        await store.save_lot(conn, rules.put_back(lot, now))
+        lot = locked[session.lot_id] = rules.put_back(locked[session.lot_id], now)
+        await store.save_lot(conn, lot)
         part = order.part(session.session_id)
         entry = ledger.prepaid.freed(lot.purchase_id, lot.account, part, lot.unit, now)
         await books.post(conn, entry)
@@ -90,9 +94,26 @@ async def free_credits(conn: Connection, order: Order, now: datetime) -> Order:
     return order
 
 
-async def return_credit(
-    conn: Connection, order: Order, session: Session, now: datetime
-) -> tuple[Lot, Order]:
+async def lock_before_return(conn: Connection, order: Order, now: datetime) -> None:
+    """Lock what giving several sessions back may change, in order; the purchase is locked."""
+    if lot_ids := _lot_ids(order):
+        await lock_debt(conn, order.mentor_id, order.price.currency, now)
+        await store.lock_lots(conn, lot_ids)
+
+
+def _lot_ids(order: Order) -> list[UUID]:
+    return [each.lot_id for each in order.sessions if each.lot_id is not None]
+
+
+async def lot_of(conn: Connection, session: Session) -> Lot:
+    """Return the lot whose credit paid for a session, as it stands."""
+    assert session.lot_id is not None  # noqa: S101  A credit paid for it.
+    lot = await store.load_lot(conn, session.lot_id)
+    assert lot is not None  # noqa: S101  Lots are never deleted.
+    return lot
+
+
+async def return_credit(conn: Connection, order: Order, session: Session, now: datetime) -> Order:
     """Make the credit usable again that paid for a session, and tell; its purchase is locked."""
     assert session.lot_id is not None  # noqa: S101  A credit paid for it.
     lot = await store.lock_lot(conn, session.lot_id)
@@ -111,7 +132,14 @@ async def return_credit(
         expires_at=lot.expires_at or now,
     )
     await announcer.announce(conn, fact, at=now)
-    return lot, told
+    return told
+
+
+async def thaw(conn: Connection, purchase: Order, now: datetime) -> None:
+    """Give time to book with what a bank had frozen and gave back; the purchase is locked."""
+    for lot in await store.lock_lots_of(conn, purchase.order_id):
+        if lot.remaining:
+            await store.save_lot(conn, rules.thaw(lot, now))
 
 
 async def thank_sponsor(conn: Connection, order: Order, session: Session, now: datetime) -> None:

@@ -158,15 +158,7 @@ def statement_pdf(statement: Statement) -> bytes:
     if statement.month.payouts:
         paper.write_line("What Stripe paid out to your bank", size=12, bold=True)
         paper.ln(2)
-        rows = [
-            (
-                f"{each.created_at:%d %b}",
-                each.payout_id,
-                plain(each.amount_minor, statement.currency),
-            )
-            for each in statement.month.payouts
-        ]
-        paper.amounts(("Day", "Payout", "Amount"), rows, (15, 65, 20), 0)
+        paper.amounts(("Day", "Payout", "Amount"), _payouts(statement), (15, 65, 20), 0)
     paper.write_line(
         "Your balance is what was released to you and is not sent to your Stripe account yet, "
         "less what you owe back.",
@@ -204,6 +196,20 @@ def _movements(statement: Statement) -> list[tuple[str, ...]]:
             else f"({plain(each.kept_minor, currency)})",
         )
         for each in statement.month.movements
+    ]
+
+
+def _payouts(statement: Statement) -> list[tuple[str, ...]]:
+    currency = statement.currency
+    return [
+        (
+            f"{each.ended_at:%d %b}",
+            each.payout_id
+            if each.state == "paid"
+            else f"{each.payout_id}, which failed: {_money(each.amount_minor, currency)}",
+            plain(each.paid_minor, currency),
+        )
+        for each in statement.month.payouts
     ]
 
 

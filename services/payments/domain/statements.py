@@ -52,14 +52,24 @@ class Movement(BaseModel):
 
 
 class PaidOut(BaseModel):
-    """A payout that Stripe began in the month."""
+    """A payout that ended in the month: it arrived at the bank, or it failed.
+
+    By the day of its end, which is that of our knowing of it, none is missed that we learn of late.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     payout_id: str
     created_at: AwareDatetime
     arrives_at: AwareDatetime
+    ended_at: AwareDatetime
+    state: Literal["paid", "failed"]
     amount_minor: int
+
+    @property
+    def paid_minor(self) -> int:
+        """Return what arrived: of a failed payout nothing, its money is sent again by another."""
+        return self.amount_minor if self.state == "paid" else 0
 
 
 class Month(BaseModel):
@@ -112,8 +122,8 @@ class Statement:
 
     @property
     def paid_out_minor(self) -> int:
-        """Return what was sent to the bank."""
-        return sum(each.amount_minor for each in self.month.payouts)
+        """Return what arrived at the bank."""
+        return sum(each.paid_minor for each in self.month.payouts)
 
 
 def draw_up(

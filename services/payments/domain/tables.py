@@ -49,10 +49,12 @@ def statement_csv(statement: Statement) -> str:
     )
     rows += [
         (
-            each.created_at.isoformat(),
-            f"Paid out to your bank ({each.payout_id})",
+            each.ended_at.isoformat(),
+            f"Paid out to your bank ({each.payout_id})"
+            if each.state == "paid"
+            else f"Payout of {plain(each.amount_minor, currency)} failed ({each.payout_id})",
             *[""] * 6,
-            plain(each.amount_minor, currency),
+            plain(each.paid_minor, currency),
             "",
             currency,
         )

@@ -65,8 +65,13 @@ NOT EXISTS (
 )
 """
 """What a bank took back pays for nothing, unless it comes back."""
+_NOT_FROZEN = """
+NOT EXISTS (SELECT FROM frozen_purchases AS f WHERE f.order_id = lots.purchase_id)
+"""
+"""The time of credits does not end while nobody can book with them."""
 LOT = f"{_LOT} WHERE lot_id = $1"
 LOCK_LOT = f"{_LOT} WHERE lot_id = $1 FOR UPDATE"
+LOCK_LOTS = f"{_LOT} WHERE lot_id = ANY($1::uuid[]) ORDER BY lot_id FOR UPDATE"
 LOCK_LOTS_OF_PURCHASE = f"{_LOT} WHERE purchase_id = $1 ORDER BY lot_id FOR UPDATE"
 LOTS_OF_PURCHASES = f"{_LOT} WHERE purchase_id = ANY($1::uuid[]) ORDER BY lot_id"
 LOTS_OF_OWNER = f"{_LOT} WHERE owner_id = $1 AND expires_at IS NOT NULL ORDER BY expires_at, lot_id"
@@ -101,11 +106,13 @@ WHERE l.purchase_id = $1 AND NOT EXISTS (
     SELECT FROM refunds AS r WHERE r.session_id = s.session_id AND r.lot_id = s.lot_id
 )
 """
-NEXT_TO_EXPIRE = """
-SELECT purchase_id, lot_id FROM lots WHERE remaining > 0 AND expires_at <= $1
-ORDER BY expires_at LIMIT 1
+IS_FROZEN = "SELECT EXISTS (SELECT FROM frozen_purchases WHERE order_id = $1)"
+NEXT_TO_EXPIRE = f"""
+{_LOT} WHERE remaining > 0 AND expires_at <= $1 AND {_NOT_FROZEN} ORDER BY expires_at LIMIT 1
 """
-NEXT_TO_REMIND = f"{_LOT} WHERE remaining > 0 AND remind_at <= $1 ORDER BY remind_at LIMIT 1"
+NEXT_TO_REMIND = f"""
+{_LOT} WHERE remaining > 0 AND remind_at <= $1 AND {_NOT_FROZEN} ORDER BY remind_at LIMIT 1
+"""
 PURCHASES_OF = """
 SELECT order_id FROM orders WHERE mentee_id = $1 AND kind IN ('package', 'gift', 'sponsorship')
     AND state IN ('being_prepared', 'open', 'closing', 'paid')
@@ -226,6 +233,12 @@ async def lock_lot(conn: Connection, lot_id: UUID) -> Lot | None:
     return _lot(row) if row else None
 
 
+async def lock_lots(conn: Connection, lot_ids: Sequence[UUID]) -> dict[UUID, Lot]:
+    """Return lots by id, locked in the order of their ids."""
+    rows = await conn.fetch(LOCK_LOTS, list(lot_ids)) if lot_ids else []
+    return {row["lot_id"]: _lot(row) for row in rows}
+
+
 async def lock_lots_of(conn: Connection, purchase_id: UUID) -> list[Lot]:
     """Return the lots of a purchase, locked: what was bought, and what was granted of it."""
     return [_lot(row) for row in await conn.fetch(LOCK_LOTS_OF_PURCHASE, purchase_id)]
@@ -256,6 +269,11 @@ async def lock_usable(
 async def is_paid_for(conn: Connection, purchase_id: UUID) -> bool:
     """Return whether no bank took back what was paid for a purchase."""
     return bool(await conn.fetchval(IS_PAID_FOR, purchase_id))
+
+
+async def is_frozen(conn: Connection, purchase_id: UUID) -> bool:
+    """Return whether a bank disputes what was paid for a purchase, and has not decided."""
+    return bool(await conn.fetchval(IS_FROZEN, purchase_id))
 
 
 async def used_of(conn: Connection, purchase_id: UUID) -> int:

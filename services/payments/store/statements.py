@@ -30,7 +30,7 @@ SELECT l.mentor_id, l.currency, $1, $2
 FROM ledger_entries AS e JOIN ledger_lines AS l ON l.entry_id = e.entry_id
 WHERE e.happened_at >= $1 AND e.happened_at < $2 AND l.mentor_id IS NOT NULL
 UNION
-SELECT mentor_id, currency, $1, $2 FROM payouts WHERE created_at >= $1 AND created_at < $2
+SELECT mentor_id, currency, $1, $2 FROM payouts WHERE ended_at >= $1 AND ended_at < $2
 """
 NEXT_WANTED = """
 DELETE FROM statements_wanted WHERE ctid = (
@@ -66,9 +66,9 @@ GROUP BY e.entry_id, l.order_id, l.session_id, o.title
 ORDER BY e.happened_at, e.entry_id
 """
 PAYOUTS_OF_MONTH = """
-SELECT stripe_payout_id AS payout_id, created_at, arrives_at, amount_minor FROM payouts
-WHERE mentor_id = $1 AND currency = $2 AND created_at >= $3 AND created_at < $4
-ORDER BY created_at, stripe_payout_id
+SELECT stripe_payout_id AS payout_id, created_at, arrives_at, ended_at, state, amount_minor
+FROM payouts WHERE mentor_id = $1 AND currency = $2 AND ended_at >= $3 AND ended_at < $4
+ORDER BY ended_at, stripe_payout_id
 """
 INSERT_STATEMENT = """
 INSERT INTO statements (statement_id, mentor_id, currency, period_from, period_until,
