@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -11,8 +12,10 @@ from uuid import UUID
 
 import pytest
 
+from services.payments.commands.operations import record_outcome, take_operation
 from shared.contracts import payments as facts
-from tests.payments.conftest import DELAY, NOON, World
+from shared.db import in_transaction
+from tests.payments.conftest import DELAY, NOON, REST_SECONDS, World
 from tests.payments.test_credits import Shop
 
 UNIT = 10_000
@@ -84,6 +87,12 @@ class Study:
         path = f"/v1/subscriptions/{self.subscription_id}/{what}"
         refused = await self.shop.ask("POST", path, body, who=self.shop.mentor_id, status=403)
         assert refused["code"] == "only_the_payer"
+
+    async def turn(self, name: str) -> None:
+        """Let one loop do what is due."""
+        (loop,) = (each for each in self.world.loops if each.name == name)
+        while await loop.step():
+            pass
 
     async def renew(self) -> Any:
         """Let the month end, and the next one be paid if it is to be."""
@@ -269,6 +278,60 @@ async def test_another_plan_holds_from_the_next_month_on(study: Study) -> None:
     (renewed,) = await study.world.told(facts.PlanRenewed)
     assert (renewed.sessions, renewed.amount_minor) == (2, 22_000)
     assert sorted(await study.shop.left()) == [2, SESSIONS]
+    await study.check()
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_another_plan_waits_while_a_renewal_is_near(study: Study, late: bool) -> None:
+    """The month is paid and brought by the plan it was drafted for; the other plan comes next."""
+    await study.subscribe()
+    other = await study.plan(2, 11_000)
+    end = datetime.fromisoformat((await study.show())["period_end"])
+    await study.world.advance(end - HOUR - study.world.clock.now())
+    path = f"/v1/subscriptions/{study.subscription_id}/change"
+    await study.shop.ask("POST", path, {"plan_id": other}, status=202)
+    if late:  # The call is written down in time and not sent in time.
+        await study.turn("ask_of_subscriptions")
+    study.world.clock.instant = end - timedelta(minutes=10)
+    await study.world.rest()
+    await study.world.advance(HOUR / 2)
+    refused = await study.shop.ask("POST", path, {"plan_id": other}, status=409)
+    assert refused["code"] == "renewal_under_way"
+    await study.do("pause")
+    assert (await study.do("resume"))["pausing"] is False
+    await study.world.advance(3 * HOUR)
+    shown = await study.show()
+    (renewed,) = await study.world.told(facts.PlanRenewed)
+    assert (renewed.sessions, renewed.amount_minor) == (SESSIONS, MONTH)
+    (subscription,) = await study.stripes("subscription")
+    assert subscription["items"]["data"][0]["price"]["unit_amount"] == 22_000
+    assert (shown["plan"]["plan_id"], shown["confirmed"]) == (other, True)
+    await study.check()
+
+
+@pytest.mark.parametrize("what", ["pause", "end"])
+async def test_an_older_look_overwrites_nothing(study: Study, what: str) -> None:
+    """What a look showed before the plan was paused or ended does not bring that back."""
+    await study.subscribe()
+    one = f"/v1/subscriptions/{study.subscription_id}"
+    await study.shop.ask("POST", f"{one}/look-up", status=202)
+    world, clock = study.world, study.world.clock
+    look = await in_transaction(world.pool, lambda conn: take_operation(conn, clock.now()))
+    assert look is not None
+    seen = await world.gateway.perform(look.request, look.key)
+    clock.instant += timedelta(seconds=1)
+    body = {"at": "now", "shown_minor": MONTH} if what == "end" else None
+    await study.shop.ask("POST", f"{one}/{what}", body, status=202)
+    async with asyncio.timeout(REST_SECONDS):
+        while not (await study.show())["confirmed"]:
+            await world.turn()
+    await in_transaction(world.pool, lambda conn: record_outcome(conn, look, seen, clock.now()))
+    shown = await study.show()
+    assert (shown["state"], shown["pausing"]) == (
+        ("ended", False) if what == "end" else ("active", True)
+    )
+    await world.rest()
+    assert await world.told(facts.PlanResumed) == []
     await study.check()
 
 

@@ -53,8 +53,18 @@ class AnswerUnexpected(TypeError):
     """A call was answered with something that does not belong to it: a mistake of ours."""
 
 
-async def apply_answer(conn: Connection, request: Request, seen: Seen, now: datetime) -> None:
-    """Do everything that follows from an answer, in the transaction that ends the call."""
+async def apply_answer(
+    conn: Connection,
+    request: Request,
+    seen: Seen,
+    now: datetime,
+    *,
+    sent_at: datetime | None = None,
+) -> None:
+    """Do everything that follows from an answer, in the transaction that ends the call.
+
+    `sent_at` is when the call was first sent: what it shows is not older.
+    """
     if isinstance(request, MentorRequest):
         return await _about_mentor(conn, request, seen, now)
     if isinstance(request, LookAtPayout) and isinstance(seen, PayoutSeen):
@@ -64,7 +74,7 @@ async def apply_answer(conn: Connection, request: Request, seen: Seen, now: date
     if isinstance(request, ReadMovements) and isinstance(seen, BooksSeen):
         return await keep_movements(conn, request, seen, now)
     if isinstance(request, SubscriptionRequest) and isinstance(seen, SubscriptionSeen):
-        return await subscriptions.follow(conn, request, seen, now)
+        return await subscriptions.follow(conn, request, seen, now, sent_at=sent_at or now)
     if isinstance(request, DisputeRequest) and isinstance(seen, DisputeSeen):
         return await follow_dispute(conn, request, seen, now)
     return await _about_order(conn, request, seen, now)

@@ -44,7 +44,8 @@ async def record_outcome(
         await _postpone(conn, operation, outcome)
         return True
     if isinstance(outcome, Seen):
-        await apply_answer(conn, operation.request, outcome, now)
+        sent_at = operation.first_sent_at
+        await apply_answer(conn, operation.request, outcome, now, sent_at=sent_at)
         state, shown = "done", outcome.model_dump(mode="json")
     elif isinstance(outcome, Refused):
         await apply_refusal(conn, operation.request, outcome, now)

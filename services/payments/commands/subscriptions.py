@@ -107,7 +107,8 @@ async def change_plan(
     subscription = await _need(conn, subscription_id)
     old = await need_plan(conn, subscription.plan_id)
     rules.check_change(old, await store.load_plan(conn, plan_id))
-    rules.check_quiet(subscription, now)
+    drafted = await store.has_draft(conn, subscription_id)
+    rules.check_quiet(subscription, now, drafted=drafted)
     return await wish(conn, subscription_id, Wish(plan_id=plan_id, by=by), now)
 
 
@@ -133,10 +134,12 @@ async def ask_next(conn: Connection, now: datetime) -> bool:
     subscription = await _need(conn, subscription_id)
     since = await store.read_from(conn, subscription_id)
     next_plan = await need_plan(conn, subscription.next_plan_id)
-    request = steps.next_call(subscription, since, next_plan)
+    drafted = await store.has_draft(conn, subscription_id)
+    quiet = rules.is_quiet(subscription, now, drafted=drafted)
+    request = steps.next_call(subscription, since, next_plan, quiet=quiet)
     if request is not None:
         await plan(conn, request, now)
-    look_at = steps.look_again_at(subscription, now)
+    look_at = steps.look_again_at(request, now)
     await store.save_subscription(conn, replace(subscription, look_at=look_at))
     return True
 
@@ -162,10 +165,21 @@ async def look_now(conn: Connection, subscription_id: UUID, now: datetime) -> Su
 
 
 async def follow(
-    conn: Connection, request: SubscriptionRequest, seen: SubscriptionSeen, now: datetime
+    conn: Connection,
+    request: SubscriptionRequest,
+    seen: SubscriptionSeen,
+    now: datetime,
+    *,
+    sent_at: datetime,
 ) -> None:
-    """Take over what Stripe shows of a subscription: its months first, then where it stands."""
+    """Take over what Stripe shows of a subscription: its months first, then where it stands.
+
+    Several calls answer side by side; one that may show something older is made anew.
+    """
     subscription = await _need(conn, request.subscription_id)
+    if steps.is_outdated(subscription, sent_at):
+        await store.save_subscription(conn, replace(subscription, look_at=now))
+        return
     ends_now = subscription.wish.end_now
     if seen.subscribed is not None:
         for invoice in reversed(seen.subscribed.invoices):
@@ -179,12 +193,11 @@ async def follow(
 
 async def refuse(conn: Connection, request: SubscriptionRequest, code: str, now: datetime) -> None:
     """Note that Stripe said no: nobody can subscribe there, or a wish came too late."""
-    del code
     subscription = await _need(conn, request.subscription_id)
     if isinstance(request, OpenSubscription):
         subscription = steps.refuse_page(subscription)
     else:
-        subscription = steps.refuse_wish(subscription, request, now)
+        subscription = steps.refuse_wish(subscription, request, code, now)
     await store.save_subscription(conn, subscription)
 
 

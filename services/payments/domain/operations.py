@@ -17,6 +17,8 @@ from uuid import UUID
 from services.payments.domain.requests import Request
 from shared.errors import Refusal
 
+TOO_LATE = "too_late"
+"""Our own no to a call whose time is over."""
 KEY_TRUSTED_FOR = timedelta(hours=23)
 """Business time, as Stripe's own 24 hours; the hour between is for slow calls."""
 LOOK_BACK = timedelta(minutes=5)
@@ -93,7 +95,8 @@ def next_step(operation: Operation, now: datetime) -> Step:
     """Decide what to do with an operation that was just taken."""
     if operation.look_only:
         return Step.LOOK_ONLY
-    if operation.attempts == 1 and operation.request.too_late(now):
+    untried = operation.attempts == 1 or not operation.request.effect_once
+    if untried and operation.request.too_late(now):
         return Step.DROP
     if not operation.request.effect_once:
         return Step.SEND

@@ -74,7 +74,10 @@ class PlanPrice(Seen):
 
 
 class UpdateSubscription(LookAtSubscription):
-    """Put a subscription into a state: sent twice it says the same."""
+    """Put a subscription into a state: sent twice it says the same.
+
+    `send_before` is when another price is too late: the next renewal may be under way.
+    """
 
     kind: ClassVar[str] = "subscription.update"
 
@@ -82,6 +85,11 @@ class UpdateSubscription(LookAtSubscription):
     ending: bool
     plan_id: UUID
     price: PlanPrice | None = None
+    send_before: AwareDatetime | None = None
+
+    def too_late(self, now: datetime) -> bool:
+        """Return whether it would change the price of a renewal that is under way."""
+        return self.send_before is not None and now >= self.send_before
 
 
 class CancelSubscription(LookAtSubscription):

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.payments.domain.operations import TOO_LATE
 from services.payments.domain.subscription_calls import (
     CancelSubscription,
     InvoiceSeen,
@@ -22,6 +23,7 @@ from services.payments.domain.subscription_calls import (
 from services.payments.domain.subscriptions import (
     LIVE,
     LOOK_EVERY,
+    QUIET_BEFORE,
     RENEWED_AFTER,
     SETTLE_EVERY,
     Because,
@@ -29,6 +31,7 @@ from services.payments.domain.subscriptions import (
     State,
     Subscription,
     Wish,
+    is_quiet,
 )
 from shared.contracts.payments import (
     PlanEnded,
@@ -69,26 +72,34 @@ def name_charge(
 
 
 def next_call(
-    subscription: Subscription, since: datetime | None, next_plan: MentoringPlan
+    subscription: Subscription, since: datetime | None, next_plan: MentoringPlan, *, quiet: bool
 ) -> LookAtSubscription | None:
-    """Return what to ask of Stripe now: a look, or that it be as wished; none without a page."""
+    """Return what to ask of Stripe now: a look, or that it be as wished; none without a page.
+
+    While a renewal is near another plan waits; all other wishes do not.
+    """
     read = look(subscription, since)
     if read is None or subscription.state not in LIVE or not subscription.wish.is_open:
         return read
     if subscription.wish.end_now:
         return CancelSubscription(**read.model_dump())
+    if quiet and subscription.only_plan_waits:
+        return read
+    price = None if quiet else _price(subscription, next_plan)
+    ends = subscription.period_end
     return UpdateSubscription(
         **read.model_dump(),
         paused=subscription.will_pause,
         ending=subscription.will_end,
-        plan_id=next_plan.plan_id,
-        price=_price(subscription, next_plan),
+        plan_id=subscription.plan_id if quiet else next_plan.plan_id,
+        price=price,
+        send_before=ends - QUIET_BEFORE if price and ends else None,
     )
 
 
-def look_again_at(subscription: Subscription, now: datetime) -> datetime | None:
+def look_again_at(request: LookAtSubscription | None, now: datetime) -> datetime | None:
     """Return when to look again if the call that was just planned brings nothing new."""
-    if subscription.wish.is_open and subscription.state in LIVE:
+    if isinstance(request, UpdateSubscription | CancelSubscription):
         return None  # Its answer, or its refusal, says when.
     return now + LOOK_EVERY
 
@@ -104,6 +115,11 @@ def _price(subscription: Subscription, plan: MentoringPlan) -> PlanPrice | None:
     )
 
 
+def is_outdated(subscription: Subscription, sent_at: datetime) -> bool:
+    """Return whether a call may have read what another answer changed before this one came."""
+    return subscription.shown_at is not None and sent_at < subscription.shown_at
+
+
 def follow(
     subscription: Subscription, request: SubscriptionRequest, seen: SubscriptionSeen, now: datetime
 ) -> tuple[Subscription, list[PlanFact]]:
@@ -115,33 +131,53 @@ def follow(
     if seen.subscribed is None:
         over = subscription.state not in ("being_prepared", "open")
         return subscription if over else _follow_page(subscription, seen, now), []
+    if subscription.state == "ended":
+        return subscription, []  # Nothing that ended goes on: an older look says otherwise.
     new = _taken_over(subscription, seen, seen.subscribed)
-    left = subscription.wish
+    left = _left(request, subscription)
     if subscription.stripe_subscription_id is None:
         left = Wish(ending=False)  # The first call has Stripe keep the card that pays an invoice.
-    elif new.state == "ended" or _carries(request, subscription):
+    elif new.state == "ended":
         left = Wish()
     new = replace(new, wish=left)
     new = replace(new, look_at=_look_at(new, seen.subscribed.invoices, now))
     facts = _told(subscription, new, seen.subscribed)
-    return replace(new, version=subscription.version + len(facts)), facts
+    changed = replace(new, look_at=subscription.look_at) != subscription
+    shown_at = now if changed else subscription.shown_at
+    new = replace(new, version=subscription.version + len(facts), shown_at=shown_at)
+    return new, facts
 
 
 def _carries(request: SubscriptionRequest, subscription: Subscription) -> bool:
     if not isinstance(request, UpdateSubscription) or subscription.wish.end_now:
         return False
-    said = (request.paused, request.ending, request.plan_id)
-    return said == (subscription.will_pause, subscription.will_end, subscription.next_plan_id)
+    said = (request.paused, request.ending)
+    return said == (subscription.will_pause, subscription.will_end)
+
+
+def _left(request: SubscriptionRequest, subscription: Subscription) -> Wish:
+    """Return what is wished beyond what a call carries: another plan may wait for a renewal."""
+    wish = subscription.wish
+    if not isinstance(request, UpdateSubscription) or not _carries(request, subscription):
+        return wish
+    if request.plan_id == subscription.next_plan_id:
+        return Wish()
+    return Wish(plan_id=wish.plan_id, by=wish.by)
 
 
 def refuse_wish(
-    subscription: Subscription, request: SubscriptionRequest, now: datetime
+    subscription: Subscription, request: SubscriptionRequest, code: str, now: datetime
 ) -> Subscription:
-    """Forget a wish that Stripe refused for good, and look why; a refused look changes nothing."""
+    """Forget a wish that Stripe refused for good, and look why; a refused look changes nothing.
+
+    What came too late was not refused by Stripe: it waits for the renewal.
+    """
     if not isinstance(request, UpdateSubscription | CancelSubscription):
         return subscription
-    over = isinstance(request, CancelSubscription) or _carries(request, subscription)
-    return replace(subscription, wish=Wish() if over else subscription.wish, look_at=now)
+    if code == TOO_LATE:
+        return replace(subscription, look_at=now)
+    left = Wish() if isinstance(request, CancelSubscription) else _left(request, subscription)
+    return replace(subscription, wish=left, look_at=now)
 
 
 def refuse_page(subscription: Subscription) -> Subscription:
@@ -190,9 +226,11 @@ def _look_at(
     """Return when to look by itself: soon as long as an invoice is not settled."""
     if subscription.state == "ended":
         return None
-    if subscription.wish.is_open:
+    drafted = any(each.status == "draft" for each in invoices)
+    waits = subscription.only_plan_waits and is_quiet(subscription, now, drafted=drafted)
+    if subscription.wish.is_open and not waits:
         return now
-    if any(each.status == "draft" for each in invoices):
+    if drafted:
         return now + RENEWED_AFTER
     if any(_is_unsettled(each) for each in invoices):
         return now + SETTLE_EVERY

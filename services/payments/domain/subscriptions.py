@@ -155,6 +155,8 @@ class Subscription:
     ended_because: Because | None = None
     look_at: datetime | None = None
     version: int = 0
+    shown_at: datetime | None = None
+    """When an answer changed it last."""
 
     @property
     def will_pause(self) -> bool:
@@ -170,6 +172,12 @@ class Subscription:
     def next_plan_id(self) -> UUID:
         """Return the plan of the next period."""
         return self.wish.plan_id or self.plan_id
+
+    @property
+    def only_plan_waits(self) -> bool:
+        """Return whether another plan is all that is not as wished."""
+        other = self.next_plan_id != self.plan_id
+        return other and not replace(self.wish, plan_id=None).is_open
 
     @property
     def purchase_terms(self) -> Terms:
@@ -255,11 +263,17 @@ def check_change(old: MentoringPlan, new: MentoringPlan | None) -> None:
         raise PlanElsewhere
 
 
-def check_quiet(subscription: Subscription, now: datetime) -> None:
+def is_quiet(subscription: Subscription, now: datetime, *, drafted: bool) -> bool:
+    """Return whether a renewal is near: until a look shows that its invoice is final.
+
+    Stripe writes the price on an invoice when it drafts it, and the plan when that is final.
+    """
+    return drafted or now >= (subscription.period_end or now) - QUIET_BEFORE
+
+
+def check_quiet(subscription: Subscription, now: datetime, *, drafted: bool) -> None:
     """Raise `RenewalUnderWay` near a renewal: its invoice is written before it is paid."""
-    ends = subscription.period_end or now
-    near = ends - QUIET_BEFORE <= now <= ends + RENEWED_AFTER
-    if near or subscription.invoice_url is not None:
+    if is_quiet(subscription, now, drafted=drafted) or subscription.invoice_url is not None:
         raise RenewalUnderWay
 
 

@@ -36,14 +36,15 @@ UPDATE subscriptions SET plan_id = $2, state = $3, checkout_id = $4, checkout_ur
     stripe_subscription_id = $6, item_id = $7, product_id = $8, period_end = $9, paused = $10,
     ending = $11, wish_paused = $12, wish_ending = $13, wish_plan_id = $14, wish_end_now = $15,
     wish_by = $16, invoice_url = $17, next_attempt_at = $18, ended_at = $19, ended_because = $20,
-    look_at = $21, version = $22
+    look_at = $21, version = $22, shown_at = $23
 WHERE subscription_id = $1
 """
 _SUBSCRIPTION = """
 SELECT subscription_id, plan_id, mentor_id, mentee_id, platform_share_basis_points,
     release_delay_seconds, begun_at, state, checkout_id, checkout_url, stripe_subscription_id,
     item_id, product_id, period_end, paused, ending, wish_paused, wish_ending, wish_plan_id,
-    wish_end_now, wish_by, invoice_url, next_attempt_at, ended_at, ended_because, look_at, version
+    wish_end_now, wish_by, invoice_url, next_attempt_at, ended_at, ended_because, look_at, version,
+    shown_at
 FROM subscriptions
 """
 SUBSCRIPTION = f"{_SUBSCRIPTION} WHERE subscription_id = $1"
@@ -75,6 +76,9 @@ FROM plan_invoices WHERE stripe_invoice_id = $1
 READ_FROM = """
 SELECT COALESCE(min(created_at) FILTER (WHERE NOT settled), max(created_at))
 FROM plan_invoices WHERE subscription_id = $1
+"""
+HAS_DRAFT = """
+SELECT EXISTS (SELECT 1 FROM plan_invoices WHERE subscription_id = $1 AND state = 'draft')
 """
 SUBSCRIPTION_OF_ORDER = "SELECT subscription_id FROM plan_invoices WHERE order_id = $1"
 UNUSED = """
@@ -208,6 +212,7 @@ async def save_subscription(conn: Connection, subscription: Subscription) -> Non
         subscription.ended_because,
         subscription.look_at,
         subscription.version,
+        subscription.shown_at,
     )
 
 
@@ -265,6 +270,11 @@ async def load_invoice(conn: Connection, stripe_invoice_id: str) -> Invoice | No
 async def read_from(conn: Connection, subscription_id: UUID) -> datetime | None:
     """Return from when on invoices may have changed; none when none is known."""
     return await conn.fetchval(READ_FROM, subscription_id)
+
+
+async def has_draft(conn: Connection, subscription_id: UUID) -> bool:
+    """Return whether an invoice is known that is not final yet."""
+    return bool(await conn.fetchval(HAS_DRAFT, subscription_id))
 
 
 async def subscription_of_order(conn: Connection, order_id: UUID) -> UUID | None:

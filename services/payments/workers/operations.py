@@ -11,6 +11,7 @@ from services.payments.commands.operations import (
     tell_line,
 )
 from services.payments.domain.operations import (
+    TOO_LATE,
     Again,
     Operation,
     Refused,
@@ -105,7 +106,7 @@ class Caller:
     async def _outcome(self, operation: Operation) -> Outcome:
         step = next_step(operation, self._clock.now())
         if step is Step.DROP:
-            return Refused("too_late")
+            return Refused(TOO_LATE)
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 if step is Step.LOOK_ONLY:
