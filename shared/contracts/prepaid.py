@@ -89,7 +89,7 @@ class CreditsExpired(MoneyFact):
 
 
 class CreditsRefunded(MoneyFact):
-    """Stripe accepted a refund of unused credits to who bought them; it is on its way."""
+    """Stripe accepted a refund to who bought credits, of unused ones or of a session they paid."""
 
     refund_id: RefundRef
     amount_minor: Minor
@@ -97,7 +97,7 @@ class CreditsRefunded(MoneyFact):
 
 
 class CreditsRefundFailed(MoneyFact):
-    """A refund of unused credits came back from the bank; an operator must find another way."""
+    """A refund to who bought credits came back from the bank; an operator finds another way."""
 
     refund_id: RefundRef
     amount_minor: Minor

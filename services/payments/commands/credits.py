@@ -261,6 +261,8 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, lot_id)
     if lot is None or not lot.remaining or lot.expires_at is None or now < lot.expires_at:
         return True  # Somebody used or got them between our look and our lock.
+    if await store.is_frozen(conn, purchase_id):
+        return True  # So did a bank.
     refunded = lot.kind == "sponsorship" and await store.is_paid_for(conn, purchase_id)
     if refunded:
         await _refund(conn, order, lot, "cancelled", now)
@@ -287,6 +289,8 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, found.lot_id)
     if lot is None or not lot.remaining or lot.remind_at is None or lot.expires_at is None:
         return True  # Somebody used them between our look and our lock.
+    if await store.is_frozen(conn, found.purchase_id):
+        return True  # So did a bank.
     await store.save_lot(conn, replace(lot, remind_at=None))
     fact = CreditsReminded(
         **_about(await _told(conn, order)),

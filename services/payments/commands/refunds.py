@@ -21,6 +21,7 @@ from services.payments.store import disputes as dispute_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
+from services.payments.store.credits import load_lot
 from shared.db import Connection
 from shared.errors import Missing
 
@@ -38,7 +39,8 @@ async def follow_refund(
     if not _is_about(refund, request, seen):
         return
     if refund.state == "planned":
-        order, refund, fact = outcomes.issue(order, refund, seen.stripe_refund_id, now)
+        payer_id = await _payer_of(conn, order, refund)
+        order, refund, fact = outcomes.issue(order, refund, payer_id, seen.stripe_refund_id, now)
         await _save(conn, order, refund)
         await announcer.announce(conn, fact, at=now)
     if seen.booked and refund.state == "issued":
@@ -108,7 +110,8 @@ async def send_covered(conn: Connection, order: Order, refund: Refund, now: date
 async def _fail(
     conn: Connection, order: Order, refund: Refund, code: str | None, now: datetime
 ) -> None:
-    order, failed, fact = outcomes.fail(order, refund, code, now)
+    payer_id = await _payer_of(conn, order, refund)
+    order, failed, fact = outcomes.fail(order, refund, payer_id, code, now)
     await _save(conn, order, failed)
     settled = refund.state == "settled"
     entry = ledger.refunds.refund_failed(
@@ -130,6 +133,15 @@ async def _need_refund(conn: Connection, refund_id: UUID) -> tuple[Order, Refund
     order = await need_order(conn, known.order_id)
     # Read again under the order's lock, which guards it.
     return order, await store.load_refund(conn, refund_id) or known
+
+
+async def _payer_of(conn: Connection, order: Order, refund: Refund) -> UUID:
+    """Return whose card a refund goes to: of a gift's or a sponsor's session it is the giver's."""
+    session = order.session(refund.session_id) if refund.session_id else None
+    if session is None or session.lot_id is None:
+        return order.mentee_id
+    lot = await load_lot(conn, session.lot_id)
+    return lot.buyer_id if lot else order.mentee_id
 
 
 async def _save(conn: Connection, order: Order, refund: Refund) -> None:

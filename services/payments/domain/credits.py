@@ -312,9 +312,8 @@ def fill(lot: Lot, at: datetime, expires_at: datetime | None = None) -> Lot:
 def months_after(at: datetime, months: int) -> datetime:
     """Return the same day so many months later, or the last of that month."""
     years, month = divmod(at.month - 1 + months, 12)
-    year = at.year + years
-    day = min(at.day, monthrange(year, month + 1)[1])
-    return at.replace(year=year, month=month + 1, day=day)
+    day = min(at.day, monthrange(at.year + years, month + 1)[1])
+    return at.replace(year=at.year + years, month=month + 1, day=day)
 
 
 def pay_with(
@@ -345,9 +344,13 @@ def _fits(lot: Lot, wanted: Wanted, now: datetime) -> bool:
 
 def put_back(lot: Lot, now: datetime) -> Lot:
     """Return a lot to which a credit came back; it is good for some time from now on."""
-    more = replace(lot, remaining=lot.remaining + 1)
-    expires_at = max(lot.expires_at or now, now + RETURNED_GOOD_FOR)
-    return more if expires_at == lot.expires_at else _good_until(more, expires_at, now)
+    return thaw(replace(lot, remaining=lot.remaining + 1), now)
+
+
+def thaw(lot: Lot, now: datetime) -> Lot:
+    """Return a lot that can be booked with again, for some time from now on."""
+    until = now + RETURNED_GOOD_FOR
+    return lot if lot.expires_at and lot.expires_at >= until else _good_until(lot, until, now)
 
 
 def empty(lot: Lot) -> Lot:

@@ -92,6 +92,11 @@ class Dispute:
         return self.state in CONTESTED
 
     @property
+    def is_away(self) -> bool:
+        """Return whether the money is away, for good or for the time being."""
+        return self.is_contested or self.state == "lost"
+
+    @property
     def is_over(self) -> bool:
         """Return whether it is decided."""
         return self.state in OUTCOMES

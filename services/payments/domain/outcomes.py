@@ -131,35 +131,35 @@ def hold_back(session: Session, earnings: Earnings, objected_at: datetime) -> Se
 
 
 def issue(
-    order: Order, refund: Refund, stripe_refund_id: str, now: datetime
+    order: Order, refund: Refund, payer_id: UUID, stripe_refund_id: str, now: datetime
 ) -> tuple[Order, Refund, RefundIssued | CreditsRefunded]:
-    """Note that Stripe accepted the refund."""
+    """Note that Stripe accepted the refund; who was given the session hears of no money."""
     told = replace(order, version=order.version + 1)
     issued = replace(refund, state="issued", stripe_refund_id=stripe_refund_id, issued_at=now)
-    about = _about(told, refund)
-    if refund.session_id is None:
+    about = _about(told, refund, payer_id)
+    if refund.session_id is None or payer_id != order.mentee_id:
         return told, issued, CreditsRefunded(**about)
     fact = RefundIssued(**about, reason=refund.reason, session_id=refund.session_id)
     return told, issued, fact
 
 
 def fail(
-    order: Order, refund: Refund, code: str | None, now: datetime
+    order: Order, refund: Refund, payer_id: UUID, code: str | None, now: datetime
 ) -> tuple[Order, Refund, RefundFailed | CreditsRefundFailed]:
     """Note that the refund came back, or that Stripe refused it."""
     told = replace(order, version=order.version + 1)
     failed = replace(refund, state="failed", failed_at=now, failure_code=code)
-    about = _about(told, refund)
-    if refund.session_id is None:
+    about = _about(told, refund, payer_id)
+    if refund.session_id is None or payer_id != order.mentee_id:
         return told, failed, CreditsRefundFailed(**about)
     return told, failed, RefundFailed(**about, session_id=refund.session_id)
 
 
-def _about(order: Order, refund: Refund) -> dict[str, Any]:
+def _about(order: Order, refund: Refund, payer_id: UUID) -> dict[str, Any]:
     return {
         "order_id": order.order_id,
         "mentor_id": order.mentor_id,
-        "mentee_id": order.mentee_id,
+        "mentee_id": payer_id,
         "version": order.version,
         "refund_id": refund.refund_id,
         "amount_minor": refund.amount.minor,

@@ -32,6 +32,14 @@ SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, s
     planned_at, issued_at, failed_at, failure_code, attempt, lot_id, discount_minor
 FROM refunds WHERE order_id = $1 ORDER BY planned_at, refund_id
 """
+REFUNDS_OF_CREDITS = """
+SELECT r.refund_id, r.order_id, r.session_id, r.amount_minor, r.currency, r.reason, r.state,
+    r.stripe_refund_id, r.planned_at, r.issued_at, r.failed_at, r.failure_code, r.attempt, r.lot_id,
+    r.discount_minor
+FROM lots AS l JOIN sessions AS s ON s.lot_id = l.lot_id
+JOIN refunds AS r ON r.session_id = s.session_id
+WHERE l.purchase_id = $1 AND r.state = 'paid_otherwise' ORDER BY r.order_id, r.refund_id
+"""
 SAVE_REFUND = """
 UPDATE refunds SET state = $2, stripe_refund_id = $3, issued_at = $4, failed_at = $5,
     failure_code = $6, attempt = $7
@@ -95,6 +103,11 @@ async def refunds_of(conn: Connection, session_id: UUID) -> list[Refund]:
 async def refunds_of_order(conn: Connection, order_id: UUID) -> list[Refund]:
     """Return the refunds of all sessions of an order."""
     return [_refund(row) for row in await conn.fetch(REFUNDS_OF_ORDER, order_id)]
+
+
+async def refunds_of_credits(conn: Connection, purchase_id: UUID) -> list[Refund]:
+    """Return refunds paid otherwise of sessions that credits of a purchase paid, by order."""
+    return [_refund(row) for row in await conn.fetch(REFUNDS_OF_CREDITS, purchase_id)]
 
 
 async def save_refund(conn: Connection, refund: Refund) -> None:
