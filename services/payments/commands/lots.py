@@ -142,13 +142,6 @@ async def thaw(conn: Connection, purchase: Order, now: datetime) -> None:
             await store.save_lot(conn, rules.thaw(lot, now))
 
 
-async def thaw(conn: Connection, purchase: Order, now: datetime) -> None:
-    """Give time to book with what a bank had frozen and gave back; the purchase is locked."""
-    for lot in await store.lock_lots_of(conn, purchase.order_id):
-        if lot.remaining:
-            await store.save_lot(conn, rules.thaw(lot, now))
-
-
 async def thank_sponsor(conn: Connection, order: Order, session: Session, now: datetime) -> None:
     """Tell a sponsor that a session took place which they had paid; its purchase is locked."""
     lot = await store.load_lot(conn, session.lot_id) if session.lot_id else None
