@@ -287,18 +287,24 @@ async def preview_change(
     return ChangePreview(plan=view, charged_now_minor=0, from_at=subscription.period_end)
 
 
-async def look_up_subscription(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
+async def look_up_subscription(
+    call: Call, subscription_id: UUID, conn: Connection
+) -> SubscriptionView:
     """Have the subscription looked up at Stripe now; ask for it again a moment later."""
     _, side = await _own(call, conn, subscription_id)
     return await _view(conn, await commands.look_now(conn, subscription_id, call.now), side)
 
 
-async def pause_subscription(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
+async def pause_subscription(
+    call: Call, subscription_id: UUID, conn: Connection
+) -> SubscriptionView:
     """Have no further month paid until it is resumed; this one goes on."""
     return await _wish(call, conn, subscription_id, paused=True)
 
 
-async def resume_subscription(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
+async def resume_subscription(
+    call: Call, subscription_id: UUID, conn: Connection
+) -> SubscriptionView:
     """Have the next month paid again, and not end either; only the mentee, who pays, can."""
     return await _wish(call, conn, subscription_id, paused=False, ending=False)
 
