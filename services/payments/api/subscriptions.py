@@ -164,10 +164,10 @@ def _add_routes_of_one(api: Api) -> None:
     api.get(f"{one}/months")(list_months)
     api.get(f"{one}/end-preview")(preview_end)
     api.get(f"{one}/change-preview", refusals=(rules.PlanElsewhere,))(preview_change)
-    api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_up_subscription)
+    api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_at_plan)
     for path, act, refusals in (
-        ("pause", pause_subscription, live),
-        ("resume", resume_subscription, paying),
+        ("pause", pause_plan, live),
+        ("resume", resume_plan, paying),
         ("end", end_it, ending),
         ("change", change, changing),
     ):
@@ -287,24 +287,18 @@ async def preview_change(
     return ChangePreview(plan=view, charged_now_minor=0, from_at=subscription.period_end)
 
 
-async def look_up_subscription(
-    call: Call, subscription_id: UUID, conn: Connection
-) -> SubscriptionView:
+async def look_at_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
     """Have the subscription looked up at Stripe now; ask for it again a moment later."""
     _, side = await _own(call, conn, subscription_id)
     return await _view(conn, await commands.look_now(conn, subscription_id, call.now), side)
 
 
-async def pause_subscription(
-    call: Call, subscription_id: UUID, conn: Connection
-) -> SubscriptionView:
+async def pause_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
     """Have no further month paid until it is resumed; this one goes on."""
     return await _wish(call, conn, subscription_id, paused=True)
 
 
-async def resume_subscription(
-    call: Call, subscription_id: UUID, conn: Connection
-) -> SubscriptionView:
+async def resume_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
     """Have the next month paid again, and not end either; only the mentee, who pays, can."""
     return await _wish(call, conn, subscription_id, paused=False, ending=False)
 

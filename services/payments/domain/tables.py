@@ -22,10 +22,9 @@ _SUMMARY = ("quarter", "currency", "sessions", "gross", "refunds", "fees", "net"
 
 def statement_csv(statement: Statement) -> str:
     """Return every movement of a statement with the balance after it, and the payouts below."""
-    currency, balance = statement.currency, statement.opening_minor
-    since, until = statement.period.since, statement.period.until
+    currency, balance, period = statement.currency, statement.opening_minor, statement.period
     rows: list[Sequence[object]] = [
-        (since.isoformat(), "Opening balance", *[""] * 7, plain(balance, currency), currency)
+        (period.since.isoformat(), "Opening balance", *[""] * 7, plain(balance, currency), currency)
     ]
     for each in statement.month.movements:
         balance += each.amount_minor
@@ -45,7 +44,7 @@ def statement_csv(statement: Statement) -> str:
             )
         )
     rows.append(
-        (until.isoformat(), "Closing balance", *[""] * 7, plain(balance, currency), currency)
+        (period.until.isoformat(), "Closing balance", *[""] * 7, plain(balance, currency), currency)
     )
     rows += [
         (
