@@ -34,7 +34,7 @@ up: setup ## Run the marketplace, seeded, until Ctrl-C.
 
 test: setup ## Run every test that a change must pass.
 	$(RUN) dev.chromium
-	$(RUN) pytest $(SIDE_BY_SIDE) -m "not long"
+	$(RUN) pytest $(SIDE_BY_SIDE) -m "not long" --durations=25
 
 test-long: setup ## Run all tests, the long sweeps included.
 	$(RUN) dev.chromium
