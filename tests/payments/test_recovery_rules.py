@@ -28,9 +28,23 @@ def purchase(price: Money, share: int) -> tuple[Order, Session]:
     """Return a paid purchase of one session."""
     session = Session(ID, price, "completed")
     order = Order(
-        ID, ID, ID, "", price, share, timedelta(), NOW, "paid", NOW, None, None, None, "pi", "ch",
-        None, NOW, None, NOW, 1, (session,),
-    )  # fmt: skip
+        order_id=ID,
+        mentor_id=ID,
+        mentee_id=ID,
+        title="",
+        price=price,
+        platform_share_basis_points=share,
+        release_delay=timedelta(),
+        hold_until=NOW,
+        close_at=NOW,
+        state="paid",
+        payment_intent_id="pi",
+        charge_id="ch",
+        paid_at=NOW,
+        opened_at=NOW,
+        version=1,
+        sessions=(session,),
+    )
     return order, session
 
 

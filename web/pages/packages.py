@@ -43,13 +43,18 @@ async def sold(visit: Visit) -> list[Offering]:
     return [each for each in (found.items if found else []) if each.price_minor]
 
 
-async def offer(visit: Visit) -> web.Response:
-    """Offer a package."""
-    form = visit.form
+async def chosen_offering(visit: Visit) -> Offering:
+    """Return the offering that a form names; raises when it is none of one's own that cost."""
     known = {each.offering_id: each for each in await sold(visit)}
-    chosen = known.get(form.text("offering_id"))
+    chosen = known.get(visit.form.text("offering_id"))
     if chosen is None:
         raise wrong_fields(offering_id="Choose one of your offerings.")
+    return chosen
+
+
+async def offer(visit: Visit) -> web.Response:
+    """Offer a package."""
+    form, chosen = visit.form, await chosen_offering(visit)
     body = {
         "offering_id": chosen.offering_id,
         "sessions": form.whole("sessions", least=SESSIONS_FEWEST, most=SESSIONS_MOST),

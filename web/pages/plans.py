@@ -8,8 +8,8 @@ from contextlib import suppress
 from aiohttp import web
 
 from shared.money import MAX_MINOR_OF_ALL
-from web.client import Away, Refused, Service, wrong_fields
-from web.pages.packages import sold
+from web.client import Away, Refused, Service
+from web.pages.packages import chosen_offering, sold
 from web.pages.people import names_of
 from web.plan_shapes import EndPreview, Months, Plan, Plans, Subscription
 from web.routes import ID, Row, do, see
@@ -148,11 +148,7 @@ async def own_plans(visit: Visit) -> web.Response:
 
 async def offer(visit: Visit) -> web.Response:
     """Offer a plan."""
-    form = visit.form
-    known = {each.offering_id: each for each in await sold(visit)}
-    chosen = known.get(form.text("offering_id"))
-    if chosen is None:
-        raise wrong_fields(offering_id="Choose one of your offerings.")
+    form, chosen = visit.form, await chosen_offering(visit)
     body = {
         "offering_id": chosen.offering_id,
         "sessions": form.whole("sessions", least=1, most=SESSIONS_MOST),

@@ -103,7 +103,7 @@ class Session:
         return self.by_card(gone + amount) - self.by_card(gone)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """One purchase; see the module for its states.
 
@@ -120,18 +120,18 @@ class Order:
     platform_share_basis_points: int
     release_delay: timedelta
     hold_until: datetime
-    state: State
+    state: State = "being_prepared"
     close_at: datetime
-    look_at: datetime | None
-    checkout_id: str | None
-    checkout_url: str | None
-    payment_intent_id: str | None
-    charge_id: str | None
-    stripe_fee_minor: int | None
-    paid_at: datetime | None
-    closed_because: str | None
+    look_at: datetime | None = None
+    checkout_id: str | None = None
+    checkout_url: str | None = None
+    payment_intent_id: str | None = None
+    charge_id: str | None = None
+    stripe_fee_minor: int | None = None
+    paid_at: datetime | None = None
+    closed_because: str | None = None
     opened_at: datetime
-    version: int
+    version: int = 0
     sessions: tuple[Session, ...]
     kind: Kind = "sessions"
     minimum_fee_minor: int = 0
@@ -228,18 +228,8 @@ def begin(held: BookingHeld, terms: Terms, now: datetime) -> Order:
         platform_share_basis_points=terms.platform_share_basis_points,
         release_delay=terms.release_delay,
         hold_until=held.hold_until,
-        state="being_prepared",
         close_at=held.hold_until,
-        look_at=None,
-        checkout_id=None,
-        checkout_url=None,
-        payment_intent_id=None,
-        charge_id=None,
-        stripe_fee_minor=None,
-        paid_at=None,
-        closed_because=None,
         opened_at=now,
-        version=0,
         sessions=_parts(held),
     )
 

@@ -68,18 +68,8 @@ def draft(wanted: Wanted, terms: Terms, now: datetime) -> Order:
         platform_share_basis_points=terms.platform_share_basis_points,
         release_delay=terms.release_delay,
         hold_until=now,
-        state="being_prepared",
         close_at=now,
-        look_at=None,
-        checkout_id=None,
-        checkout_url=None,
-        payment_intent_id=None,
-        charge_id=None,
-        stripe_fee_minor=None,
-        paid_at=None,
-        closed_because=None,
         opened_at=now,
-        version=0,
         sessions=tuple(
             Session(UUID(int=number), wanted.price) for number in range(1, wanted.sessions + 1)
         ),
