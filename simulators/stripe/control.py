@@ -123,6 +123,12 @@ class FailNextPayout(Order):
     code: str = "account_closed"
 
 
+class FailPayout(Order):
+    """Why the bank sends a payout back, also one that had arrived."""
+
+    code: str = "account_closed"
+
+
 class Nothing(Order):
     """No parameters."""
 
@@ -164,6 +170,7 @@ class Control:
         self._order(app, "/_sim/subscriptions/{id}/card", Pay, _replace_card)
         self._order(app, "/_sim/invoices/{id}/pay", Pay, _pay_invoice)
         self._order(app, "/_sim/payouts/fail_next", FailNextPayout, _fail_next_payout)
+        self._order(app, "/_sim/payouts/{id}/fail", FailPayout, _fail_payout)
 
     def _order(
         self, app: web.Application, path: str, shape: type[O], do: Callable[[Act, O, str], Json]
@@ -338,3 +345,9 @@ def _escalate_dispute(act: Act, _order: Nothing, identifier: str) -> Json:
 def _fail_next_payout(act: Act, order: FailNextPayout, _id: str) -> Json:
     act.store.set(payouts.FAIL_NEXT, order.model_dump())
     return order.model_dump()
+
+
+def _fail_payout(act: Act, order: FailPayout, identifier: str) -> Json:
+    filed = act.store.find(identifier)
+    own = act.acting_for(filed.owner) if filed else act
+    return payouts.send_back(own, own.find("payout", identifier), order.code)

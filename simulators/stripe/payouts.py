@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from simulators.stripe import books
+from simulators.stripe import books, money
 from simulators.stripe.act import PLATFORM, Act
 from simulators.stripe.errors import Json, insufficient_balance, invalid
 from simulators.stripe.ids import new_id
@@ -71,8 +71,8 @@ class ListPayouts(ListParams):
 
 def plan_payout(act: Act) -> None:
     """Schedule the next automatic payout if the account has something to be paid out."""
-    money = books.balances(act, "available").values()
-    if act.owner != PLATFORM and any(amount > 0 for amount in money):
+    held = books.balances(act, "available").values()
+    if act.owner != PLATFORM and any(amount > 0 for amount in held):
         today = act.moment % books.DAY_SECONDS == 0
         due = act.moment if today else books.midnight_after(act.moment)
         act.schedule(due, "pay_out", act.owner, rank=PAYOUT_RANK)
@@ -89,8 +89,9 @@ def pay_out(act: Act) -> None:
         act.schedule(books.midnight_after(act.moment), "pay_out", act.owner, rank=PAYOUT_RANK)
         return
     for currency, amount in books.balances(act, "available").items():
-        if amount > 0:
-            _make(act, amount, currency, bank["id"], automatic=True)
+        whole = amount - amount % money.payout_step(currency)
+        if whole > 0:
+            _make(act, whole, currency, bank["id"], automatic=True)
 
 
 def _is_payday(act: Act, schedule: Json) -> bool:
@@ -114,6 +115,9 @@ def default_bank(account: Json) -> Json | None:
 
 def create_payout(act: Act, params: CreatePayout, _ids: Mapping[str, str]) -> Json:
     """Make a manual payout of the available balance."""
+    if params.amount % money.payout_step(params.currency):
+        code = params.currency.upper()
+        raise invalid(f"Payouts in {code} must be made in whole units.", param="amount")
     if books.balance(act, "available", params.currency) < params.amount:
         raise insufficient_balance()
     bank = default_bank(_account(act)) if act.owner != PLATFORM else {"id": new_id("ba")}
@@ -215,6 +219,13 @@ def arrive_payout(act: Act, identifier: str) -> None:
 def _bounce(act: Act) -> str | None:
     filed = act.store.find(act.owner) if act.owner != PLATFORM else None
     return BOUNCES.get(filed.hidden.get("bank_account", "")) if filed else None
+
+
+def send_back(act: Act, payout: Json, code: str) -> Json:
+    """Let the bank send a payout back that is on its way, or that was taken for arrived."""
+    if payout["status"] not in ("in_transit", "paid"):
+        raise invalid("Only a payout that the bank has can come back.")
+    return fail_payout(act, payout, code)
 
 
 def fail_payout(act: Act, payout: Json, code: str) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from services.payments.commands.statements import close_next_month, make_next_statement
+from services.payments.domain.printing import statement_pdf
 from services.payments.domain.statements import Statement
 from services.payments.domain.tables import statement_csv
 from services.payments.ledger import earnings, recovery
@@ -121,6 +122,35 @@ async def test_a_payout_is_stated_when_it_ended_and_only_what_arrived_counts(wor
     assert may.paid_out_minor == 10_200
     table = statement_csv(may)
     assert [row["amount"] for row in csv.DictReader(table.splitlines())][-2:] == ["0.00", "102.00"]
+
+
+async def test_a_payout_that_comes_back_after_it_was_stated_is_corrected(world: World):
+    """The statement before never changes: the next takes back what it said had arrived."""
+    mentor = new_id()
+    account = await world.connect(mentor)
+    await earn(world, mentor)
+    await world.advance(JUNE + timedelta(days=2) - world.clock.now())
+    (may,) = await statements(world, mentor)
+    (payout,) = may.month.payouts
+    assert may.paid_out_minor == 10_200
+    await world.sim("POST", f"payouts/{payout.payout_id}/fail", {"code": "no_account"})
+    await world.rest()
+    await world.sim("POST", f"accounts/{account}/complete", {})
+    await world.advance(JULY + timedelta(days=2) - world.clock.now())
+    again, june = await statements(world, mentor)
+    assert again == may
+    assert [(each.state, each.paid_minor) for each in june.month.payouts] == [
+        ("failed", -10_200), ("paid", 10_200),
+    ]  # fmt: skip
+    (totals,) = (await world.call("GET", "/v1/me/earnings", mentor, Role.MENTOR))[1]["totals"]
+    assert totals["paid_out_minor"] == may.paid_out_minor + june.paid_out_minor
+    _, table = await fetch(
+        world, f"/v1/statements/{june.statement_id}/statement.csv", mentor, Role.MENTOR
+    )
+    back, _ = list(csv.DictReader(table.decode().splitlines()))[-2:]
+    assert back["what"] == f"Payout of 102.00 returned by the bank ({payout.payout_id})"
+    assert back["amount"] == "-102.00"
+    assert statement_pdf(june) != statement_pdf(replace(june, month=may.month))
 
 
 async def test_the_year_counts_what_went_back_before_and_after_the_release(world: World):

@@ -62,7 +62,10 @@ class MovementView(View):
 
 
 class PaidOutView(View):
-    """A payout that arrived at the bank in the month, or failed in it."""
+    """A payout that arrived at the bank in the month, or failed in it.
+
+    One that is `returned` had arrived by an earlier statement, from whose sum it is taken here.
+    """
 
     payout_id: str
     created_at: datetime
@@ -70,6 +73,7 @@ class PaidOutView(View):
     ended_at: datetime
     state: Literal["paid", "failed"]
     amount_minor: Minor
+    returned: bool
 
 
 class StatementDetails(StatementView):

@@ -16,7 +16,7 @@ from fpdf.fonts import FontFace
 
 from services.payments.domain.documents import Document, Series
 from services.payments.domain.statements import Statement, Topic
-from services.payments.domain.tables import plain
+from services.payments.domain.tables import of_payout, plain
 
 FONTS = Path(__file__).parents[1] / "templates" / "fonts"
 INK, QUIET, ACCENT, SHADE = (30, 34, 42), (104, 110, 122), (36, 92, 78), (243, 245, 244)
@@ -204,10 +204,8 @@ def _payouts(statement: Statement) -> list[tuple[str, ...]]:
     return [
         (
             f"{each.ended_at:%d %b}",
-            each.payout_id
-            if each.state == "paid"
-            else f"{each.payout_id}, which failed: {_money(each.amount_minor, currency)}",
-            plain(each.paid_minor, currency),
+            of_payout(each, currency),
+            _signed(each.paid_minor, currency),
         )
         for each in statement.month.payouts
     ]

@@ -55,6 +55,8 @@ class PaidOut(BaseModel):
     """A payout that ended in the month: it arrived at the bank, or it failed.
 
     By the day of its end, which is that of our knowing of it, none is missed that we learn of late.
+    A bank may send back what had arrived, and is stated so: that one is `returned`, and corrects
+    the statement before, which never changes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,11 +67,14 @@ class PaidOut(BaseModel):
     ended_at: AwareDatetime
     state: Literal["paid", "failed"]
     amount_minor: int
+    returned: bool = False
 
     @property
     def paid_minor(self) -> int:
-        """Return what arrived: of a failed payout nothing, its money is sent again by another."""
-        return self.amount_minor if self.state == "paid" else 0
+        """Return what arrived, below zero where it went again; another payout sends it anew."""
+        if self.state == "paid":
+            return self.amount_minor
+        return -self.amount_minor if self.returned else 0
 
 
 class Month(BaseModel):

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from services.payments.domain.statements import Quarter, Statement
+from services.payments.domain.statements import PaidOut, Quarter, Statement
 from shared.money import decimals
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,9 +49,7 @@ def statement_csv(statement: Statement) -> str:
     rows += [
         (
             each.ended_at.isoformat(),
-            f"Paid out to your bank ({each.payout_id})"
-            if each.state == "paid"
-            else f"Payout of {plain(each.amount_minor, currency)} failed ({each.payout_id})",
+            of_payout(each, currency),
             *[""] * 6,
             plain(each.paid_minor, currency),
             "",
@@ -60,6 +58,14 @@ def statement_csv(statement: Statement) -> str:
         for each in statement.month.payouts
     ]
     return _written(_STATEMENT, rows)
+
+
+def of_payout(payout: PaidOut, currency: str) -> str:
+    """Return what became of a payout, in words."""
+    if payout.state == "paid":
+        return f"Paid out to your bank ({payout.payout_id})"
+    end = "returned by the bank" if payout.returned else "failed"
+    return f"Payout of {plain(payout.amount_minor, currency)} {end} ({payout.payout_id})"
 
 
 def summary_csv(quarters: Iterable[Quarter]) -> str:

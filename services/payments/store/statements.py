@@ -65,10 +65,19 @@ WHERE l.mentor_id = $1 AND l.currency = $2 AND l.account IN ('mentor_payable', '
 GROUP BY e.entry_id, l.order_id, l.session_id, o.title
 ORDER BY e.happened_at, e.entry_id
 """
+# What a statement said to have arrived, a later one takes back.
 PAYOUTS_OF_MONTH = """
-SELECT stripe_payout_id AS payout_id, created_at, arrives_at, ended_at, state, amount_minor
-FROM payouts WHERE mentor_id = $1 AND currency = $2 AND ended_at >= $3 AND ended_at < $4
-ORDER BY ended_at, stripe_payout_id
+SELECT p.stripe_payout_id AS payout_id, p.created_at, p.arrives_at, p.ended_at, p.state,
+    p.amount_minor,
+    p.state = 'failed' AND EXISTS (
+        SELECT FROM statements AS s
+        WHERE s.mentor_id = $1 AND s.currency = $2 AND s.content -> 'payouts' @> jsonb_build_array(
+            jsonb_build_object('payout_id', p.stripe_payout_id, 'state', 'paid')
+        )
+    ) AS returned
+FROM payouts AS p
+WHERE p.mentor_id = $1 AND p.currency = $2 AND p.ended_at >= $3 AND p.ended_at < $4
+ORDER BY p.ended_at, p.stripe_payout_id
 """
 INSERT_STATEMENT = """
 INSERT INTO statements (statement_id, mentor_id, currency, period_from, period_until,

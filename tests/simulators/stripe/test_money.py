@@ -244,6 +244,21 @@ async def test_a_payout_that_fails_returns_and_stops_further_ones(world: World) 
     await world.books()
 
 
+async def test_a_payout_that_was_paid_may_still_fail(world: World) -> None:
+    """https://docs.stripe.com/api/payouts/object: some show as `paid` first, then as `failed`."""
+    charge, mentor = await world.paid(), await world.mentor()
+    await _transfer(world, mentor, source_transaction=charge.id)
+    await world.advance(days=4)
+    options = {"stripe_account": mentor.id}
+    (payout,) = (await world.api.payouts.list_async({}, options)).data
+    assert payout.status == "paid"
+    await world.sim("POST", f"/payouts/{payout.id}/fail", {"code": "no_account"})
+    failed = await world.api.payouts.retrieve_async(payout.id, {}, options)
+    assert (failed.status, failed.failure_code) == ("failed", "no_account")
+    assert await _balance(world, mentor.id) == (0, 10_000)
+    await world.books()
+
+
 async def test_a_jump_of_the_clock_does_everything_as_of_its_own_instant(world: World) -> None:
     """The order of https://docs.stripe.com/payouts: available, payout, transit, arrival."""
     charge, mentor = await world.paid(), await world.mentor()
