@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simulators.stripe import money
 from simulators.stripe.act import Act
 from simulators.stripe.errors import InvalidParameters, Json
 from simulators.stripe.ids import new_id
@@ -118,6 +119,7 @@ def create_product(act: Act, params: CreateProduct, _ids: Mapping[str, str]) -> 
 def create_price(act: Act, params: CreatePrice, _ids: Mapping[str, str]) -> Json:
     """Make a price of a product."""
     act.find("product", params.product, param="product")
+    money.check_fraction(params.unit_amount, params.currency, "unit_amount")
     data = PriceData(
         currency=params.currency, unit_amount=params.unit_amount, recurring=params.recurring
     )

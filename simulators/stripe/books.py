@@ -58,7 +58,7 @@ def post(act: Act, posting: Posting) -> Json:
     if posting.fee:
         entries[FEES] = posting.fee
     move(act, posting.kind, transaction["id"], posting.currency, entries)
-    if pending:
+    if pending or net > 0:  # Money that is available at once may be what something waits for.
         act.schedule(due, "settle", act.owner, rank=SETTLE_RANK)
     return transaction
 

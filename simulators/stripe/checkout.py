@@ -30,6 +30,7 @@ from simulators.stripe.routes import Route
 EXPIRES_MIN_SECONDS = 30 * 60
 EXPIRES_MAX_SECONDS = 24 * 60 * 60
 LINE_ITEMS_MAX = 100
+TOO_LITTLE = "The Checkout Session's total amount due must add up to at least"
 
 Url = Annotated[str, Field(pattern=r"^https?://\S+$", max_length=5000)]
 
@@ -95,7 +96,7 @@ def create_session(act: Act, params: CreateSession, _ids: Mapping[str, str]) -> 
     items = [_item(act, item, subscribes=subscribes) for item in params.line_items]
     currency = items[0]["currency"]
     total = sum(item["amount_total"] for item in items)
-    refuse_tiny(total, currency)
+    money.check_charge(total, currency, TOO_LITTLE, "line_items")
     hidden = {"line_items": items, **_to_come(params, items[0])}
     session = act.add("checkout.session", _session(act, params, total, currency), hidden)
     act.schedule(session["expires_at"], "expire_session", session["id"])
@@ -137,6 +138,9 @@ def _check_payer(act: Act, params: CreateSession) -> None:
         act.find("customer", params.customer, param="customer")
     if len({item.price_data.currency for item in params.line_items}) > 1:
         raise InvalidParameters("All line items must have the same currency.", param="line_items")
+    for place, item in enumerate(params.line_items):
+        param = f"line_items[{place}][price_data][unit_amount]"
+        money.check_fraction(item.price_data.unit_amount, item.price_data.currency, param)
 
 
 def _expiry(act: Act, params: CreateSession) -> int:
@@ -150,15 +154,6 @@ def _expiry(act: Act, params: CreateSession) -> int:
         return expires_at
     message = f"The `expires_at` timestamp must be {bound} from Checkout Session creation."
     raise InvalidParameters(message, param="expires_at")
-
-
-def refuse_tiny(total: int, currency: str) -> None:
-    """Refuse an amount that is below Stripe's smallest of its currency."""
-    smallest = money.SMALLEST_CHARGE.get(currency, 1)
-    if total < smallest:
-        least = money.written(smallest, currency)
-        message = f"The Checkout Session's total amount due must add up to at least {least}"
-        raise invalid(message, code="amount_too_small")
 
 
 def _item(act: Act, item: LineItem, *, subscribes: bool) -> Json:

@@ -12,7 +12,7 @@ from simulators.stripe import books
 from simulators.stripe.act import Act
 from simulators.stripe.errors import Json, invalid
 from simulators.stripe.ids import new_id
-from simulators.stripe.money import written
+from simulators.stripe.money import check_fraction, written
 
 FEE_MINOR_UNITS = 1_500
 """What Stripe keeps of every dispute (https://stripe.com/pricing), here in any currency."""
@@ -47,6 +47,7 @@ def open_dispute(
     taken: int = amount or charge["amount"] - charge["amount_refunded"]
     if charge["status"] != "succeeded" or taken + withdrawn_of(act, charge) > charge["amount"]:
         raise invalid(f"Charge {charge['id']} has no {written(taken, charge['currency'])} left.")
+    check_fraction(taken, charge["currency"], "amount")
     dispute = act.add("dispute", _dispute(act, charge, reason, taken, inquiry=inquiry))
     act.save(charge, disputed=True)
     if inquiry:

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from simulators.stripe.store import Store
+
+SETTING = "faults"
 HANG_SECONDS = 120.0
 """How long a timeout fault keeps a connection open when the client does not give up first."""
 SLOW_SECONDS_MAX = 60.0
@@ -40,36 +43,58 @@ class Fault(BaseModel):
     seconds: Annotated[float, Field(ge=0, le=SLOW_SECONDS_MAX)] = 1.0
 
 
-class Faults:
-    """The faults in force. They are forgotten when the simulator ends."""
+class Armed(Fault):
+    """A fault in force, and how often its dice have been thrown, so that they can be taken up."""
 
-    def __init__(self) -> None:
-        """Begin without faults."""
-        self._armed: list[tuple[Fault, random.Random]] = []
+    thrown: int = 0
+
+
+class Faults:
+    """The faults in force; they outlive the simulator, and so does where their dice stand."""
+
+    def __init__(self, store: Store) -> None:
+        """Take up the faults that were in force."""
+        kept = store.setting(SETTING).get("armed", [])
+        self._store = store
+        self._armed = [(fault, _dice(fault)) for fault in map(Armed.model_validate, kept)]
 
     def add(self, fault: Fault) -> None:
         """Put a fault in force; the oldest goes when there are too many."""
-        dice = random.Random(fault.seed)  # noqa: S311 - repeatable on purpose
-        self._armed = [*self._armed, (fault, dice)][-FAULTS_MAX:]
+        armed = Armed(**fault.model_dump())
+        self._keep([*self._armed, (armed, _dice(armed))][-FAULTS_MAX:])
 
     def clear(self) -> None:
         """Take all faults away."""
-        self._armed = []
+        self._keep([])
 
     def shown(self) -> list[dict[str, object]]:
         """Return the faults in force with the counts that are left."""
-        return [fault.model_dump() for fault, _ in self._armed]
+        return [fault.model_dump(exclude={"thrown"}) for fault, _ in self._armed]
 
     def strike(self, method: str, path: str) -> Fault | None:
         """Return the fault this request meets, and use it up by one."""
-        for fault, dice in self._armed:
-            fits = fault.method in ("*", method) and fnmatchcase(path, fault.path)
-            if fits and dice.random() < fault.probability:
-                self._use(fault)
+        met = [pair for pair in self._armed if _fits(pair[0], method, path)]
+        for fault, dice in met:
+            fault.thrown += 1
+            if dice.random() < fault.probability:
+                fault.count = fault.count and fault.count - 1
+                self._keep([pair for pair in self._armed if pair[0].count != 0])
                 return fault
+        if met:
+            self._keep(self._armed)
         return None
 
-    def _use(self, fault: Fault) -> None:
-        if fault.count is not None:
-            fault.count -= 1
-        self._armed = [pair for pair in self._armed if pair[0].count != 0]
+    def _keep(self, armed: list[tuple[Armed, random.Random]]) -> None:
+        self._armed = armed
+        self._store.set(SETTING, {"armed": [fault.model_dump() for fault, _ in armed]})
+
+
+def _fits(fault: Fault, method: str, path: str) -> bool:
+    return fault.method in ("*", method) and fnmatchcase(path, fault.path)
+
+
+def _dice(fault: Armed) -> random.Random:
+    dice = random.Random(fault.seed)  # noqa: S311 - repeatable on purpose
+    for _ in range(fault.thrown):
+        dice.random()
+    return dice

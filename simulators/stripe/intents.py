@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Literal
 
-from simulators.stripe import checkout, payments
+from simulators.stripe import money, payments
 from simulators.stripe.act import Act
 from simulators.stripe.cards import CardEntry
 from simulators.stripe.errors import Json, StripeError, invalid, missing
@@ -45,6 +45,7 @@ CARD_OF_METHOD = {
     "pm_card_authenticationRequired": "4000002760003184",
 }
 """Stripe's test payment methods by the card they stand for."""
+TOO_LITTLE = "Amount must be at least"
 CancellationReason = Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"]
 
 
@@ -99,7 +100,7 @@ class CancelIntent(Params):
 
 def create_intent(act: Act, params: CreateIntent, _ids: Mapping[str, str]) -> Json | StripeError:
     """Make a payment intent, and confirm it if that is asked for."""
-    checkout.refuse_tiny(params.amount, params.currency)
+    money.check_charge(params.amount, params.currency, TOO_LITTLE, "amount")
     names = {"amount", "currency", "confirm", "expand", "payment_method"}
     details: Json = params.model_dump(exclude=names, exclude_none=True)
     details["payment_method_types"] = list(params.payment_method_types)
@@ -164,6 +165,7 @@ def capture_intent(act: Act, params: CaptureIntent, ids: Mapping[str, str]) -> J
     if amount > intent["amount_capturable"]:
         message = "The amount to capture exceeds what can be captured of this PaymentIntent."
         raise invalid(message, code="amount_too_large", param="amount_to_capture")
+    money.check_fraction(amount, intent["currency"], "amount_to_capture")
     metadata = merged_metadata(intent["metadata"], params.metadata)
     captured = payments.capture(act, act.save(intent, metadata=metadata), amount)
     if session := _session_of(act, captured):

@@ -21,7 +21,7 @@ METADATA_KEY_CHARS_MAX = 40
 METADATA_VALUE_CHARS_MAX = 500
 LIST_LIMIT_DEFAULT = 10
 LIST_LIMIT_MAX = 100
-AMOUNT_MAX = 99_999_999
+AMOUNT_MAX = 999_999_999_999
 NESTING_MAX = 8
 
 _KEY = re.compile(r"[^\[\]]+|\[\]")
@@ -95,7 +95,7 @@ Metadata = Annotated[dict[str, str], BeforeValidator(_emptied), AfterValidator(_
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$"), AfterValidator(str.lower)]
 """A three-letter code, kept in lower case as Stripe does."""
 Amount = Annotated[int, Field(ge=1, le=AMOUNT_MAX)]
-"""Positive minor units, at most eight digits."""
+"""Positive minor units, at most twelve digits; charges are bounded by their currency besides."""
 Text = Annotated[str, Field(max_length=5000)]
 
 

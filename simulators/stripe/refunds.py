@@ -2,7 +2,8 @@
 
 A refund takes the amount from the platform's balance; Stripe's fee is not returned, and transfers
 are not touched. Money of a charge that is still pending is taken from the same pending money; else
-the available balance must cover it, or the refund waits as `pending` for `insufficient_funds`.
+the available balance must cover it, or the refund waits as `pending` for `insufficient_funds`
+until enough money has come, from wherever it comes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ PENDING_REFUND_SECONDS = 3600
 """How long the refund test cards of Stripe keep a refund pending here (business clock)."""
 
 PAGE_MAX = 100
+WAITING_MAX = 10_000
 
 
 class CreateRefund(Params):
@@ -70,6 +72,7 @@ def create_refund(act: Act, params: CreateRefund, _ids: Mapping[str, str]) -> Js
         asked, left = (money.written(n, charge["currency"]) for n in (amount, rest))
         message = f"Refund amount ({asked}) is greater than unrefunded amount on charge ({left})"
         raise invalid(message, param="amount")
+    money.check_fraction(amount, charge["currency"], "amount")
     refund = act.add("refund", _refund(act, params, charge, amount))
     refunded = charge["amount_refunded"] + amount
     act.save(charge, amount_refunded=refunded, refunded=refunded == charge["amount"])
@@ -125,24 +128,32 @@ def _refund(act: Act, params: CreateRefund, charge: Json, amount: int) -> Json:
 
 
 def _begin(act: Act, refund: Json, charge: Json) -> Json:
-    filed = act.filed("charge", charge["id"])
-    behaviour = filed.hidden["refund"] if filed else "succeeds"
     source = act.find("balance_transaction", charge["balance_transaction"])
-    amount, currency = refund["amount"], refund["currency"]
     settled = source["available_on"] <= act.moment
-    if settled and books.balance(act, "available", currency) < amount:
+    if settled and _short(act, refund):
         return act.save(refund, pending_reason="insufficient_funds")
-    refund = _take_money(act, refund, source["available_on"])
+    return act.save(refund, **_sent(act, refund, source["available_on"]))
+
+
+def _short(act: Act, refund: Json) -> bool:
+    return books.balance(act, "available", refund["currency"]) < refund["amount"]
+
+
+def _sent(act: Act, refund: Json, available_on: int) -> Json:
+    """Take the money and return what is new: most cards have it at once, some test cards differ."""
+    charge = act.filed("charge", refund["charge"])
+    behaviour = charge.hidden["refund"] if charge else "succeeds"
+    taken = {"balance_transaction": _take_money(act, refund, available_on)}
     later = act.moment + PENDING_REFUND_SECONDS
     if behaviour == "pends":
         act.schedule(later, "finish_refund", refund["id"])
-        return act.save(refund, pending_reason="processing")
+        return {**taken, "pending_reason": "processing"}
     if behaviour == "fails":
         act.schedule(later, "fail_refund", refund["id"])
-    return act.save(refund, status="succeeded")
+    return {**taken, "status": "succeeded"}
 
 
-def _take_money(act: Act, refund: Json, available_on: int) -> Json:
+def _take_money(act: Act, refund: Json, available_on: int) -> str:
     posting = books.Posting(
         kind="refund",
         amount=-refund["amount"],
@@ -152,24 +163,24 @@ def _take_money(act: Act, refund: Json, available_on: int) -> Json:
         available_on=max(available_on, act.moment),
         description="REFUND FOR CHARGE",
     )
-    return act.save(refund, balance_transaction=books.post(act, posting)["id"])
+    return str(books.post(act, posting)["id"])
 
 
 def send_waiting_refunds(act: Act) -> None:
-    """Send refunds that waited for the balance, oldest first, as far as it goes."""
-    waiting = act.store.page("refund", act.owner, {"status": "pending"}, PAGE_MAX)
-    for filed in reversed(waiting):
-        old = filed.body
-        enough = books.balance(act, "available", old["currency"]) >= old["amount"]
-        if old.get("pending_reason") == "insufficient_funds" and enough:
-            _update(act, old, _take_money(act, old, act.moment), status="succeeded")
+    """Send refunds that waited for the platform's balance, oldest first, as far as it goes."""
+    if act.owner != PLATFORM:
+        return
+    pending = act.store.page("refund", act.owner, {"status": "pending"}, WAITING_MAX)
+    for old in (filed.body for filed in reversed(pending)):
+        if old.get("pending_reason") == "insufficient_funds" and not _short(act, old):
+            _update(act, old, **_sent(act, old, act.moment))
 
 
 def finish_refund(act: Act, identifier: str) -> None:
     """Say that the bank has taken a pending refund."""
     refund = act.find("refund", identifier)
     if refund["status"] == "pending":
-        _update(act, refund, refund, status="succeeded")
+        _update(act, refund, status="succeeded")
 
 
 def fail_refund(act: Act, identifier: str, reason: str = "expired_or_canceled_card") -> Json:
@@ -184,7 +195,7 @@ def fail_refund(act: Act, identifier: str, reason: str = "expired_or_canceled_ca
     charge = act.find("charge", refund["charge"])
     rest = charge["amount_refunded"] - refund["amount"]
     changed = act.save(charge, amount_refunded=rest, refunded=False)
-    failed = _update(act, refund, {**refund, **returned}, status="failed", failure_reason=reason)
+    failed = _update(act, refund, **returned, status="failed", failure_reason=reason)
     act.announce("refund.failed", failed)
     act.changed("charge.updated", charge, changed)
     return failed
@@ -212,8 +223,8 @@ def _return_money(act: Act, refund: Json) -> Json:
     return {"failure_balance_transaction": books.post(act, posting)["id"]}
 
 
-def _update(act: Act, old: Json, new: Json, **changes: object) -> Json:
-    kept = {name: value for name, value in new.items() if name != "pending_reason"}
+def _update(act: Act, old: Json, **changes: object) -> Json:
+    kept = {name: value for name, value in old.items() if name != "pending_reason"}
     saved = act.save(kept, **changes)
     act.changed("refund.updated", old, saved)
     act.changed("charge.refund.updated", old, saved)
@@ -243,12 +254,6 @@ def list_refunds(act: Act, params: ListRefunds, _ids: Mapping[str, str]) -> Json
     """Return a page of refunds."""
     filters = {"charge": params.charge, "payment_intent": params.payment_intent}
     return page(act, "refund", params, "/v1/refunds", filters)
-
-
-def after_settling(act: Act) -> None:
-    """Let refunds that waited for the platform's balance go out."""
-    if act.owner == PLATFORM:
-        send_waiting_refunds(act)
 
 
 ROUTES = (

@@ -24,7 +24,7 @@ class Stage:
         self.store = store
         self.clock = clock
         self.public_url = public_url
-        self.faults = Faults()
+        self.faults = Faults(store)
         self.heard = asyncio.Event()
         """Set when there may be something new to deliver."""
 

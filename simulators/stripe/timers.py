@@ -29,11 +29,11 @@ def _owner_of(act: Act, identifier: str) -> Act:
 
 
 def _settle(act: Act) -> None:
-    if not books.settle(act):
-        return
-    refunds.after_settling(act)
-    payouts.plan_payout(act)
-    act.announce("balance.available", shown_balance(act))
+    settled = books.settle(act)
+    refunds.send_waiting_refunds(act)
+    if settled:
+        payouts.plan_payout(act)
+        act.announce("balance.available", shown_balance(act))
 
 
 _ACTIONS: dict[str, Callable[[Act, str], None]] = {

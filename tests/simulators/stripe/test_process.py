@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -115,3 +116,22 @@ async def test_kills_at_random_moments_leave_whole_effects(tmp_path: Path) -> No
         done = [each for each in history["requests"] if each["status"] == 200]
         kinds = history["objects"]
         assert 2 <= len(done) == len(kinds["customer"]) == len(kinds["event"])
+
+
+async def test_faults_and_their_dice_go_on_after_kill_9(tmp_path: Path) -> None:
+    """A run that is interrupted meets the same trouble as one that is not."""
+    headers = {"Authorization": "Bearer sk_test_1"}
+    fault = {"kind": "429", "count": None, "probability": 0.5, "seed": 7}
+    met: list[bool] = []
+    for requests in (5, 7):
+        async with (
+            _running(tmp_path, end=signal.SIGKILL) as url,
+            aiohttp.ClientSession(url, headers=headers) as http,
+        ):
+            if not met:
+                await http.post("/_sim/faults", json=fault)
+            for _ in range(requests):
+                async with http.get("/v1/customers") as answer:
+                    met.append(answer.status == 429)
+    dice = random.Random(7)
+    assert met == [dice.random() < 0.5 for _ in range(12)]
