@@ -279,11 +279,38 @@ async def test_what_a_bank_took_back_pays_for_nothing(shop: Shop) -> None:
     await shop.world.sim("POST", f"disputes/{dispute['id']}/win", {})
     await shop.world.rest()
     assert not await shop.world.told(prepaid.CreditsExpired)
-    (found,) = (await shop.ask("GET", "/v1/me/credits"))["items"]
-    good_until = datetime.fromisoformat(found["expires_at"])
-    assert (found["remaining"], good_until) == (2, shop.world.clock.now() + 30 * DAY)
+    assert await shop.left() == [2]
+    assert await good_until(shop) == shop.world.clock.now() + 30 * DAY
     await shop.book()
     await shop.check()
+
+
+async def test_credits_outlast_a_dispute_that_is_lost_and_won_later(shop: Shop) -> None:
+    """While the bank keeps the money they rest; given back, they have the time that was left."""
+    await shop.buy(2)
+    until = await good_until(shop)
+    charge = (await shop.world.movements("charge"))[0]["source"]
+    _, dispute = await shop.world.sim("POST", "disputes", {"charge": charge})
+    await shop.world.rest()
+    left = until - shop.world.clock.now()
+    await shop.world.sim("POST", f"disputes/{dispute['id']}/lose", {})
+    await shop.world.advance(left + DAY)
+    order = await shop.hold()
+    assert (await shop.world.order(order)).to_pay.minor == LIST
+    assert not await shop.world.told(prepaid.CreditsExpired)
+    await shop.world.sim("POST", f"disputes/{dispute['id']}/win", {})
+    await shop.world.rest()
+    assert await good_until(shop) == shop.world.clock.now() + left
+    await shop.book()
+    await shop.check()
+    await shop.world.advance(left)
+    assert len(await shop.world.told(prepaid.CreditsExpired)) == 1
+
+
+async def good_until(shop: Shop) -> datetime:
+    """Return when the credits end that somebody has."""
+    (found,) = (await shop.ask("GET", "/v1/me/credits"))["items"]
+    return datetime.fromisoformat(found["expires_at"])
 
 
 async def test_a_bank_overtakes_the_refund_of_a_session_that_credits_paid(shop: Shop) -> None:

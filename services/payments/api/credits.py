@@ -228,8 +228,8 @@ async def _purchase(call: Call, conn: Connection, order_id: UUID) -> PurchaseVie
     if order is None or not may or not lots:
         raise NotFound
     shown = _shown(order, lots, await store.used_of(conn, order_id), call.now)
-    paid_for = await store.is_paid_for(conn, order_id)
-    return shown if paid_for else shown.model_copy(update={"refundable_minor": 0})
+    frozen = await store.is_frozen(conn, order_id)
+    return shown.model_copy(update={"refundable_minor": 0}) if frozen else shown
 
 
 def _shown(order: Order, lots: Sequence[Lot], used: int, now: datetime) -> PurchaseView:

@@ -233,7 +233,7 @@ async def _refund(
 
     Raises `NothingUnused` when the bank did so already.
     """
-    if not await store.is_paid_for(conn, order.order_id):
+    if await store.is_frozen(conn, order.order_id):
         raise rules.NothingUnused
     refund = Refund(
         new_id(), order.order_id, None, lot.value, reason, "planned", None, now, lot_id=lot.lot_id
@@ -263,7 +263,7 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
         return True  # Somebody used or got them between our look and our lock.
     if await store.is_frozen(conn, purchase_id):
         return True  # So did a bank.
-    refunded = lot.kind == "sponsorship" and await store.is_paid_for(conn, purchase_id)
+    refunded = lot.kind == "sponsorship"
     if refunded:
         await _refund(conn, order, lot, "cancelled", now)
     else:

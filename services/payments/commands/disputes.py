@@ -52,7 +52,7 @@ async def follow_dispute(
     for movement in sorted(seen.movements, key=lambda each: (each.moved_at, each.amount_minor)):
         order = await _move(conn, order, dispute, movement, now)
     if known is not None and known.is_away and not dispute.is_away:
-        await lots.thaw(conn, order, now)
+        await lots.thaw(conn, order, dispute.opened_at, now)
     await order_store.save_order(conn, order)
     await announcer.announce(conn, *facts, at=now)
 

@@ -135,11 +135,11 @@ async def return_credit(conn: Connection, order: Order, session: Session, now: d
     return told
 
 
-async def thaw(conn: Connection, purchase: Order, now: datetime) -> None:
-    """Give time to book with what a bank had frozen and gave back; the purchase is locked."""
+async def thaw(conn: Connection, purchase: Order, since: datetime, now: datetime) -> None:
+    """Give time to book with what a bank froze then and gave back; the purchase is locked."""
     for lot in await store.lock_lots_of(conn, purchase.order_id):
         if lot.remaining:
-            await store.save_lot(conn, rules.thaw(lot, now))
+            await store.save_lot(conn, rules.thaw(lot, since, now))
 
 
 async def thank_sponsor(conn: Connection, order: Order, session: Session, now: datetime) -> None:

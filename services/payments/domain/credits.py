@@ -334,13 +334,15 @@ def _fits(lot: Lot, wanted: Wanted, now: datetime) -> bool:
 
 def put_back(lot: Lot, now: datetime) -> Lot:
     """Return a lot to which a credit came back; it is good for some time from now on."""
-    return thaw(replace(lot, remaining=lot.remaining + 1), now)
-
-
-def thaw(lot: Lot, now: datetime) -> Lot:
-    """Return a lot that can be booked with again, for some time from now on."""
+    more = replace(lot, remaining=lot.remaining + 1)
     until = now + RETURNED_GOOD_FOR
-    return lot if lot.expires_at and lot.expires_at >= until else _good_until(lot, until, now)
+    return more if lot.expires_at and lot.expires_at >= until else _good_until(more, until, now)
+
+
+def thaw(lot: Lot, since: datetime, now: datetime) -> Lot:
+    """Return a lot frozen since then: it has the time again that was left, some at least."""
+    left = (lot.expires_at or since) - since
+    return _good_until(lot, now + max(left, RETURNED_GOOD_FOR), now)
 
 
 def empty(lot: Lot) -> Lot:

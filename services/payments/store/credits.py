@@ -58,17 +58,10 @@ SELECT lot_id, purchase_id, kind, buyer_id, owner_id, mentor_id, offering_id, ti
     list_price_minor, unit_minor, currency, sessions, valid_months, remaining, expires_at, remind_at
 FROM lots
 """
-_PAID_FOR = """
-NOT EXISTS (
-    SELECT FROM disputes AS d
-    WHERE d.order_id = lots.purchase_id AND d.state IN ('needs_response', 'under_review', 'lost')
-)
-"""
-"""What a bank took back pays for nothing, unless it comes back."""
 _NOT_FROZEN = """
 NOT EXISTS (SELECT FROM frozen_purchases AS f WHERE f.order_id = lots.purchase_id)
 """
-"""The time of credits does not end while nobody can book with them."""
+"""What a bank took back pays for nothing, nor does its time end, unless it comes back."""
 LOT = f"{_LOT} WHERE lot_id = $1"
 LOCK_LOT = f"{_LOT} WHERE lot_id = $1 FOR UPDATE"
 LOCK_LOTS = f"{_LOT} WHERE lot_id = ANY($1::uuid[]) ORDER BY lot_id FOR UPDATE"
@@ -77,29 +70,23 @@ LOTS_OF_PURCHASES = f"{_LOT} WHERE purchase_id = ANY($1::uuid[]) ORDER BY lot_id
 LOTS_OF_OWNER = f"{_LOT} WHERE owner_id = $1 AND expires_at IS NOT NULL ORDER BY expires_at, lot_id"
 LOCK_USABLE = f"""
 {_LOT} WHERE owner_id = $1 AND mentor_id = $2 AND remaining > 0 AND expires_at > $3
-    AND {_PAID_FOR} ORDER BY lot_id FOR UPDATE
+    AND {_NOT_FROZEN} ORDER BY lot_id FOR UPDATE
 """
 USABLE = f"""
 {_LOT} WHERE owner_id = $1 AND mentor_id = $2 AND remaining > 0 AND expires_at > $3
-    AND {_PAID_FOR} ORDER BY expires_at, lot_id
+    AND {_NOT_FROZEN} ORDER BY expires_at, lot_id
 """
 FUND = f"""
 {_LOT} WHERE mentor_id = $1 AND kind = 'sponsorship' AND owner_id IS NULL AND remaining > 0
-    AND expires_at > $2 AND {_PAID_FOR} ORDER BY expires_at, lot_id
+    AND expires_at > $2 AND {_NOT_FROZEN} ORDER BY expires_at, lot_id
 """
 FUND_FOR = f"""
 {_LOT} WHERE mentor_id = $1 AND offering_id = $2 AND kind = 'sponsorship' AND owner_id IS NULL
-    AND remaining > 0 AND expires_at > $3 AND {_PAID_FOR} ORDER BY expires_at, lot_id
+    AND remaining > 0 AND expires_at > $3 AND {_NOT_FROZEN} ORDER BY expires_at, lot_id
 """
 BY_CODE = f"{_LOT} WHERE code_hash = $1"
 FREE_SESSIONS = "UPDATE sessions SET lot_id = NULL WHERE order_id = $1 AND lot_id IS NOT NULL"
 SAVE_CODE = "UPDATE lots SET code_hash = $2 WHERE lot_id = $1"
-IS_PAID_FOR = """
-SELECT NOT EXISTS (
-    SELECT FROM disputes
-    WHERE order_id = $1 AND state IN ('needs_response', 'under_review', 'lost')
-)
-"""
 USED_OF = """
 SELECT count(*) FROM sessions AS s JOIN lots AS l ON l.lot_id = s.lot_id
 WHERE l.purchase_id = $1 AND NOT EXISTS (
@@ -266,13 +253,8 @@ async def lock_usable(
     return [_lot(row) for row in await conn.fetch(LOCK_USABLE, owner_id, mentor_id, now)]
 
 
-async def is_paid_for(conn: Connection, purchase_id: UUID) -> bool:
-    """Return whether no bank took back what was paid for a purchase."""
-    return bool(await conn.fetchval(IS_PAID_FOR, purchase_id))
-
-
 async def is_frozen(conn: Connection, purchase_id: UUID) -> bool:
-    """Return whether a bank disputes what was paid for a purchase, and has not decided."""
+    """Return whether a bank has what was paid for a purchase."""
     return bool(await conn.fetchval(IS_FROZEN, purchase_id))
 
 
