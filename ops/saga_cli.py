@@ -140,6 +140,18 @@ def reverse(
     have_done("payments", deed)
 
 
+@saga.command("write-off")
+def write_off(
+    mentor_id: Annotated[UUID, typer.Argument(help="The mentor, as `debts` names them.")],
+    currency: Annotated[str, typer.Option("--currency", help="The currency of the debt.")],
+    amount_minor: Annotated[int, typer.Option("--minor", help="How much, in minor units.")],
+    reason: Reason,
+) -> None:
+    """Let the platform bear what a mentor owes, or a part of it."""
+    said = {"currency": currency, "amount_minor": amount_minor}
+    have_done("payments", Deed(who(), "write_off", str(mentor_id), reason, None, said))
+
+
 @saga.command("retry-refund")
 def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
     """Ask Stripe once more for a refund that failed."""

@@ -31,6 +31,7 @@ class Statement(Shape):
     given_back_minor: int
     sent_minor: int
     came_back_minor: int
+    written_off_minor: int
     kept_minor: int
     closing_minor: int
     paid_out_minor: int
@@ -43,6 +44,7 @@ class Statement(Shape):
             ("Given back to mentees", self.given_back_minor),
             ("Sent to your Stripe account", self.sent_minor),
             ("Taken back from your Stripe account", self.came_back_minor),
+            ("Written off of what you owed", self.written_off_minor),
         )
         return [(words, minor) for words, minor in said if minor]
 

@@ -157,6 +157,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/operator/orders/{order_id}/refund": Access(OPERATOR, OPERATORS),
         "GET /v1/operator/debts": Access(OPERATOR, OPERATORS),
         "POST /v1/operator/mentors/{mentor_id}/debt/reverse": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/debts/{mentor_id}/write-off": Access(OPERATOR, OPERATORS),
         "GET /v1/me/debts": Access(MENTOR, OWN),
         "GET /v1/me/receipts": Access(SIGNED_IN, OWN),
         "GET /v1/receipts/{document_id}": Access(SIGNED_IN, PARTIES),

@@ -109,6 +109,52 @@ async def test_an_empty_account_leaves_a_debt_that_later_shares_bring_down(world
     await world.check_books()
 
 
+async def test_what_is_written_off_is_kept_from_no_later_share(world: World) -> None:
+    """Not more than is owed; the platform bears it, the mentor and the statement say so."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await world.advance(PAID_OUT)
+    await lend(world)
+    await refund(world, order, refund_basis_points=10_000)
+    await world.rest()
+    for amount, answered in ((10_201, 409), (7_000, 202), (3_201, 409)):
+        status, said = await write_off(world, mentor, amount)
+        assert (status, said.get("code")) == (
+            answered, "write_off_too_much" if answered == 409 else None
+        )  # fmt: skip
+    assert said["facts"] == {"most_minor": 3_200, "currency": "USD"}
+    assert await debts(world, mentor) == ({"USD": 3_200}, [-7_000, 10_200])
+    await earned(world, mentor, 6_000)
+    assert [fact.netted_minor for fact in await world.told(facts.TransferSent)] == [0, 3_200]
+    balances = await world.balances()
+    assert (balances["bad_debts"], balances.get("mentor_debt", 0)) == (7_000, 0)
+    await world.check_books()
+    await world.advance(timedelta(days=32))
+    _, page = await world.call("GET", "/v1/me/statements", mentor, Role.MENTOR)
+    assert [each["written_off_minor"] for each in page["items"]] == [7_000]
+    assert await world.pool.fetch("SELECT mentor_id FROM statement_differences") == []
+
+
+async def test_what_stripe_is_taking_back_is_not_written_off(world: World) -> None:
+    """It would come back and be owed no more, twice."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await refund(world, order, amount_minor=4_000)
+    status, said = await write_off(world, mentor, 1)
+    assert (status, said["facts"]["most_minor"]) == (409, 0)
+    await world.rest()
+    assert "mentor_debt" not in await world.balances()
+
+
+async def write_off(world: World, mentor_id: UUID, amount: int) -> tuple[int, Any]:
+    """Let an operator write off what a mentor owes."""
+    path = f"/v1/operator/debts/{mentor_id}/write-off"
+    body = {"currency": "USD", "amount_minor": amount, "reason": "Left for good"}
+    return await world.call("POST", path, new_id(), Role.OPERATOR, body=body)
+
+
 async def test_refund_and_transfer_cross(world: World) -> None:
     """Given back while Stripe is being asked for the transfer: it is made, and then reversed."""
     mentor = new_id()

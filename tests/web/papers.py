@@ -14,7 +14,8 @@ def papers() -> dict[str, object]:
     statement = {"statement_id": SESSION, "period_from": "2030-02-01T00:00:00Z",
                  "currency": "USD", "opening_minor": 10200, "earned_minor": 20400,
                  "given_back_minor": -5100, "sent_minor": -20400, "came_back_minor": 500,
-                 "kept_minor": 300, "closing_minor": 5600, "paid_out_minor": 20400}  # fmt: skip
+                 "written_off_minor": 0, "kept_minor": 300, "closing_minor": 5600,
+                 "paid_out_minor": 20400}  # fmt: skip
     year = {"currency": "USD", "sessions": 2, "gross_minor": 24000, "refunds_minor": 6000,
             "fees_minor": 2700, "net_minor": 15300}  # fmt: skip
     return {

@@ -164,6 +164,17 @@ async def test_a_debt_is_asked_for_again(operating: Browser, services: Services)
     assert asked.body == {"reason": "Paid out too much", "currency": "USD"}
 
 
+async def test_a_debt_is_written_off_in_part(operating: Browser, services: Services) -> None:
+    """The amount is that of the field, which begins with all of it."""
+    route = f"/v1/operator/debts/{MENTOR}/write-off"
+    services.tell("POST", route, (202, {}))
+    action = f"/operator/debts/{MENTOR}/USD/write-off"
+    answer, _ = await operating.submit("/operator/debts", action, reason="Gone", amount="12,50")
+    assert answer.status == 303
+    (asked,) = services.of("POST", route)
+    assert asked.body == {"reason": "Gone", "currency": "USD", "amount_minor": 1_250}
+
+
 async def test_a_dead_letter_is_handed_back(operating: Browser, services: Services) -> None:
     """The reason goes to the service that could not handle the event."""
     route = f"/v1/operator/dead-letters/{EVENT}/replay"

@@ -87,11 +87,26 @@ async def reverse(visit: Visit) -> web.Response:
     return visit.go("/operator/debts", "Stripe is asked again.")
 
 
+async def write_off(visit: Visit) -> web.Response:
+    """Let the platform bear what a mentor owes, or a part of it."""
+    mentor_id, currency = visit.part("mentor_id"), visit.part("currency")
+    amount = visit.form.minor("amount", currency)
+    body = {
+        "reason": reason_of(visit, f"off-{mentor_id}-{currency}"),
+        "currency": currency,
+        "amount_minor": amount,
+    }
+    path = f"/v1/operator/debts/{mentor_id}/write-off"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    return visit.go("/operator/debts", "It is written off.")
+
+
 _REFUND = f"/operator/orders/{{order_id:{ID}}}/refund"
-_DEBT = f"/operator/debts/{{mentor_id:{ID}}}/{{currency:{CURRENCY}}}/reverse"
+_DEBT = f"/operator/debts/{{mentor_id:{ID}}}/{{currency:{CURRENCY}}}"
 ROUTES: tuple[Row, ...] = (
     see(_REFUND, preview),
     do(_REFUND, refund, preview),
     see("/operator/debts", debts),
-    do(_DEBT, reverse, debts),
+    do(f"{_DEBT}/reverse", reverse, debts),
+    do(f"{_DEBT}/write-off", write_off, debts),
 )

@@ -18,6 +18,7 @@ from services.payments.domain.mending import (
     NotRefundable,
     RefundNotInSteps,
     RefundTooMuch,
+    WriteOffTooMuch,
     amount_back,
     may_refund,
 )
@@ -43,6 +44,7 @@ _WHY = {
     "dispute_withdrawn": "The mentee's bank took the money back after you were paid.",
     "reversal": "Taken back from your Stripe account.",
     "netting": "Kept from a later share.",
+    "debt_written_off": "Written off: you do not owe it any more.",
 }
 
 
@@ -105,6 +107,12 @@ class ReverseBody(Reasoned):
     currency: CurrencyCode
 
 
+class WriteOffBody(ReverseBody):
+    """How much of what is owed the platform bears."""
+
+    amount_minor: Annotated[WholeNumber, Field(ge=1)]
+
+
 class OwedView(View):
     """What a mentor owes in a currency; `asked_minor` of it Stripe is taking back now."""
 
@@ -155,6 +163,13 @@ def add_routes(api: Api) -> None:
         status=ACCEPTED,
         refusals=(NothingToReverse,),
     )(reverse)
+    api.post(
+        "/v1/operator/debts/{mentor_id}/write-off",
+        may=operator,
+        idempotent=True,
+        status=ACCEPTED,
+        refusals=(WriteOffTooMuch,),
+    )(write_off)
     api.get("/v1/me/debts", may=Role.MENTOR)(show_debts)
 
 
@@ -221,6 +236,13 @@ async def reverse(call: Call, mentor_id: UUID, body: ReverseBody, conn: Connecti
         {"currency": body.currency},
     )
     return await do(call, conn, commands.reverse_again, deed)
+
+
+async def write_off(call: Call, mentor_id: UUID, body: WriteOffBody, conn: Connection) -> DeedDone:
+    """Let the platform bear what a mentor owes, or a part of it."""
+    said = {"currency": body.currency, "amount_minor": body.amount_minor}
+    deed = Deed(str(call.person_id), "write_off", str(mentor_id), body.reason, None, said)
+    return await do(call, conn, commands.write_off, deed)
 
 
 async def show_debts(call: Call, conn: Connection) -> OwingView:

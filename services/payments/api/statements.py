@@ -27,8 +27,8 @@ CSV = "text/csv; charset=utf-8"
 class StatementView(View):
     """A month in one currency; a balance is below zero where more is owed than waits.
 
-    Opening, earned, given back, sent and came back sum to the closing balance; what was kept of
-    shares for a debt changes no balance.
+    Opening, earned, given back, sent, came back and written off sum to the closing balance; what
+    was kept of shares for a debt changes no balance.
     """
 
     statement_id: UUID
@@ -40,6 +40,7 @@ class StatementView(View):
     given_back_minor: int
     sent_minor: int
     came_back_minor: int
+    written_off_minor: int
     kept_minor: int
     closing_minor: int
     paid_out_minor: int
@@ -240,6 +241,7 @@ def _fields(statement: Statement) -> dict[str, Any]:
         "given_back_minor": statement.total("given_back"),
         "sent_minor": statement.total("sent"),
         "came_back_minor": statement.total("came_back"),
+        "written_off_minor": statement.total("written_off"),
         "kept_minor": statement.kept_minor,
         "closing_minor": statement.closing_minor,
         "paid_out_minor": statement.paid_out_minor,

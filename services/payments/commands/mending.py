@@ -28,6 +28,8 @@ from shared.clock import BusinessInstant
 from shared.db import Connection, ring
 from shared.deeds import Actions, Deed, Details
 from shared.errors import NotFound
+from shared.ids import new_id
+from shared.money import Money
 
 
 async def retry_call(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -118,6 +120,21 @@ async def reverse_again(conn: Connection, deed: Deed, now: BusinessInstant) -> D
     return {"amount_minor": asked.minor, "currency": currency}
 
 
+async def write_off(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+    """Let the platform bear what a mentor owes, or a part of it; raises `WriteOffTooMuch`.
+
+    What Stripe is being asked to take back is not free to be written off.
+    """
+    mentor_id = UUID(deed.subject)
+    amount = Money(int(deed.arguments["amount_minor"]), str(deed.arguments["currency"]))
+    debt = await transfer_store.lock_debt(conn, mentor_id, amount.currency, now)
+    if not 0 < amount.minor <= debt.free.minor:
+        raise mending.WriteOffTooMuch(most_minor=debt.free.minor, currency=amount.currency)
+    await transfer_store.save_debt(conn, replace(debt, owed=debt.owed - amount), now)
+    await books.post(conn, ledger.recovery.write_off(new_id(), mentor_id, amount, now))
+    return {"amount_minor": amount.minor, "currency": amount.currency}
+
+
 async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Ask Stripe for a failed refund once more.
 
@@ -157,6 +174,7 @@ ACTIONS: Actions = {
     "release": release,
     "refund": refund,
     "reverse_again": reverse_again,
+    "write_off": write_off,
     "retry_refund": retry_refund,
     "refund_paid_otherwise": pay_otherwise,
 }

@@ -62,6 +62,13 @@ class NothingToReverse(Refusal):
     detail = "Nothing is owed of a transfer that Stripe could not take back before."
 
 
+class WriteOffTooMuch(Refusal):
+    """More than the mentor owes and Stripe is not taking back just now, which the facts say."""
+
+    code = "write_off_too_much"
+    detail = "Not more can be written off than is owed and not being taken back at this moment."
+
+
 class AmountsOutdated(Refusal):
     """The amounts that were shown are not those of now; the facts carry them."""
 

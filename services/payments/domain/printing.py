@@ -27,6 +27,7 @@ WORDS: dict[Topic, str] = {
     "given_back": "Given back to mentees",
     "sent": "Sent to your Stripe account",
     "came_back": "Taken back from your Stripe account",
+    "written_off": "Written off of what you owed",
     "kept": "Kept for what you owed",
 }
 

@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.contracts.payments import StatementIssued
 
-Topic = Literal["earned", "given_back", "sent", "came_back", "kept"]
+Topic = Literal["earned", "given_back", "sent", "came_back", "written_off", "kept"]
 TOPICS: dict[str, tuple[Topic, str]] = {
     "release": ("earned", "Share of a session"),
     "refund_planned": ("given_back", "Given back to the mentee"),
@@ -26,6 +26,7 @@ TOPICS: dict[str, tuple[Topic, str]] = {
     "dispute_reinstated": ("earned", "Given again by the mentee's bank"),
     "transfer": ("sent", "Sent to your Stripe account"),
     "reversal": ("came_back", "Taken back from your Stripe account"),
+    "debt_written_off": ("written_off", "What you owed was written off"),
     "netting": ("kept", "Kept for what you owed"),
 }
 """What each kind of posting is to a mentor; an unknown one counts by its sign."""

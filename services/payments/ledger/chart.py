@@ -29,6 +29,8 @@ class Account(Enum):
     """Liability: refunds that came back; an operator finds another way to the mentee."""
     MENTOR_DEBT = "mentor_debt"
     """Asset, per mentor: given out and owed back; reversals and later shares bring it to zero."""
+    BAD_DEBTS = "bad_debts"
+    """Expense: what mentors owed and will not give back any more, as operators decided."""
     DISPUTE_FEES = "dispute_fees"
     """Expense: what Stripe keeps of a dispute."""
     DISPUTE_LOSSES = "dispute_losses"

@@ -57,3 +57,13 @@ def netting(
         line(Account.MENTOR_PAYABLE, amount, part, mentor_id),
         line(Account.MENTOR_DEBT, minus(amount), part, mentor_id),
     )
+
+
+def write_off(name: UUID, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
+    """Post that the platform bears what a mentor owed; it is of no purchase in particular."""
+    return entry(
+        f"debt_written_off:{name}",
+        at,
+        Line(Account.BAD_DEBTS, amount.minor, amount.currency),
+        Line(Account.MENTOR_DEBT, -amount.minor, amount.currency, mentor_id=mentor_id),
+    )
