@@ -48,6 +48,20 @@ class Credits(Shape):
     items: list[Lot]
 
 
+class AmendsLeft(Shape):
+    """What is left of amends for a session that did not take place."""
+
+    left_minor: int
+    currency: str
+    expires_at: AwareDatetime
+
+
+class Amends(Shape):
+    """One's amends, in the order in which they are used."""
+
+    items: list[AmendsLeft]
+
+
 class Bought(Shape):
     """A purchase of credits as its buyer sees it."""
 

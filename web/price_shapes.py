@@ -15,11 +15,15 @@ class Back(Shape):
 
 
 class Bill(Shape):
-    """Every amount of a purchase; `promotion_refused` says why a code takes nothing off."""
+    """Every amount of a purchase; `promotion_refused` says why a code takes nothing off.
+
+    `amends`: the discount is for a session that did not take place.
+    """
 
     currency: str
     price_minor: int
     discount_minor: int = 0
+    amends: bool = False
     credits_minor: int = 0
     credits_used: int = 0
     to_pay_minor: int
@@ -41,6 +45,7 @@ class Checkout(Shape):
     currency: str = ""
     price_minor: int = 0
     discount_minor: int = 0
+    amends: bool = False
     credits_minor: int = 0
     credits_used: int = 0
     to_pay_minor: int | None = None

@@ -1,9 +1,10 @@
-"""The check of promotion codes: how often each is used, and what it took off, as posted."""
+"""The check of codes and amends: how often each is used, by whom, and what it took off."""
 
 from __future__ import annotations
 
 DISCOUNTS_DIFFER = """
-SELECT p.code AS subject, format('counts %s uses, has %s', p.used, count(u)) AS detail
+SELECT COALESCE(p.code, p.amends_for::text) AS subject,
+       format('counts %s uses, has %s', p.used, count(u)) AS detail
 FROM payments.promotions AS p
 LEFT JOIN payments.promotion_uses AS u
   ON u.promotion_id = p.promotion_id AND u.state <> 'given_back'
@@ -18,6 +19,10 @@ JOIN (
 ) AS s ON s.order_id = o.order_id
 LEFT JOIN payments.promotion_uses AS u ON u.order_id = o.order_id
 WHERE o.taken_off_minor + s.given_minor <> COALESCE(u.discount_minor, 0)
+UNION ALL
+SELECT u.order_id::text, format('uses amends of %s', p.mentee_id)
+FROM payments.promotion_uses AS u
+JOIN payments.promotions AS p ON p.promotion_id = u.promotion_id AND p.mentee_id <> u.mentee_id
 UNION ALL
 SELECT s.session_id::text,
        format('the platform gave %s, posted %s', s.discount_minor - COALESCE(r.back, 0),

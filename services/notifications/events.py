@@ -193,6 +193,10 @@ def _hear_money(ears: Ears) -> None:
     async def refund_failed(conn: Connection, heard: Heard[payments.RefundFailed]) -> None:
         await _tell_of_money(conn, heard, "refund_failed", to_mentor=False)
 
+    @ears.on(payments.AmendsGranted)
+    async def made_amends(conn: Connection, heard: Heard[payments.AmendsGranted]) -> None:
+        await prepaid.tell_of_amends(conn, heard.fact, at=heard.happened_at)
+
     @ears.on(payments.TransferSent)
     async def transferred(conn: Connection, heard: Heard[payments.TransferSent]) -> None:
         netted = heard.fact.netted_minor

@@ -99,6 +99,17 @@ class RefundFailed(MoneyFact):
     session_id: OfSession = None
 
 
+class AmendsGranted(MoneyFact):
+    """The mentee pays so much less next time: a session failed through no fault of theirs."""
+
+    session_id: SessionRef
+    amount_minor: Minor
+    currency: CurrencyCode
+    expires_at: AwareDatetime = Field(
+        description="Until when a purchase can begin with it.", examples=["2027-03-02T12:05:00Z"]
+    )
+
+
 class EarningsReleased(MoneyFact):
     """The release delay is over: what was retained is split between mentor and platform."""
 
@@ -330,6 +341,7 @@ FACTS: tuple[type[Fact], ...] = (
     PaymentSucceeded,
     RefundIssued,
     RefundFailed,
+    AmendsGranted,
     DisputeOpened,
     DisputeClosed,
     EarningsReleased,

@@ -129,6 +129,9 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.RefundFailed: {
         "notifications": "Tells the mentee that the bank sent it back, and what comes next."
     },
+    payments.AmendsGranted: {
+        "notifications": "Tells the mentee how much comes off what they buy next, and until when."
+    },
     payments.PlanStarted: {"notifications": "Tells the mentee and the mentor."},
     payments.PlanRenewed: {"notifications": "Tells the mentee what was paid."},
     payments.PlanPaymentFailed: {

@@ -224,6 +224,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/me/fund/grants": Access(MENTOR, OWN),
         "GET /v1/orders/{order_id}/refund-preview": Access(SIGNED_IN, PARTIES),
         "POST /v1/quotes": Access(SIGNED_IN, OWN),
+        "GET /v1/me/amends": Access(SIGNED_IN, OWN),
         "GET /v1/me/promotions": Access(MENTOR, OWN),
         "POST /v1/me/promotions": Access(MENTOR, OWN),
         "POST /v1/me/promotions/{promotion_id}/pause": Access(MENTOR, PARTIES),

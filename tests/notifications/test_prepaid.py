@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from shared.contracts import prepaid
-from shared.contracts.payments import MoneyFact
+from shared.contracts.payments import AmendsGranted, MoneyFact
 from shared.ids import new_id
 from tests.notifications.conftest import NOW, Marketplace
 
@@ -43,6 +43,7 @@ def everything(market: Marketplace) -> list[MoneyFact]:
         ),
         told(market, prepaid.GiftRedeemed, 2, recipient_id=mentee, sessions=3, expires_at=UNTIL),
         told(market, prepaid.CreditsGranted, 2, expires_at=UNTIL),
+        told(market, AmendsGranted, 3, session_id=new_id(), expires_at=UNTIL, **MONEY),
         told(market, prepaid.CreditsReminded, 2, owner_id=mentee, remaining=1, expires_at=UNTIL),
         told(market, prepaid.CreditsExpired, 2, owner_id=mentee, remaining=2, refunded=False),
         told(market, prepaid.CreditsRefunded, 2, **REFUND),
@@ -54,21 +55,32 @@ def everything(market: Marketplace) -> list[MoneyFact]:
 @pytest.mark.parametrize(
     ("locale", "words"),
     [
-        ("en", ["Yours: 3 sessions with Mia Mentor", "1 session with Mia Mentor ends soon"]),
+        (
+            "en",
+            [
+                "Yours: 3 sessions with Mia Mentor",
+                "1 session with Mia Mentor ends soon",
+                "$300.00 off your next session",
+            ],
+        ),
         (
             "de",
-            ["Dein Guthaben: 3 Sitzungen mit Mia Mentor", "1 Sitzung mit Mia Mentor endet bald"],
+            [
+                "Dein Guthaben: 3 Sitzungen mit Mia Mentor",
+                "1 Sitzung mit Mia Mentor endet bald",
+                "300,00 $ weniger bei deiner nächsten Sitzung",
+            ],
         ),
     ],
 )
 async def test_every_step_has_its_letter(market: Marketplace, locale: str, words: list[str]):
-    """Bought, given, granted, soon over, over and paid back; a plan speaks for itself."""
+    """Bought, given, granted, amends, soon over, over, paid back; a plan speaks for itself."""
     await market.meet(mentee_locale=locale)
     for fact in everything(market):
         assert await market.hear(fact) == "handled"
     await market.work()
     subjects = [str(mail["Subject"]) for mail in market.mailbox.to(MENTEE)]
-    assert len(subjects) == 11
+    assert len(subjects) == 12
     missing = [each for each in words if not any(found.startswith(each) for found in subjects)]
     assert not missing, "|".join(subjects)
     assert not market.mailbox.to("mia@example.test")

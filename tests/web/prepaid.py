@@ -26,6 +26,10 @@ LOT = {
     "kind": "package", "mentor_id": MENTOR, "offering_id": OFFERING, "title": "First <steps>",
     "minutes": 60, "sessions": 5, "remaining": 3, "expires_at": "2999-01-01T00:00:00Z",
 }  # fmt: skip
+AMENDS = {
+    "amends_for": OFFERING, "left_minor": 1200, "currency": "USD",
+    "expires_at": "2999-01-01T00:00:00Z",
+}  # fmt: skip
 
 
 def bought(purchase_id: str, kind: str, state: str = "paid", **more: object) -> dict[str, object]:
@@ -52,6 +56,7 @@ def prepaid() -> dict[str, object]:
         f"/v1/packages/{ORDER}": PACKAGE,
         "/v1/me/packages": {"items": [PACKAGE]},
         "/v1/me/credits": {"items": [LOT]},
+        "/v1/me/amends": {"items": [AMENDS]},
         "/v1/me/purchases": {"items": purchases},
         "/v1/me/fund": {"items": [item], "mentee_ids": [MENTOR]},
         f"/v1/checkouts/{UNPAID}": {"state": "open", "url": "https://stripe.example/pay"},

@@ -12,7 +12,7 @@ from shared.money import MAX_MINOR_OF_ALL
 from web.client import Away, Refused, Service, wrong_fields
 from web.pages.holding import looks_like_id
 from web.pages.people import names_of
-from web.prepaid_shapes import Bought, Credits, GiftCode, Lot, Package
+from web.prepaid_shapes import Amends, Bought, Credits, GiftCode, Lot, Package
 from web.price_shapes import Checkout
 from web.routes import ID, Row, do, see
 from web.shapes import Mentor, Offering, Page
@@ -116,15 +116,17 @@ async def refund(visit: Visit) -> web.Response:
 
 
 async def credits_page(visit: Visit) -> web.Response:
-    """Show one's credits and what one bought, with a place for the code of a gift."""
-    found, bought = await asyncio.gather(
+    """Show one's credits, amends and what one bought, with a place for the code of a gift."""
+    found, amends, bought = await asyncio.gather(
         visit.read(Service.PAYMENTS, "/v1/me/credits", Credits),
+        visit.read(Service.PAYMENTS, "/v1/me/amends", Amends),
         visit.read(Service.PAYMENTS, "/v1/me/purchases", Page[Bought], limit=PURCHASES_SHOWN),
     )
     people = [each.mentor_id for each in (*found.items, *bought.items)]
     return visit.page(
         "credits.html",
         lots=[lot for lot in found.items if _is_good(lot, visit)],
+        amends=amends.items,
         bought=bought.items,
         names=await names_of(visit, people),
     )

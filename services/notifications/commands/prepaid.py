@@ -1,4 +1,7 @@
-"""Sessions paid in advance are told of: bought, given, granted, back, soon over, over, refunded."""
+"""Sessions paid in advance are told of: bought, given, granted, back, soon over, over, refunded.
+
+And amends, which pay a part of a session to come.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from uuid import UUID
 from services.notifications.commands.orders import known_order
 from services.notifications.commands.planning import plan
 from services.notifications.domain.messages import Details, Plan, cause_of
-from shared.contracts.payments import MoneyFact
+from shared.contracts.payments import AmendsGranted, MoneyFact
 from shared.contracts.prepaid import (
     CreditsBought,
     CreditsExpired,
@@ -49,6 +52,12 @@ async def tell_of_grant(conn: Connection, fact: CreditsGranted, *, at: datetime)
     """Tell a mentee of the session that somebody paid for."""
     details = _counted(1, until=fact.expires_at)
     await _tell(conn, fact, "credits_granted", fact.mentee_id, details, at)
+
+
+async def tell_of_amends(conn: Connection, fact: AmendsGranted, *, at: datetime) -> None:
+    """Tell a mentee who was let down what comes off the next purchase."""
+    details = {"until": fact.expires_at.isoformat()} | _money(fact)
+    await _tell(conn, fact, "amends_granted", fact.mentee_id, details, at)
 
 
 async def tell_of_return(conn: Connection, fact: CreditsReturned, *, at: datetime) -> None:
@@ -100,5 +109,7 @@ def _counted(count: int, *, until: datetime | None = None) -> dict[str, str | in
     return said | ({"until": until.isoformat()} if until else {})
 
 
-def _money(fact: CreditsBought | CreditsRefunded | CreditsRefundFailed) -> dict[str, str | int]:
+def _money(
+    fact: CreditsBought | CreditsRefunded | CreditsRefundFailed | AmendsGranted,
+) -> dict[str, str | int]:
     return {"amount_minor": fact.amount_minor, "currency": fact.currency}

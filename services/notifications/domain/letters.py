@@ -33,6 +33,7 @@ PAGES: Mapping[str, str] = {
             "gift_redeemed",
             "gift_received",
             "credits_granted",
+            "amends_granted",
             "credits_expiring",
             "credits_expired",
             "credits_refunded",

@@ -35,7 +35,8 @@ class CheckoutView(View):
     """The payment page of an order; `url` while somebody can pay there.
 
     The price is that before a code took `discount_minor` off it; what credits do not pay is left
-    to pay. A code that takes nothing off says why, before anybody pays more than expected.
+    to pay. A code that takes nothing off says why, before anybody pays more than expected. With
+    `amends` the discount is for a session that did not take place, and nobody named a code.
     """
 
     order_id: UUID
@@ -43,6 +44,7 @@ class CheckoutView(View):
     url: str | None
     price_minor: Minor
     discount_minor: Minor
+    amends: bool
     credits_minor: Minor
     credits_used: int
     to_pay_minor: Minor
@@ -182,6 +184,7 @@ async def _checkout(conn: Connection, order: Order) -> CheckoutView:
         url=order.checkout_url if order.state == "open" else None,
         price_minor=order.price.minor + order.taken_off_minor,
         discount_minor=order.discount.minor,
+        amends=order.has_amends,
         credits_minor=sum(each.price.minor for each in by_credits),
         credits_used=len(by_credits),
         to_pay_minor=order.to_pay.minor,

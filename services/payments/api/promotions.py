@@ -116,7 +116,7 @@ async def make_mine(call: Call, body: CodeBody, conn: Connection) -> PromotionVi
 async def make(call: Call, body: OperatorsCodeBody, conn: Connection) -> PromotionView:
     """Make a code, for all mentors or one; what it takes off is borne by who is named."""
     promotion = _promotion(call, body, body.paid_by, body.mentor_id)
-    deed = Deed(str(call.person_id), "make_promotion", promotion.code, body.reason)
+    deed = Deed(str(call.person_id), "make_promotion", body.code, body.reason)
 
     async def act(conn: Connection, deed: Deed, now: object) -> dict[str, Any]:
         del deed, now

@@ -57,11 +57,15 @@ class SharesView(View):
 
 
 class QuoteView(View):
-    """Price, discount, credits, and what is left to pay; of the shares only whom they concern."""
+    """Price, discount, credits, and what is left to pay; of the shares only whom they concern.
+
+    `amends`: the discount is for a session that did not take place, without a code.
+    """
 
     currency: CurrencyCode
     price_minor: Minor
     discount_minor: Minor
+    amends: bool
     credits_minor: Minor
     credits_used: int
     to_pay_minor: Minor
@@ -99,6 +103,7 @@ def _view(found: Quote, *, with_shares: bool) -> QuoteView:
         currency=found.price.currency,
         price_minor=found.price.minor,
         discount_minor=found.discount.minor,
+        amends=found.amends,
         credits_minor=found.credits.minor,
         credits_used=found.credits_used,
         to_pay_minor=found.to_pay.minor,

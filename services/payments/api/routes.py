@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.payments.api import (
     accounts,
+    amends,
     disputes,
     documents,
     fees,
@@ -37,6 +38,7 @@ def build_api() -> Api:
         subscriptions,
         quotes,
         promotions,
+        amends,
         fees,
         operators,
         mending,

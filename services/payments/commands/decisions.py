@@ -48,19 +48,27 @@ async def refund_lost(conn: Connection, order_id: UUID, now: datetime) -> None:
 async def refund_cancelled(
     conn: Connection, cancelled: BookingCancelled, ended_at: datetime, now: datetime
 ) -> None:
-    """Give a fraction back; what is retained is released after the delay."""
+    """Give a fraction back, and amends if it was not the mentee; the rest is released later."""
     reason: RefundReason = "operator" if cancelled.by == "operator" else "cancelled"
     order = await _decide(conn, cancelled.order_id, "cancelled", cancelled.session_id)
     session = order.session(cancelled.session_id)
-    await give_back(conn, order, session, cancelled.refund_basis_points, reason, now)
+    back = cancelled.refund_basis_points
+    order = await give_back(conn, order, session, back, reason, now)
+    if cancelled.by != "mentee":
+        credit = cancelled.credit_basis_points
+        await promotions.grant_amends(conn, order, session, credit, back, now)
     await _release_from(conn, session, ended_at + order.release_delay)
 
 
 async def refund_missed(conn: Connection, missed: SessionMissed, now: datetime) -> None:
-    """Give a fraction back of what one side missed; the rest is released after the delay."""
+    """Give a fraction back, and amends if the mentor missed it; the rest is released later."""
     order = await _decide(conn, missed.order_id, "no_show", missed.session_id)
     session = order.session(missed.session_id)
-    await give_back(conn, order, session, missed.refund_basis_points, "cancelled", now)
+    back = missed.refund_basis_points
+    order = await give_back(conn, order, session, back, "cancelled", now)
+    if missed.missed_by == "mentor":
+        credit = missed.credit_basis_points
+        await promotions.grant_amends(conn, order, session, credit, back, now)
     await _release_from(conn, session, missed.missed_at + order.release_delay)
 
 

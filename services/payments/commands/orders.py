@@ -33,11 +33,8 @@ async def open_order(conn: Connection, held: BookingHeld, terms: Terms, now: dat
     order = await fees.freeze(conn, rules.begin(held, terms, now))
     if now < order.hold_until:
         order = await lots.use_credits(conn, order, held, now)
-    discount = None
-    if held.promotion_code:
-        order, discount = await promotions.use(
-            conn, order, held.promotion_code, held.offering_id, now
-        )
+    code = held.promotion_code
+    order, discount = await promotions.use(conn, order, code, held.offering_id, now)
     await store.add_order(conn, order)
     if discount:
         await promotions.reserve(conn, order, discount, now)

@@ -1,4 +1,4 @@
-"""Promotion codes: used by a purchase that begins, redeemed when it is paid, or given back."""
+"""Codes and amends: used when a purchase begins, redeemed when it is paid, or given back."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.commands.plans import announcer
+from services.payments.domain import amends
 from services.payments.domain.freezing import take_off
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import Order, Session
 from services.payments.domain.promotions import (
     Attempt,
     Discount,
@@ -17,9 +19,11 @@ from services.payments.domain.promotions import (
     apply,
     check_shape,
 )
+from services.payments.store import orders as order_store
 from services.payments.store import promotions as store
 from shared.db import Connection
 from shared.errors import NotFound
+from shared.ids import new_id
 from shared.money import Money
 
 
@@ -46,35 +50,59 @@ async def pause(
     return await store.lock(conn, promotion_id) or found
 
 
+async def grant_amends(
+    conn: Connection,
+    order: Order,
+    session: Session,
+    credit_basis_points: int,
+    back_basis_points: int,
+    now: datetime,
+) -> None:
+    """Make amends to a mentee who was let down, once per session, and tell; the order is locked."""
+    amount = amends.due(order, session, credit_basis_points, back_basis_points)
+    if not amount.minor:
+        return
+    told, promotion, fact = amends.grant(order, session, amount, new_id(), now)
+    if await store.add_promotion(conn, promotion):
+        await order_store.save_order(conn, told)
+        await announcer.announce(conn, fact, at=now)
+
+
 async def look_up(
     conn: Connection,
-    code: str,
+    code: str | None,
     mentee_id: UUID,
     offering: tuple[UUID, UUID],
     prices: Sequence[Money],
     now: datetime,
-) -> Discount | Why:
+) -> Discount | Why | None:
     """Return what a code would take off a purchase that began now, without using it.
 
-    `offering` is the mentor and what is offered.
+    `offering` is the mentor and what is offered. Without a code it is what the mentee's oldest
+    amends take off that take anything off, if there are any.
     """
+    if code is None:
+        return await _by_amends(conn, mentee_id, offering, prices, now)
     found = await store.by_code(conn, code)
     return await _apply(conn, found, mentee_id, offering, prices, now)
 
 
 async def use(
-    conn: Connection, order: Order, code: str, offering_id: UUID, now: datetime
+    conn: Connection, order: Order, code: str | None, offering_id: UUID, now: datetime
 ) -> tuple[Order, Discount | None]:
     """Return a purchase that begins with what a code takes off, or with why it takes nothing.
 
-    Until the transaction ends nobody else uses the code, nor this person another one: so a limit
-    holds however many try at once.
+    Until the transaction ends nobody else uses the code, nor this person another one or amends: so
+    a limit holds however many try at once. Whoever has no amends waits for nobody.
     """
+    if code is None and not await store.amends_of(conn, order.mentee_id, now):
+        return order, None
     await store.take_turn(conn, order.mentee_id)
-    found = await store.lock_by_code(conn, code)
+    if code is not None:
+        await store.lock_by_code(conn, code)
     offering = (order.mentor_id, offering_id)
     prices = [each.price for each in order.sessions if each.lot_id is None]
-    result = await _apply(conn, found, order.mentee_id, offering, prices, now)
+    result = await look_up(conn, code, order.mentee_id, offering, prices, now)
     return take_off(order, code, result), result if isinstance(result, Discount) else None
 
 
@@ -106,6 +134,20 @@ async def give_back(conn: Connection, order: Order, now: datetime) -> None:
     if found is None or found[1] == "given_back":
         return
     await store.save_use(conn, order.order_id, found[0], "given_back", now, -1)
+
+
+async def _by_amends(
+    conn: Connection,
+    mentee_id: UUID,
+    offering: tuple[UUID, UUID],
+    prices: Sequence[Money],
+    now: datetime,
+) -> Discount | None:
+    for each in await store.amends_of(conn, mentee_id, now):
+        found = await _apply(conn, each, mentee_id, offering, prices, now)
+        if isinstance(found, Discount):
+            return found
+    return None
 
 
 async def _apply(

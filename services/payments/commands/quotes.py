@@ -20,12 +20,10 @@ async def quote(conn: Connection, wanted: Wanted, terms: Terms, now: datetime) -
     """Return every amount of a purchase before it is held; raises `PriceNotQuotable`."""
     order = await fees.freeze(conn, draft(wanted, terms, now))
     order = await _with_credits(conn, order, wanted, now)
-    if wanted.code:
-        prices = [each.price for each in order.sessions if each.lot_id is None]
-        offering = (wanted.mentor_id, wanted.offering_id)
-        found = await promotions.look_up(conn, wanted.code, wanted.mentee_id, offering, prices, now)
-        order = take_off(order, wanted.code, found)
-    return tell(order, wanted)
+    prices = [each.price for each in order.sessions if each.lot_id is None]
+    offering = (wanted.mentor_id, wanted.offering_id)
+    found = await promotions.look_up(conn, wanted.code, wanted.mentee_id, offering, prices, now)
+    return tell(take_off(order, wanted.code, found), wanted)
 
 
 async def _with_credits(conn: Connection, order: Order, wanted: Wanted, now: datetime) -> Order:

@@ -24,10 +24,11 @@ def freeze(order: Order, fees: FeeTerms) -> Order:
     )
 
 
-def take_off(order: Order, code: str, found: Discount | Why) -> Order:
+def take_off(order: Order, code: str | None, found: Discount | Why | None) -> Order:
     """Take off what a code takes off the parts that credits do not pay, or note why nothing.
 
-    What the platform gives stays in the price; what the mentor gives lowers the price itself.
+    Without a code it is amends, or nothing. What the platform gives stays in the price; what the
+    mentor gives lowers the price itself.
     """
     if not isinstance(found, Discount):
         return replace(order, promotion_code=code, promotion_refused=found)

@@ -170,6 +170,11 @@ class Order:
         return Money(self.taken_off_minor + given, self.price.currency)
 
     @property
+    def has_amends(self) -> bool:
+        """Return whether what is taken off is amends: nobody named a code for it."""
+        return self.promotion_code is None and self.discount.minor > 0
+
+    @property
     def to_pay(self) -> Money:
         """Return what the card pays in all."""
         if not self.sessions:

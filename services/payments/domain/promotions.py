@@ -2,6 +2,7 @@
 
 A code is an id in capital letters. What it takes off is given by the platform, then the mentor
 earns of the whole price, or by the mentor, then the price itself is lower (docs/decisions/0028).
+Amends are one person's promotion that needs no code (docs/decisions/0033).
 """
 
 from __future__ import annotations
@@ -41,12 +42,15 @@ class PromotionShape(Refusal):
 
 @dataclass(frozen=True)
 class Promotion:
-    """A code with its limits; none means without limit. `used` counts what was not given back."""
+    """A code with its limits; none means without limit. `used` counts what was not given back.
+
+    Amends have no code: they are `mentee_id`'s, for the session `amends_for`.
+    """
 
     promotion_id: UUID
-    code: str
+    code: str | None
     paid_by: Payer
-    made_by: UUID
+    made_by: UUID | None
     made_at: datetime
     percent_basis_points: int | None = None
     amount_minor: int | None = None
@@ -60,6 +64,8 @@ class Promotion:
     ends_at: datetime | None = None
     paused_at: datetime | None = None
     used: int = 0
+    mentee_id: UUID | None = None
+    amends_for: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,14 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Quote:
-    """Every amount: price = discount + credits + to pay; `back` is of one session."""
+    """Every amount: price = discount + credits + to pay; `back` is of one session.
+
+    `amends`: it is they that are the discount, and no code.
+    """
 
     price: Money
     discount: Money
+    amends: bool
     credits: Money
     credits_used: int
     to_pay: Money
@@ -85,6 +89,7 @@ def tell(order: Order, wanted: Wanted) -> Quote:
     return Quote(
         price=Money(wanted.price.minor * wanted.sessions, wanted.price.currency),
         discount=order.discount,
+        amends=order.has_amends,
         credits=Money(wanted.price.minor * len(by_credits), wanted.price.currency),
         credits_used=len(by_credits),
         to_pay=order.to_pay,

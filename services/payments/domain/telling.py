@@ -62,7 +62,7 @@ def _given_back(kind: str, because: str) -> dict[tuple[str, Account], Told]:
             "loss", f"The platform bears the rest: {because}.", _OPERATOR, Whose.PLATFORM
         ),
         (kind, Account.PROMOTIONS): Told(
-            "promotion", f"What the promotion code gave changed: {because}.", _OPERATOR,
+            "promotion", f"What the platform gave changed: {because}.", _OPERATOR,
             Whose.PLATFORM,
         ),
     }  # fmt: skip
@@ -73,7 +73,7 @@ STORY: dict[tuple[str, Account], Told] = {
         "charge", "The price was paid.", _ALL, Whose.MENTEE
     ),
     ("payment", Account.PROMOTIONS): Told(
-        "promotion", "A promotion code paid this part; the platform bears it.", _ALL,
+        "promotion", "A promotion code or amends paid this part; the platform bears it.", _ALL,
         Whose.PLATFORM,
     ),
     ("credit_used", Account.SESSION_CLEARING): Told(

@@ -15,36 +15,49 @@ from shared.money import Money
 INSERT_PROMOTION = """
 INSERT INTO promotions (promotion_id, code, paid_by, made_by, made_at, percent_basis_points,
     amount_minor, currency, mentor_id, offering_id, at_most, per_person, first_purchase_only,
-    starts_at, ends_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-ON CONFLICT (code) DO NOTHING
+    starts_at, ends_at, mentee_id, amends_for)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+ON CONFLICT DO NOTHING
 """
 BY_CODE = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used
+    used, mentee_id, amends_for
 FROM promotions WHERE code = $1
 """
 LOCK_BY_CODE = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used
+    used, mentee_id, amends_for
 FROM promotions WHERE code = $1 FOR NO KEY UPDATE
 """
 LOCK = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used
-FROM promotions WHERE promotion_id = $1 FOR NO KEY UPDATE
+    used, mentee_id, amends_for
+FROM promotions WHERE promotion_id = $1 AND code IS NOT NULL FOR NO KEY UPDATE
 """
 LIST = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used
+    used, mentee_id, amends_for
 FROM promotions
-WHERE ($1::uuid IS NULL OR (mentor_id = $1 AND paid_by = 'mentor'))
+WHERE code IS NOT NULL AND ($1::uuid IS NULL OR (mentor_id = $1 AND paid_by = 'mentor'))
   AND ($2::uuid IS NULL OR promotion_id < $2)
 ORDER BY promotion_id DESC LIMIT $3
+"""
+AMENDS_OF = """
+SELECT p.promotion_id, p.code, p.paid_by, p.made_by, p.made_at, p.percent_basis_points,
+    p.amount_minor - u.taken_minor AS amount_minor, p.currency, p.mentor_id, p.offering_id,
+    p.at_most, p.per_person, p.first_purchase_only, p.starts_at, p.ends_at, p.paused_at, p.used,
+    p.mentee_id, p.amends_for
+FROM promotions AS p
+CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(discount_minor), 0)::bigint AS taken_minor FROM promotion_uses
+    WHERE promotion_id = p.promotion_id AND state <> 'given_back'
+) AS u
+WHERE p.mentee_id = $1 AND p.ends_at > $2 AND p.amount_minor > u.taken_minor
+ORDER BY p.made_at, p.promotion_id
 """
 PAUSE = "UPDATE promotions SET paused_at = $2 WHERE promotion_id = $1"
 COUNT = "UPDATE promotions SET used = used + $2 WHERE promotion_id = $1"
@@ -72,7 +85,7 @@ SAVE_USE = "UPDATE promotion_uses SET state = $2, changed_at = $3 WHERE order_id
 
 
 async def add_promotion(conn: Connection, promotion: Promotion) -> bool:
-    """Store a new promotion; return whether its code was free."""
+    """Store a new promotion; return whether its code was free, or its session without amends."""
     done = await conn.execute(
         INSERT_PROMOTION,
         promotion.promotion_id,
@@ -90,6 +103,8 @@ async def add_promotion(conn: Connection, promotion: Promotion) -> bool:
         promotion.first_purchase_only,
         promotion.starts_at,
         promotion.ends_at,
+        promotion.mentee_id,
+        promotion.amends_for,
     )
     return done.endswith(" 1")
 
@@ -105,16 +120,21 @@ async def lock_by_code(conn: Connection, code: str) -> Promotion | None:
 
 
 async def lock(conn: Connection, promotion_id: UUID) -> Promotion | None:
-    """Return a promotion, locked until the transaction ends."""
+    """Return a promotion that has a code, locked until the transaction ends."""
     return _promotion(await conn.fetchrow(LOCK, promotion_id))
 
 
 async def list_promotions(
     conn: Connection, mentor_id: UUID | None, before: UUID | None, limit: int
 ) -> list[Promotion]:
-    """Return all promotions, or those that a mentor pays for, newest first."""
+    """Return all promotions with a code, or those that a mentor pays for, newest first."""
     rows = await conn.fetch(LIST, mentor_id, before, limit)
     return [Promotion(**dict(row)) for row in rows]
+
+
+async def amends_of(conn: Connection, mentee_id: UUID, now: datetime) -> list[Promotion]:
+    """Return somebody's amends that are good, oldest first, each with what is left of it."""
+    return [Promotion(**dict(row)) for row in await conn.fetch(AMENDS_OF, mentee_id, now)]
 
 
 async def pause(conn: Connection, promotion_id: UUID, at: datetime | None) -> None:
