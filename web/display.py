@@ -40,7 +40,8 @@ def money(minor: int, currency: str) -> str:
     pattern = _PATTERN.replace(".00", f".{'0' * digits}" if digits else "")
     if get_currency_symbol(currency, LOCALE)[-1].isalpha():
         pattern = pattern.replace("¤", "¤\N{NO-BREAK SPACE}")
-    return format_currency(value, currency, pattern, locale=LOCALE, currency_digits=False)
+    shown = format_currency(value, currency, pattern, locale=LOCALE, currency_digits=False)
+    return shown.replace("-", "−")
 
 
 def cost(minor: int, currency: str) -> str:

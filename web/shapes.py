@@ -336,6 +336,7 @@ class EarningsOrder(Shape):
     mentor_minor: int
     currency: str
     due_at: AwareDatetime | None = None
+    waits_for: str | None = None
     released_at: AwareDatetime | None = None
     transferred_at: AwareDatetime | None = None
 

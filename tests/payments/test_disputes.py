@@ -13,6 +13,7 @@ import pytest
 from services.payments.commands.webhooks import store_webhook
 from services.payments.domain.disputes import Dispute
 from services.payments.gateway.shapes import read_event
+from services.payments.store.accounts import earned_sessions
 from services.payments.store.disputes import load_dispute
 from shared.auth import Role
 from shared.contracts import booking
@@ -78,6 +79,9 @@ async def test_a_bank_takes_what_was_paid_and_the_session_waits(world: World) ->
     }
     await world.advance(DELAY + DAY)
     assert await world.told(EarningsReleased) == []
+    async with world.pool.acquire() as conn:
+        (earned,) = await earned_sessions(conn, order.mentor_id, None, 2)
+    assert (earned["waits_for"], earned["due_at"]) == ("bank", None)
     await decide(world, opened, "lose")
     await world.rest()
     released = (await world.told(EarningsReleased))[0]

@@ -189,7 +189,7 @@ async def test_an_early_decision_leaves_the_other_side_its_time(world: World) ->
     mentor = order.mentor_id
     await complete(world, order, order.session_id)
     await object_to(world, order, order.session_id)
-    assert (await _due_of(world, mentor), await world.undone()) == (None, False)
+    assert (await _due_of(world, mentor), await world.undone()) == ("objection", False)
     await settle(world, order, order.session_id, 2_500)
     assert await _due_of(world, mentor) == world.clock.now() + DELAY
     await world.advance(DELAY - timedelta(seconds=1))
@@ -199,11 +199,11 @@ async def test_an_early_decision_leaves_the_other_side_its_time(world: World) ->
     assert released.mentor_minor == 7_650
 
 
-async def _due_of(world: World, mentor_id: UUID) -> datetime | None:
-    """Return when a mentor's page says that the newest session is released."""
+async def _due_of(world: World, mentor_id: UUID) -> datetime | str | None:
+    """Return when a mentor's page says that the newest session is released, or what comes first."""
     async with world.pool.acquire() as conn:
         (earned,) = await earned_sessions(conn, mentor_id, None, 2)
-    return earned["due_at"]
+    return earned["waits_for"] or earned["due_at"]
 
 
 async def operator(world: World, order: Bought, path: str, **body: Any) -> tuple[int, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from services.payments import ledger
 from services.payments.domain.telling import STORY, Reader, Whose
-from services.payments.domain.timeline import Posted, tell, totals
+from services.payments.domain.timeline import Posted, held, tell, totals
 from services.payments.ledger.chart import Account
 from services.payments.ledger.entries import Entry, Paid, Part, line
 from shared.ids import new_id
@@ -66,7 +67,17 @@ def test_what_was_paid_is_what_people_have() -> None:
         Whose.MENTEE: 4_500, Whose.MENTOR: 4_250, Whose.PLATFORM: 750 - 500 - 300,
     }  # fmt: skip
     assert told(Reader.MENTOR)[Whose.MENTOR] == 4_250
-    assert told(Reader.MENTEE)[Whose.MENTEE] == 4_500
+    assert told(Reader.MENTEE) == {Whose.MENTEE: 4_500}
+
+
+def test_what_a_mentor_reads_adds_up_after_every_step() -> None:
+    """What was paid is always what mentor and platform have and what nobody has yet."""
+    for steps in range(1, len(life()) + 1):
+        lines = posted(life()[:steps])
+        sums = Counter[Whose]()
+        for each in (*totals(tell(lines, [], Reader.MENTOR)), *held(lines)):
+            sums[each.whose] += each.amount_minor
+        assert sums.pop(Whose.MENTEE) == sums.total(), steps
 
 
 def test_an_amount_is_negative_for_whom_it_leaves() -> None:

@@ -19,7 +19,7 @@ from tests.web.conftest import (
 )
 from tests.web.filling_money import disputes, payments, reconciliation, stripe
 from tests.web.plans import PLANS
-from tests.web.prepaid import PREPAID
+from tests.web.prepaid import GIFT, PREPAID
 from web.pages import ALL_ROUTES
 
 CARD = {
@@ -46,7 +46,8 @@ MONEY_LINES = [
     )
 ]  # fmt: skip
 MONEY_TOTALS = [{"whose": "mentee", "amount_minor": 0, "currency": "USD"},
-                {"whose": "mentor", "amount_minor": -1, "currency": "USD"}]  # fmt: skip
+                {"whose": "mentor", "amount_minor": -1, "currency": "USD"},
+                {"whose": "nobody_yet", "amount_minor": 1, "currency": "USD"}]  # fmt: skip
 CONSEQUENCES = {
     "back_minor": 3000, "price_back_minor": 4000,
     "mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350,
@@ -165,7 +166,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator/mentors": ("/operator/mentors",),
     "/operator/mentors/{person_id}": (f"/operator/mentors/{MENTOR}",),
     "/operator/orders": ("/operator/orders",),
-    "/operator/orders/{order_id}": (f"/operator/orders/{ORDER}",),
+    "/operator/orders/{order_id}": tuple(f"/operator/orders/{each}" for each in (ORDER, GIFT)),
     "/operator/orders/{order_id}/cancel": (f"/operator/orders/{ORDER}/cancel",),
     "/operator/orders/{order_id}/refund": (f"/operator/orders/{ORDER}/refund",),
     "/operator/debts": ("/operator/debts",),
@@ -378,6 +379,8 @@ def _operators() -> dict[str, object]:
                {"account": "payable", "currency": "EUR", "amount_minor": 1}]  # fmt: skip
     return {
         f"{here}/steps": {"steps": [step], "waits": [WAIT]},
+        f"/v1/operator/orders/{GIFT}/steps": {"steps": [step], "waits": []},
+        f"/v1/orders/{GIFT}/money": {"items": MONEY_LINES, "totals": MONEY_TOTALS},
         f"{here}/refund-preview": CONSEQUENCES,
         f"{here}/money-state": state,
         "/v1/operator/stuck": {"items": [WAIT]},

@@ -139,7 +139,7 @@ async def test_nobody_pays_more_unknowingly(browser: Browser, filled: Services) 
         (12_000, "USD", "$120.00"), (5_000, "JPY", "¥5,000"), (1_234, "KWD", "KWD\xa01.234"),
         (17_550, "HUF", "HUF\xa0175.50"), (50_000, "ISK", "ISK\xa0500"),
         (199, "LBP", "LBP\xa01.99"),
-        (-1_050, "EUR", "-€10.50"), (50_000, "UGX", "UGX\xa0500"),
+        (-1_050, "EUR", "−€10.50"), (50_000, "UGX", "UGX\xa0500"),
     ],
 )  # fmt: skip
 def test_amounts_are_shown_to_their_last_digit(minor: int, currency: str, words: str) -> None:

@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from web.book_shapes import MoneyStory
 from web.client import Refused, Service, wrong_fields
 from web.operator_shapes import DeadLetter, LoggedDeed, MoneyState, Saga, SagaStep, SagaWait
 from web.pages.cancelling import REASON_LONGEST
 from web.pages.moving import purchase_here, session_named
 from web.pages.people import names_of
+from web.prepaid_shapes import Bought
 from web.routes import ID, Row, do, see
 from web.shapes import Page, Shape
 from web.visit import Visit
@@ -26,18 +28,20 @@ VERBS = {
 """What an operator may do with a reason alone: the service's route, and what to say after it."""
 
 Found = TypeVar("Found", bound=Shape)
+Step = tuple[Service, SagaStep]
+Wait = tuple[Service, SagaWait]
 
 
 async def purchase(visit: Visit) -> web.Response:
     """Show every step of a purchase, what it waits for, and what can be done about it."""
-    order, meeting = await purchase_here(visit)
+    try:
+        order, meeting = await purchase_here(visit)
+    except Refused as refused:
+        if refused.problem.status != NOT_FOUND:
+            raise
+        return await _prepaid(visit)  # What is paid in advance is unknown to booking.
     order_id = order.order_id
-    sagas = await _everywhere(visit, f"/v1/operator/orders/{order_id}/steps", Saga)
-    steps: list[tuple[Service, SagaStep]] = []
-    waits: list[tuple[Service, SagaWait]] = []
-    for service, saga in sagas:
-        steps += [(service, step) for step in saga.steps]
-        waits += [(service, wait) for wait in saga.waits]
+    steps, waits = await _told(visit, order_id)
     money = await _money_state(visit, order_id)
     return visit.page(
         "operator_purchase.html",
@@ -45,10 +49,31 @@ async def purchase(visit: Visit) -> web.Response:
         meeting=meeting,
         currency=order.currency,
         part=money.part(meeting.session_id) if money else None,
-        steps=sorted(steps, key=lambda step: step[1].at),
+        steps=steps,
         waits=waits,
         names=await names_of(visit, (order.mentor_id, order.mentee_id)),
     )
+
+
+async def _prepaid(visit: Visit) -> web.Response:
+    purchase_id = visit.part("order_id")
+    bought = await visit.read(Service.PAYMENTS, f"/v1/purchases/{purchase_id}", Bought)
+    money, (steps, waits), names = await asyncio.gather(
+        visit.read(Service.PAYMENTS, f"/v1/orders/{purchase_id}/money", MoneyStory),
+        _told(visit, purchase_id),
+        names_of(visit, [bought.mentor_id]),
+    )
+    return visit.page(
+        "operator_prepaid.html", bought=bought, story=money, steps=steps, waits=waits, names=names
+    )
+
+
+async def _told(visit: Visit, order_id: str) -> tuple[list[Step], list[Wait]]:
+    """Return what every service tells of a purchase: its steps in order of time, and its waits."""
+    sagas = await _everywhere(visit, f"/v1/operator/orders/{order_id}/steps", Saga)
+    steps = [(service, step) for service, saga in sagas for step in saga.steps]
+    waits = [(service, wait) for service, saga in sagas for wait in saga.waits]
+    return sorted(steps, key=lambda step: step[1].at), waits
 
 
 async def mend(visit: Visit) -> web.Response:
@@ -59,6 +84,16 @@ async def mend(visit: Visit) -> web.Response:
     whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
     await visit.send(Service.PAYMENTS, "POST", whole, body)
     return visit.go(_page_of(visit), done)
+
+
+async def refund_credits(visit: Visit) -> web.Response:
+    """Pay the unused sessions of a purchase back, in their time or after it."""
+    purchase_id = visit.part("order_id")
+    body = {"reason": reason_of(visit, "refund-credits")}
+    path = f"/v1/operator/purchases/{purchase_id}/refund"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    done = "The money is on its way back to the card."
+    return visit.go(f"/operator/orders/{purchase_id}", done)
 
 
 async def retry_call(visit: Visit) -> web.Response:
@@ -146,6 +181,7 @@ _LETTER = f"/operator/dead-letters/{{service:{_SERVICES}}}/{{event_id:{ID}}}/rep
 ROUTES: tuple[Row, ...] = (
     see(_ORDER, purchase),
     do(f"{_ORDER}/{{verb:{'|'.join(VERBS)}}}", mend, purchase),
+    do(f"{_ORDER}/refund-credits", refund_credits, purchase),
     do(f"{_ORDER}/calls/{{operation_id:{ID}}}/retry", retry_call, purchase),
     see("/operator/stuck", stuck),
     see("/operator/dead-letters", dead_letters),

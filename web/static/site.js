@@ -81,7 +81,6 @@ document.addEventListener("click", (event) => each("details.menu[open]", (menu) 
 }));
 
 /* Printing has no form to press without a script, so the button shows with one only. */
-each("[data-print]", (button) => { button.hidden = false; button.addEventListener("click", () => print()); });
 
 /* A page that looks again by itself says when it cannot, and when it can again. */
 let away = false;

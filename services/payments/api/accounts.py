@@ -98,7 +98,11 @@ class EarningsView(View):
 
 
 class EarnedSession(View):
-    """What one session earned."""
+    """What one session earned.
+
+    It is released at `due_at`; where that is not known yet, `waits_for` says what comes first: the
+    session itself, the decision of the bank that disputes the payment, or ours on an objection.
+    """
 
     order_id: UUID
     session_id: UUID
@@ -108,6 +112,7 @@ class EarnedSession(View):
     mentor_minor: Minor
     platform_minor: Minor
     due_at: datetime | None
+    waits_for: Literal["session", "bank", "objection"] | None
     released_at: datetime | None
     transferred_at: datetime | None
     transfer_state: TransferState

@@ -25,6 +25,7 @@ class Whose(Enum):
     MENTEE = "mentee"
     MENTOR = "mentor"
     PLATFORM = "platform"
+    NOBODY_YET = "nobody_yet"
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def _given_back(kind: str, because: str) -> dict[tuple[str, Account], Told]:
             "platform_fee", f"The platform's share changed: {because}.", _MENTOR, Whose.PLATFORM
         ),
         (kind, Account.DISPUTE_LOSSES): Told(
-            "loss", f"The platform bears the rest: {because}.", _OPERATOR, Whose.PLATFORM
+            "loss", f"The platform bears the rest: {because}.", _MENTOR, Whose.PLATFORM
         ),
         (kind, Account.PROMOTIONS): Told(
-            "promotion", f"What the platform gave changed: {because}.", _OPERATOR,
+            "promotion", f"What the platform gave changed: {because}.", _MENTOR,
             Whose.PLATFORM,
         ),
     }  # fmt: skip

@@ -79,12 +79,23 @@ def totals(story: Sequence[Moment]) -> list[Total]:
     return [Total(whose, minor, currency) for (whose, currency), minor in sums.items()]
 
 
+def held(posted: Sequence[Posted]) -> list[Total]:
+    """Return what nobody has yet: it waits for its release, or to go back."""
+    sums: Counter[str] = Counter()
+    for line in posted:
+        if line.account == Account.SESSION_CLEARING.value:
+            sums[line.currency] -= line.minor
+    return [Total(Whose.NOBODY_YET, minor, currency) for currency, minor in sums.items() if minor]
+
+
 def _moment(line: Posted, reader: Reader) -> list[Moment]:
     told = STORY.get((line.entry, Account(line.account)))
     if told is None or reader not in told.readers:
         return []
+    # What the others have is not the mentee's: of that only the way of an amount is told.
+    whose = told.whose if reader is not Reader.MENTEE or told.whose is Whose.MENTEE else None
     # What the mentee paid stands with Stripe as a debit; what people have, as a credit.
-    change = line.minor if told.whose is Whose.MENTEE else -line.minor
+    change = line.minor if whose is Whose.MENTEE else -line.minor
     return [
         Moment(
             line.at,
@@ -93,8 +104,8 @@ def _moment(line: Posted, reader: Reader) -> list[Moment]:
             line.currency,
             told.words,
             line.session_id,
-            told.whose,
-            change if told.whose else 0,
+            whose,
+            change if whose else 0,
         )
     ]
 

@@ -104,7 +104,14 @@ SELECT e.order_id, e.session_id, o.title, e.currency, s.price_minor, e.mentor_mi
     e.platform_minor, e.released_at, t.sent_at AS transferred_at, e.transfer_state,
     CASE WHEN s.objected_at IS NULL AND s.disputed_at IS NULL AND e.retained_minor > 0
             AND NOT EXISTS (SELECT FROM contested_credits AS c WHERE c.session_id = s.session_id)
-         THEN e.due_at END AS due_at
+         THEN e.due_at END AS due_at,
+    CASE WHEN e.released_at IS NOT NULL THEN NULL
+         WHEN s.disputed_at IS NOT NULL OR EXISTS (
+            SELECT FROM contested_credits AS c WHERE c.session_id = s.session_id
+         ) THEN 'bank'
+         WHEN e.retained_minor = 0 THEN NULL
+         WHEN s.objected_at IS NOT NULL THEN 'objection'
+         WHEN e.due_at IS NULL THEN 'session' END AS waits_for
 FROM earnings AS e
 JOIN orders AS o ON o.order_id = e.order_id
 JOIN sessions AS s ON s.session_id = e.session_id

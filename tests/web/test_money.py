@@ -1,0 +1,92 @@
+"""What people read of their money: before they pay, while it is held, and what operators mend."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.conftest import MENTOR, OFFERING, ORDER, STARTS, Browser, Services, offering, order
+from tests.web.filling import fill
+from tests.web.prepaid import GIFT
+
+QUOTED = {
+    "currency": "USD", "price_minor": 12000, "credits_minor": 12000, "credits_used": 1,
+    "to_pay_minor": 0, "back": [{"refund_basis_points": 10000, "mentee_minor": 9500},
+                                {"refund_basis_points": 3333, "mentee_minor": 3166}],
+}  # fmt: skip
+EARNED = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD"}
+STORY = {
+    "items": [{"at": STARTS, "kind": "charge", "amount_minor": 12000, "currency": "USD",
+               "words": "The price was paid.", "whose": "mentee", "change_minor": 12000}],
+    "totals": [{"whose": "nobody_yet", "amount_minor": 12000, "currency": "USD"}],
+}  # fmt: skip
+
+
+@pytest.fixture
+async def person(browser: Browser, services: Services) -> Browser:
+    """Give the browser of somebody who learns, mentors and operates."""
+    fill(services)
+    await browser.sign_in(services, "mentor", "operator")
+    return browser
+
+
+async def test_who_pays_with_a_credit_gets_the_credit_back(
+    person: Browser, services: Services
+) -> None:
+    """The terms speak of the credit, a part of it is money, and nobody is sent to pay."""
+    services.tell("GET", f"/v1/offerings/{OFFERING}", (200, offering()))
+    services.tell("POST", "/v1/quotes", (200, QUOTED))
+    text = (await person.page(f"/hold?offering={OFFERING}&starts_at={STARTS}")).text
+    assert text.count("your credit back") == 2
+    assert "33.33\N{NO-BREAK SPACE}% back ($31.66)" in text
+    assert "Stripe’s page" not in text
+    assert "Payment" not in text
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"waits_for": "session"}, "Held until 48 hours after the session"),
+        ({"waits_for": "bank"}, "Held until the bank of the card has decided a dispute"),
+        ({"waits_for": "objection"}, "Held until we have decided an objection"),
+        ({"due_at": STARTS}, "Held until Mon 4 Mar 2030"),
+        ({"due_at": STARTS, "released_at": STARTS}, "Released Mon 4 Mar 2030, not sent yet"),
+        ({"released_at": STARTS, "transferred_at": STARTS}, "Sent Mon 4 Mar 2030"),
+        ({"mentor_minor": 0}, "Nothing is left of it"),
+    ],
+)
+async def test_a_mentor_reads_until_when_a_share_is_held(
+    person: Browser, services: Services, more: dict[str, object], words: str
+) -> None:
+    """Whatever it waits for is named, and its amount stands beside it."""
+    services.tell("GET", "/v1/me/earnings/orders", (200, {"items": [EARNED | more]}))
+    assert words in (await person.page("/earnings")).text
+
+
+async def test_receipts_are_of_who_paid(person: Browser, services: Services) -> None:
+    """The mentee is led to them from the session; the mentor, who has none, is not."""
+    here = f"/sessions/{ORDER}"
+    services.tell("GET", f"/v1/orders/{ORDER}/money", (200, STORY))
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order("completed")))
+    text = (await person.page(here)).text
+    assert "Your receipts" in text
+    assert "Held until it is released or goes back$12" in text.replace("\n", "")
+    mine = order("completed") | {"mentor_id": order()["mentee_id"], "mentee_id": MENTOR}
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, mine))
+    assert "Your receipts" not in (await person.page(here)).text
+
+
+async def test_operators_see_and_pay_back_what_was_paid_ahead(
+    person: Browser, services: Services
+) -> None:
+    """A purchase without a session has its page too, with the way of its money."""
+    here = f"/operator/orders/{GIFT}"
+    page = await person.page(here)
+    for words in ("A gift, with Maya", "3 of 5", "BookingHeld", "The price was paid"):
+        assert words in page.text, words
+    path = f"/v1/operator/purchases/{GIFT}/refund"
+    services.tell("POST", path, (202, {}))
+    answer, text = await person.submit(here, f"{here}/refund-credits", reason="")
+    assert (answer.status, "Say why" in text) == (422, True)
+    answer, text = await person.submit(here, f"{here}/refund-credits", reason="Mistaken.")
+    assert answer.headers["Location"] == here, text
+    assert services.of("POST", path)[0].body == {"reason": "Mistaken."}
