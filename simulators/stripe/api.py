@@ -265,8 +265,9 @@ def _authenticated(request: web.Request) -> str:
             "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
         )
     if not _KEY.match(secret):
-        shown = f"{secret[:8]}{'*' * max(len(secret) - 12, 0)}{secret[-4:]}"
-        message = f"Invalid API Key provided: {shown}"
+        message = (
+            f"Invalid API Key provided: {secret[:8]}{'*' * len(secret[8:-4])}{secret[8:][-4:]}"
+        )
         raise StripeError(401, "invalid_request_error", message)
     return secret
 

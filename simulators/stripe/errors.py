@@ -25,7 +25,8 @@ class StripeError(Exception):
     def body(self, request_id: str) -> Json:
         """Return the error envelope."""
         code = self.error.get("code")
-        doc = {"doc_url": f"https://stripe.com/docs/error-codes/{code}"} if code else {}
+        page = f"https://stripe.com/docs/error-codes/{str(code).replace('_', '-')}"
+        doc = {"doc_url": page} if code else {}
         log = f"https://dashboard.stripe.com/test/logs/{request_id}"
         return {"error": {**self.error, **doc, "request_log_url": log}}
 

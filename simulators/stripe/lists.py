@@ -31,6 +31,9 @@ def page(
     act: Act, kind: str, params: Page, url: str, filters: Mapping[str, object] | None = None
 ) -> Json:
     """Return one page of the acting account's objects, newest first."""
+    if params.starting_after and params.ending_before:
+        both = "You may only specify one of these parameters: starting_after, ending_before."
+        raise InvalidParameters(both, code="parameters_exclusive")
     rows = act.store.page(
         kind,
         act.owner,

@@ -142,7 +142,7 @@ def validated(model: type[P], given: dict[str, Any]) -> P:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise _refusal(error.errors()[0]) from None
+        raise _refusal(_nearest(error.errors())) from None
 
 
 def merged_metadata(old: dict[str, str], change: dict[str, str] | None) -> dict[str, str]:
@@ -150,6 +150,12 @@ def merged_metadata(old: dict[str, str], change: dict[str, str] | None) -> dict[
     if change is None:
         return old
     return {key: text for key, text in {**old, **change}.items() if text} if change else {}
+
+
+def _nearest(errors: list[ErrorDetails]) -> ErrorDetails:
+    """Of the first parameter that is wrong, return the error that names its place most exactly."""
+    of_first = [error for error in errors if error["loc"][:1] == errors[0]["loc"][:1]]
+    return max(of_first, key=lambda error: len(error["loc"]))
 
 
 def _refusal(error: ErrorDetails) -> InvalidParameters:
@@ -178,7 +184,10 @@ def _wording(error: ErrorDetails, param: str) -> tuple[str | None, str]:
     if kind in ("int_parsing", "int_from_float", "int_type"):
         return "parameter_invalid_integer", f"Invalid integer: {given}"
     if kind in ("greater_than_equal", "less_than_equal"):
-        return "parameter_invalid_integer", f"Invalid {param}: {error['msg']}"
+        bound = error["msg"].removeprefix("Input should be ")
+        return "parameter_invalid_integer", f"This value must be {bound}."
+    if kind in ("tuple_type", "list_type"):
+        return None, "Invalid array"
     if kind == "string_too_long":
         return None, f"Invalid string: {str(given)[:20]}...; {error['msg'].lower()}"
     if kind == "metadata":

@@ -265,6 +265,8 @@ def cancel_payout(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
     payout = act.find("payout", ids["id"])
     if payout["status"] != "pending":
         raise invalid("Payouts can only be canceled while they are pending.")
+    if payout["automatic"]:
+        raise invalid("Automatic payouts cannot be canceled.")
     posting = books.Posting(
         kind="payout_cancel",
         amount=payout["amount"],

@@ -21,6 +21,7 @@ from simulators.stripe.params import (
     Amount,
     ListParams,
     Metadata,
+    Page,
     Params,
     merged_metadata,
 )
@@ -29,7 +30,7 @@ from simulators.stripe.routes import Route
 PENDING_REFUND_SECONDS = 3600
 """How long the refund test cards of Stripe keep a refund pending here (business clock)."""
 
-PAGE_MAX = 100
+SHOWN_REFUNDS = 10
 WAITING_MAX = 10_000
 
 
@@ -233,8 +234,16 @@ def _update(act: Act, old: Json, **changes: object) -> Json:
 
 def refunds_of_charge(act: Act, charge: Json) -> Json:
     """Return the refunds of a charge as a list."""
-    rows = act.store.page("refund", act.owner, {"charge": charge["id"]}, PAGE_MAX)
-    return listing([row.body for row in rows], f"/v1/charges/{charge['id']}/refunds")
+    rows = act.store.page("refund", act.owner, {"charge": charge["id"]}, SHOWN_REFUNDS + 1)
+    shown = [row.body for row in rows[:SHOWN_REFUNDS]]
+    more = len(rows) > SHOWN_REFUNDS
+    return listing(shown, f"/v1/charges/{charge['id']}/refunds", has_more=more)
+
+
+def list_refunds_of_charge(act: Act, params: Page, ids: Mapping[str, str]) -> Json:
+    """Return a page of the refunds of a charge."""
+    charge = act.find("charge", ids["id"])
+    return page(act, "refund", params, f"/v1/charges/{charge['id']}/refunds", {"charge": ids["id"]})
 
 
 def retrieve_refund(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
@@ -259,6 +268,7 @@ def list_refunds(act: Act, params: ListRefunds, _ids: Mapping[str, str]) -> Json
 ROUTES = (
     Route("POST", "/v1/refunds", CreateRefund, create_refund),
     Route("GET", "/v1/refunds", ListRefunds, list_refunds),
+    Route("GET", "/v1/charges/{id}/refunds", Page, list_refunds_of_charge),
     Route("GET", "/v1/refunds/{id}", Params, retrieve_refund),
     Route("POST", "/v1/refunds/{id}", UpdateRefund, update_refund),
 )
