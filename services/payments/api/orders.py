@@ -13,7 +13,7 @@ from services.payments.domain.outcomes import Refund, gone_after
 from services.payments.domain.promotions import Why
 from services.payments.domain.recovery import after
 from services.payments.domain.telling import Reader, Whose
-from services.payments.domain.timeline import tell, totals
+from services.payments.domain.timeline import held, tell, totals
 from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as store
@@ -132,9 +132,10 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     posted = await books.lines_of_order(conn, order.order_id)
     payouts = await account_store.payouts_of_order(conn, order_id)
     story = tell(posted, payouts, reader)
+    rest = held(posted) if reader is not Reader.MENTEE else []
     return MoneyView(
         items=[MomentView.model_validate(vars(moment)) for moment in story],
-        totals=[TotalView.model_validate(vars(each)) for each in totals(story)],
+        totals=[TotalView.model_validate(vars(each)) for each in (*totals(story), *rest)],
         disputed_since=min(
             (each.disputed_at for each in order.sessions if each.disputed_at), default=None
         ),
