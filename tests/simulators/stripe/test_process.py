@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import stripe
 
+import simulators.stripe
 from shared.clock import FileBusinessClock, move_clock_to
 from tests.simulators.stripe.conftest import line_item, open_client
 
@@ -135,3 +136,17 @@ async def test_faults_and_their_dice_go_on_after_kill_9(tmp_path: Path) -> None:
                     met.append(answer.status == 429)
     dice = random.Random(7)
     assert met == [dice.random() < 0.5 for _ in range(12)]
+
+
+async def test_the_first_payment_of_the_readme_works_as_written(tmp_path: Path) -> None:
+    """Somebody who has nothing but the README can pay and refund."""
+    readme = (Path(simulators.stripe.__file__).parent / "README.md").read_text()
+    program = readme.split("```python\n")[1].split("```")[0]
+    async with _running(tmp_path) as url:
+        program = program.replace("http://127.0.0.1:8009", url)
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(START_SECONDS):
+            said, _ = await running.communicate()
+    assert said.decode().splitlines()[-1] == "succeeded 6622"
