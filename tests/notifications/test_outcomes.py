@@ -166,10 +166,10 @@ async def test_a_missed_session_is_told_to_both(market: Marketplace):
     ((subject, text),) = market.words_to(MENTEE)
     assert subject == "Missed: Career talk with Mia Mentor"
     assert "nobody came from the other side" in text
-    assert "Of the price, 100% goes back to you" in text
+    assert "Of the price, 100% goes back to whoever paid" in text
     ((_, text),) = market.words_to(MENTOR)
     assert "You did not come to “Career talk” with Tom Mentee" in text
-    assert "Of the price, 100% goes back to your mentee." in text
+    assert "Of the price, 100% goes back to whoever paid." in text
     await market.advance_to(STARTS)
     assert len(market.mailbox.mails) == 2
     assert await market.states("reminder_hour") == [("skipped", "session_no_show")] * 2
@@ -204,9 +204,9 @@ async def test_an_objection_is_told_to_the_other_side_and_its_decision_to_both(
     await market.work()
     ((_, text),) = market.words_to(MENTEE)
     assert "The reason stands on the page of the session." in text
-    assert "Of the price, 50% goes back to you" in text
+    assert "Of the price, 50% goes back to whoever paid" in text
     ((_, text),) = market.words_to(MENTOR)
-    assert "50% goes back to your mentee. Your share of what is kept is released" in text
+    assert "50% goes back to whoever paid. Your share of what is kept is released" in text
 
 
 async def test_a_settled_objection_is_not_told_as_open(market: Marketplace):

@@ -44,7 +44,8 @@ async def test_a_request_is_told_to_both_and_its_acceptance_to_the_mentee(market
     await market.work()
     ((subject, text), _) = market.words_to(MENTEE)
     assert subject == "Accepted: Career talk with Mia Mentor"
-    assert "pay $120.00 by March 3, 2026, 5:45 PM (GMT+05:45)" in text
+    assert "The price is $120.00, less what your credits" in text
+    assert "What is left is to be paid by March 3, 2026, 5:45 PM (GMT+05:45)" in text
     assert len(market.mailbox.to(MENTOR)) == 1
 
 
