@@ -51,6 +51,7 @@ async def test_who_pays_with_a_credit_gets_the_credit_back(
         ({"due_at": STARTS}, "Held until Mon 4 Mar 2030"),
         ({"due_at": STARTS, "released_at": STARTS}, "Released Mon 4 Mar 2030, not sent yet"),
         ({"released_at": STARTS, "transferred_at": STARTS}, "Sent Mon 4 Mar 2030"),
+        ({"transferred_at": STARTS, "mentor_minor": 0}, "and given back since"),
         ({"mentor_minor": 0}, "Nothing is left of it"),
     ],
 )
