@@ -82,7 +82,7 @@ async def play(market: Marketplace, say: Say) -> Sequence[datetime]:
         await move(cast, asked)
         say("\nOle waits for a time that Mina has; she calls it off, and it is offered to him.")
         await wait_for_a_slot(cast)
-        say("\nMina comes to a session, Nora does not: everything goes back.")
+        say("\nMina comes to a session, Nora does not: everything goes back, and amends are made.")
         await miss(cast)
         say(
             "\nMina buys three weeks at one time, over the change of the clocks; one is called off."
