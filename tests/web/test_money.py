@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.conftest import MENTOR, OFFERING, ORDER, STARTS, Browser, Services, offering, order
-from tests.web.filling import fill
+from tests.web.conftest import (
+    MENTOR,
+    OFFERING,
+    ORDER,
+    STARTS,
+    Browser,
+    Services,
+    offering,
+    order,
+    problem,
+)
+from tests.web.filling import ASKED, BY_REQUEST, fill
 from tests.web.prepaid import GIFT
+from web.shapes import Question
 
 QUOTED = {
     "currency": "USD", "price_minor": 12000, "credits_minor": 12000, "credits_used": 1,
     "to_pay_minor": 0, "back": [{"refund_basis_points": 10000, "mentee_minor": 9500},
                                 {"refund_basis_points": 3333, "mentee_minor": 3166}],
 }  # fmt: skip
+MUST = Question.model_validate(ASKED[0]).field
+WEEKS = {"week_0": STARTS, "week_1": STARTS.replace("-04T", "-11T")}
 EARNED = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD"}
 STORY = {
     "items": [{"at": STARTS, "kind": "charge", "amount_minor": 12000, "currency": "USD",
@@ -40,6 +53,37 @@ async def test_who_pays_with_a_credit_gets_the_credit_back(
     assert "33.33\N{NO-BREAK SPACE}% back ($31.66)" in text
     assert "Stripe’s page" not in text
     assert "Payment" not in text
+
+
+@pytest.mark.parametrize(
+    ("form", "sold", "what"), [("/hold", "orders", OFFERING), ("/series", "series", BY_REQUEST)]
+)
+async def test_nobody_is_led_to_pay_more_than_was_shown(
+    person: Browser, services: Services, form: str, sold: str, what: str
+) -> None:
+    """The summary's amount goes along; if more is to be paid the page says both and waits."""
+    services.tell("POST", f"/v1/{sold}", (201, order("held")))
+    services.tell("GET", f"/v1/orders/{ORDER}", (200, order("held")))
+    summary = f"{form}?offering={what}&starts_at={STARTS}"
+    sent = next(each for each in (await person.page(summary)).forms if each.fields.get("shown"))
+    answer, text = await person.post(form, {**sent.fields, "accept": "yes", MUST: "All", **WEEKS})
+    assert answer.status == 303, text
+    pay = answer.headers["Location"]
+    assert pay == f"/orders/{ORDER}/pay?shown=USD9000"
+    page = {"state": "open", "url": "https://stripe.example/pay", "currency": "USD"}
+    for to_pay, dearer in ((9000, False), (8000, False), (12000, True)):
+        services.tell("GET", f"/v1/checkouts/{ORDER}", (200, page | {"to_pay_minor": to_pay}))
+        shown = await person.page(pay)
+        assert ("It costs $120.00 now; you were shown $90.00." in shown.text) == dearer
+        assert ("/status?" in shown.html) != dearer
+        look, _ = await person.get(f"{pay}&look=1")
+        assert ("Location" in look.headers) != dearer
+        status, _ = await person.get(pay.replace("/pay?", "/status?seen=preparing&"))
+        assert ("HX-Redirect" in status.headers) != dearer
+    services.tell("GET", f"/v1/checkouts/{ORDER}", (404, problem(404, "not_found")))
+    waiting = (await person.page(pay)).html.replace("&amp;", "&")
+    for again in ("seen=preparing&shown=", "?look=1&shown=", "/pay?shown="):
+        assert f"{again}USD9000" in waiting, again
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ async def test_holding_a_slot_leads_to_paying(browser: Browser, filled: Services
     assert refused.status == 422
     assert "Accept these terms" in text
     answer, _ = await browser.submit(path, "/hold", accept="yes")
-    assert answer.headers["Location"] == f"/orders/{ORDER}/pay"
+    assert answer.headers["Location"] == f"/orders/{ORDER}/pay?shown=USD9000"
     assert [each.body for each in filled.of("POST", "/v1/orders")] == [
         {
             "offering_id": OFFERING,

@@ -16,7 +16,7 @@ from web.forms import Form, as_instant
 from web.pages.cancelling import only_shows
 from web.pages.mentors import instant_text
 from web.pages.pricing import CODE_FORM, bill_of, code_of
-from web.pages.progress import Progress, progress
+from web.pages.progress import Progress, Shown, progress
 from web.price_shapes import Checkout
 from web.routes import ID, Row, do, see
 from web.session_shapes import Purchase
@@ -93,7 +93,13 @@ async def keep(visit: Visit, path: str, body: Mapping[str, object]) -> web.Respo
     order = Order.model_validate_json(answer.content)
     if order.state == "requested":
         return visit.go(f"/sessions/{order.order_id}", "Your request is on its way.")
-    return visit.go(f"/orders/{order.order_id}/pay")
+    shown = shown_to(visit)
+    return visit.go(f"/orders/{order.order_id}/pay{f'?shown={shown}' if shown else ''}")
+
+
+def shown_to(visit: Visit) -> Shown | None:
+    """Return what was shown as to be paid, as long as the form or the address still says it."""
+    return Shown.read(visit.form.text("shown") or visit.query("shown"))
 
 
 async def answers_of(visit: Visit) -> list[Mapping[str, str]]:
@@ -122,7 +128,9 @@ async def pay(visit: Visit) -> web.Response:
         return visit.go(f"/sessions/{order.order_id}")
     if visit.query("look") and now.payment_url and now.waiting:
         return visit.go(now.payment_url)
-    return visit.page("pay.html", order=order, bill=checkout, progress=now, returned=False)
+    return visit.page(
+        "pay.html", order=order, bill=checkout, progress=now, returned=False, shown=shown_to(visit)
+    )
 
 
 async def come_back(visit: Visit) -> web.Response:
@@ -132,7 +140,9 @@ async def come_back(visit: Visit) -> web.Response:
     with suppress(Away, Refused):
         await visit.send(Service.PAYMENTS, "POST", path)
     order, checkout, now = await _standing(visit, returned=True)
-    return visit.page("pay.html", order=order, bill=checkout, progress=now, returned=True)
+    return visit.page(
+        "pay.html", order=order, bill=checkout, progress=now, returned=True, shown=None
+    )
 
 
 async def status(visit: Visit) -> web.Response:
@@ -141,7 +151,10 @@ async def status(visit: Visit) -> web.Response:
     order, _, now = await _standing(visit, returned=returned)
     if now.name == visit.query("seen"):
         return web.Response(status=NO_CONTENT)
-    response = visit.fragment("_progress.html", order=order, progress=now, returned=returned)
+    shown = shown_to(visit)
+    response = visit.fragment(
+        "_progress.html", order=order, progress=now, returned=returned, shown=shown
+    )
     if now.payment_url and now.waiting and not returned:
         response.headers["HX-Redirect"] = now.payment_url
     return response
@@ -152,7 +165,7 @@ async def _standing(visit: Visit, *, returned: bool) -> tuple[Purchase, Checkout
     order, checkout = await asyncio.gather(
         visit.read(Service.BOOKING, f"/v1/orders/{order_id}", Purchase), _checkout(visit, order_id)
     )
-    return order, checkout, progress(order, checkout, returned=returned)
+    return order, checkout, progress(order, checkout, shown_to(visit), returned=returned)
 
 
 async def _checkout(visit: Visit, order_id: str) -> Checkout | None:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from web.display import code_refusal
+from web.display import code_refusal, money
 from web.price_shapes import Checkout
 from web.shapes import Order
 
 PAID = "paid"
+SHOWN_FORM = re.compile(r"([A-Z]{3})([0-9]{1,12})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a summary showed as to be paid when its button was pressed."""
+
+    currency: str
+    minor: int
+
+    @staticmethod
+    def read(text: str) -> Shown | None:
+        """Return what stands in a form or an address, if it is an amount."""
+        found = SHOWN_FORM.fullmatch(text)
+        return Shown(found[1], int(found[2])) if found else None
+
+    def __str__(self) -> str:
+        """Return it as it stands in a form or an address."""
+        return f"{self.currency}{self.minor}"
 
 
 @dataclass(frozen=True)
@@ -81,11 +101,13 @@ _CLOSED = Progress(
 )
 
 
-def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Progress:
+def progress(
+    order: Order, checkout: Checkout | None, shown: Shown | None = None, *, returned: bool
+) -> Progress:
     """Return where a purchase stands.
 
     `checkout` is nothing while `payments` is away or has not heard of the order yet; `returned`
-    says that the mentee came back from the payment page.
+    says that the mentee came back from the payment page, and has seen there what is to be paid.
     """
     if order.state == "confirmed" and not order.price_minor:
         return _ENDS["free"]
@@ -97,8 +119,8 @@ def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Prog
         return _PAID if checkout.to_pay_minor != 0 else _NOTHING_LEFT
     if checkout.state != "open" or not checkout.url:
         return _CLOSED
-    if checkout.promotion_refused and not returned:
-        return _dearer(order, checkout)
+    if not returned and (checkout.promotion_refused or _is_more(checkout, shown)):
+        return _dearer(order, checkout, shown)
     return Progress(
         "returned" if returned else "open",
         "We have not seen your payment yet" if returned else "The payment page is ready",
@@ -112,13 +134,24 @@ def progress(order: Order, checkout: Checkout | None, *, returned: bool) -> Prog
     )
 
 
-def _dearer(order: Order, checkout: Checkout) -> Progress:
-    """Say that a code was not taken before anybody pays more; the page does not lead on itself."""
-    why = code_refusal(checkout.promotion_refused)
+def _is_more(checkout: Checkout, shown: Shown | None) -> bool:
+    if shown is None or checkout.to_pay_minor is None:
+        return False
+    return checkout.currency != shown.currency or checkout.to_pay_minor > shown.minor
+
+
+def _dearer(order: Order, checkout: Checkout, shown: Shown | None) -> Progress:
+    """Say what is to be paid before anybody pays more; the page does not lead on by itself."""
+    said = [code_refusal(checkout.promotion_refused)] if checkout.promotion_refused else []
+    if shown and _is_more(checkout, shown):
+        now = money(checkout.to_pay_minor or 0, checkout.currency)
+        before = money(shown.minor, shown.currency) if shown.minor else "nothing to pay"
+        said.append(f"It costs {now} now; you were shown {before}.")
+    said.append("You can pay it on Stripe’s page, or give the time back.")
     return Progress(
         "dearer",
-        "Your code was not taken",
-        f"{why} You can pay the full price on Stripe’s page, or give the time back.",
+        "Your code was not taken" if checkout.promotion_refused else "It costs more than before",
+        " ".join(said),
         payment_url=checkout.url,
         may_release=True,
         hold_until=order.hold_until,
