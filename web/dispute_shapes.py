@@ -63,11 +63,13 @@ class DisputeRow(Shape):
 
 
 class DisputeMoney(Shape):
-    """Money that a dispute took (below zero) or gave back."""
+    """Money that a dispute took (below zero) or gave back; `foreign` in another currency."""
 
     moved_at: AwareDatetime
     amount_minor: int
     fee_minor: int
+    currency: str
+    foreign: bool
 
 
 class CanAnswer(Shape):

@@ -175,18 +175,17 @@ SELECT order_id::text AS subject,
 FROM payments.plan_leftovers
 """
 DISPUTE_DIFFERS = """
-SELECT d.dispute_id AS subject,
-       format('moved %s, posted %s', sum(m.amount_minor - m.fee_minor), COALESCE(max(l.posted), 0))
-       AS detail
-FROM payments.disputes AS d
-JOIN payments.dispute_movements AS m ON m.dispute_id = d.dispute_id
+SELECT m.dispute_id AS subject,
+       format('moved %s %s, posted %s', sum(m.amount_minor - m.fee_minor), m.currency,
+              COALESCE(max(l.posted), 0)) AS detail
+FROM payments.dispute_movements AS m
 LEFT JOIN (
-    SELECT e.source, sum(l.amount_minor) AS posted
+    SELECT e.source, l.currency, sum(l.amount_minor) AS posted
     FROM payments.ledger_entries AS e
     JOIN payments.ledger_lines AS l ON l.entry_id = e.entry_id
-    WHERE l.account = 'stripe_balance' GROUP BY e.source
-) AS l ON l.source = d.dispute_id
-GROUP BY d.dispute_id
+    WHERE l.account = 'stripe_balance' GROUP BY e.source, l.currency
+) AS l ON l.source = m.dispute_id AND l.currency = m.currency
+GROUP BY m.dispute_id, m.currency
 HAVING sum(m.amount_minor - m.fee_minor) <> COALESCE(max(l.posted), 0)
 UNION ALL
 SELECT dispute_id, format('%s, but %s is away', state, amount_minor)

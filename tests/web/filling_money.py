@@ -70,6 +70,7 @@ def _prices() -> dict[str, object]:
 def disputes() -> dict[str, object]:
     """Return payments that banks dispute."""
     moved = {"moved_at": STARTS, "amount_minor": -12000, "fee_minor": 1500}
+    moved |= {"currency": "USD", "foreign": False}
     evidence = {
         "service_date": "2030-03-04",
         "product_description": "Online mentoring.",

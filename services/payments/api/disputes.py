@@ -61,11 +61,16 @@ class DisputeView(View):
 
 
 class DisputeMovementView(View):
-    """Money that the dispute took (below zero) or gave back, and Stripe's fee."""
+    """Money that the dispute took (below zero) or gave back, and Stripe's fee.
+
+    What is `foreign` is of another currency than the payment, and is booked by an operator.
+    """
 
     moved_at: datetime
     amount_minor: int
     fee_minor: int
+    currency: CurrencyCode
+    foreign: bool
 
 
 class EvidenceView(View):
@@ -148,7 +153,11 @@ async def show_dispute(call: Call, dispute_id: str, conn: Connection) -> Dispute
         title=order.title,
         movements=[
             DisputeMovementView(
-                moved_at=each.moved_at, amount_minor=each.amount.minor, fee_minor=each.fee.minor
+                moved_at=each.moved_at,
+                amount_minor=each.amount.minor,
+                fee_minor=each.fee.minor,
+                currency=each.amount.currency,
+                foreign=each.is_foreign_to(dispute),
             )
             for each in movements
         ],

@@ -87,6 +87,10 @@ async def _move(
     movement = rules.movement(dispute, seen)
     if not await store.add_movement(conn, movement):
         return order
+    if movement.is_foreign_to(dispute):
+        # Nothing is posted: the comparison with Stripe's list names it until an operator books it.
+        taken = movement.amount.minor < 0
+        return order if taken else await _pay_what_is_owed(conn, order, now)
     fee = dispute_fee(order.order_id, movement.movement_id, movement.fee, movement.moved_at)
     await books.post(conn, fee.shown_by(dispute.dispute_id))
     if movement.amount.minor < 0:

@@ -62,10 +62,6 @@ class EvidenceEmpty(Refusal):
     detail = "Fill in at least one of the fields, or accept the dispute."
 
 
-class MovementMismatch(Exception):
-    """Stripe moved another currency than the purchase's: nothing is posted, an operator looks."""
-
-
 @dataclass(frozen=True)
 class Dispute:
     """One dispute of a purchase's payment, as Stripe last showed it."""
@@ -116,6 +112,10 @@ class Movement:
     amount: Money
     fee: Money
     moved_at: datetime
+
+    def is_foreign_to(self, dispute: Dispute) -> bool:
+        """Return whether it is of another currency: which shares it took is an operator's word."""
+        return self.amount.currency != dispute.amount.currency
 
 
 @dataclass(frozen=True)
@@ -208,14 +208,12 @@ def _closed(order: Order, dispute: Dispute) -> DisputeClosed:
 
 
 def movement(dispute: Dispute, seen: MovementSeen) -> Movement:
-    """Return a movement of a dispute's money; raises `MovementMismatch`."""
-    if {seen.currency, seen.fee_currency} != {dispute.amount.currency}:
-        raise MovementMismatch(seen.movement_id)
+    """Return a movement of a dispute's money."""
     return Movement(
         movement_id=seen.movement_id,
         dispute_id=dispute.dispute_id,
         amount=Money(seen.amount_minor, seen.currency),
-        fee=Money(seen.fee_minor, seen.fee_currency),
+        fee=Money(seen.fee_minor, seen.currency),
         moved_at=seen.moved_at,
     )
 

@@ -96,7 +96,6 @@ class MovementSeen(Seen):
     amount_minor: int
     currency: str
     fee_minor: int
-    fee_currency: str
     moved_at: AwareDatetime
 
 

@@ -179,7 +179,6 @@ def _movement(booked: Json) -> MovementSeen:
         amount_minor=booked["amount"],
         currency=booked["currency"].upper(),
         fee_minor=booked["fee"],
-        fee_currency=booked["currency"].upper(),
         moved_at=from_epoch_seconds(booked["created"]),
     )
 

@@ -1,0 +1,103 @@
+"""Money that Stripe moves in another currency than the purchase's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ops.verify.checks import DISPUTE_DIFFERS
+from services.payments.commands.effects import apply_answer
+from services.payments.domain.requests import LookAtDispute
+from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
+from services.payments.ledger.chart import Account
+from services.payments.ledger.movements import by_hand
+from services.payments.store.ledger import post
+from shared.auth import Role
+from shared.contracts import booking
+from shared.contracts.payments import DisputeOpened, EarningsReleased
+from shared.db import in_transaction
+from shared.ids import new_id
+from shared.money import Money
+from tests.payments.conftest import DELAY, Bought, World
+
+DISPUTE = "du_abroad"
+TAKEN = -3_250
+FEE = 1_500
+
+
+async def show(world: World, order: Bought, state: DisputeState, *moved: int) -> None:
+    """Let Stripe show a dispute of a purchase in dinars, whose money it moves in dollars."""
+    now = world.clock.now()
+    movements = tuple(
+        MovementSeen(
+            movement_id=f"txn_{place}",
+            amount_minor=minor,
+            currency="USD",
+            fee_minor=FEE if minor < 0 else 0,
+            moved_at=now + timedelta(seconds=place),
+        )
+        for place, minor in enumerate(moved)
+    )
+    seen = DisputeSeen(
+        dispute_id=DISPUTE,
+        state=state,
+        amount_minor=order.price_minor,
+        currency=order.currency,
+        reason="fraudulent",
+        opened_at=now,
+        movements=movements,
+    )
+    look = LookAtDispute(order_id=order.order_id, dispute_id=DISPUTE)
+    await in_transaction(world.pool, lambda conn: apply_answer(conn, look, seen, now))
+    await world.rest()
+
+
+async def page(world: World) -> Any:
+    """Return the dispute as operators see it."""
+    path = f"/v1/operator/disputes/{DISPUTE}"
+    status, case = await world.call("GET", path, new_id(), Role.OPERATOR)
+    assert status == 200, case
+    return case
+
+
+async def waits(world: World, order: Bought) -> set[str]:
+    """Return what a purchase waits for an operator for."""
+    rows = await world.pool.fetch(
+        "SELECT waits_for FROM saga_waits WHERE order_id = $1 AND needs_operator", order.order_id
+    )
+    return {row["waits_for"] for row in rows}
+
+
+async def test_a_dispute_in_another_currency_is_known_and_holds_the_session(world: World) -> None:
+    """It is told, shown and holds the share; only its money, of which nothing is posted, waits."""
+    order = await world.buy(10_000, "KWD")
+    now = world.clock.now()
+    await world.say(booking.SessionCompleted, order, by="mentee", completed_at=now)
+    before = await world.balances()
+    await show(world, order, "needs_response", TAKEN)
+    assert [fact.dispute_id for fact in await world.told(DisputeOpened)] == [DISPUTE]
+    await world.advance(DELAY)
+    assert await world.told(EarningsReleased) == []
+    assert await world.balances() == before
+    (moved,) = (await page(world))["movements"]
+    assert (moved["amount_minor"], moved["currency"], moved["foreign"]) == (TAKEN, "USD", True)
+    books = "an operator books what the bank moved in another currency"
+    assert books in await waits(world, order)
+    (failure,) = await world.pool.fetch(DISPUTE_DIFFERS.replace("payments.", ""))
+    assert dict(failure) == {"subject": DISPUTE, "detail": "moved -4750 USD, posted 0"}
+    entry = by_hand(DISPUTE, Account.DISPUTE_LOSSES, Money(TAKEN - FEE, "USD"), world.clock.now())
+    await in_transaction(world.pool, lambda conn: post(conn, entry))
+    assert await world.pool.fetch(DISPUTE_DIFFERS.replace("payments.", "")) == []
+    assert books not in await waits(world, order)
+
+
+async def test_a_dispute_lost_in_another_currency_lets_the_session_go_on(world: World) -> None:
+    """What is decided holds nothing; who bears it an operator says, with a refund or without."""
+    order = await world.buy(10_000, "KWD")
+    await world.say(booking.SessionCompleted, order, by="mentee", completed_at=world.clock.now())
+    await show(world, order, "needs_response", TAKEN)
+    await show(world, order, "lost", TAKEN)
+    await world.advance(DELAY)
+    (released,) = await world.told(EarningsReleased)
+    assert (released.mentor_minor, released.currency) == (8_500, "KWD")
+    assert (await page(world))["state"] == "lost"
