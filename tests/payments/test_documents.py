@@ -8,15 +8,18 @@ from datetime import timedelta
 from random import Random
 from uuid import UUID
 
+import pytest
+
 from services.payments import ledger
 from services.payments.commands.documents import issue_next_document
-from services.payments.domain.documents import Document
+from services.payments.domain.documents import Document, DoesNotAddUp, receipt
 from services.payments.ledger.entries import Paid
 from services.payments.store import documents as store
 from services.payments.store import ledger as books
 from shared.auth import Role
 from shared.contracts import booking
 from shared.db import Connection, in_transaction
+from shared.ids import new_id
 from shared.money import Money
 from tests.payments.conftest import NOON, Bought, World
 
@@ -100,6 +103,27 @@ async def test_a_series_has_one_receipt_with_a_line_for_each_session(world: Worl
     assert [item.amount_minor for item in receipt.content.items] == [5_000, 5_000, 4_001]
     assert receipt.content.items[2].words == "Career talk, session 3 of 3"
     assert receipt.content.amount_minor == 14_001
+
+
+@pytest.mark.parametrize("payer", ["mentor", "platform"])
+async def test_a_receipt_with_a_code_adds_up(world: World, payer: str):
+    """Each session is named at its price, the code's part is taken off once: the card paid that."""
+    mentor_id = new_id()
+    said = {"code": "FIFTH", "percent_basis_points": 8_000, "paid_by": payer, "reason": "Spring."}
+    body = said | {"mentor_id": str(mentor_id)}
+    await world.call("POST", "/v1/operator/promotions", new_id(), Role.OPERATOR, body=body)
+    parts = (3_333, 3_333, 3_334)
+    order = await world.buy(mentor_id=mentor_id, parts=parts, promotion_code="FIFTH")
+    (receipt,) = await issued(world, order)
+    assert tuple(item.amount_minor for item in receipt.content.items) == parts
+    assert (receipt.content.discount_minor, receipt.content.amount_minor) == (8_000, 2_000)
+
+
+async def test_no_receipt_is_issued_that_does_not_add_up(world: World):
+    """Another amount than that of the lines is a fault of ours, which no paper may show."""
+    order = await world.order(await world.buy(12_000))
+    with pytest.raises(DoesNotAddUp):
+        receipt(order, 11_999, NOON)
 
 
 async def test_nobody_gets_a_number_twice_and_none_is_left_out(world: World):

@@ -24,6 +24,10 @@ _WHY: dict[RefundReason, str] = {
 }
 
 
+class DoesNotAddUp(Exception):
+    """The lines of a document are not its amount: a fault of ours, which no paper may show."""
+
+
 class Series(Enum):
     """A series of numbers, each of which begins anew with every year (UTC)."""
 
@@ -106,8 +110,8 @@ def year_of(issued_at: datetime) -> int:
 
 
 def receipt(order: Order, paid_minor: int, paid_at: datetime) -> Content:
-    """Return what the receipt of a payment says."""
-    return Content(
+    """Return what the receipt of a payment says; raises `DoesNotAddUp`."""
+    content = Content(
         order_id=order.order_id,
         mentor_id=order.mentor_id,
         title=order.title,
@@ -119,6 +123,14 @@ def receipt(order: Order, paid_minor: int, paid_at: datetime) -> Content:
         currency=order.price.currency,
         happened_at=paid_at,
     )
+    return _adding_up(content)
+
+
+def _adding_up(content: Content) -> Content:
+    items = sum(item.amount_minor for item in content.items)
+    if items - content.discount_minor - content.credits_minor != content.amount_minor:
+        raise DoesNotAddUp(str(content.order_id))
+    return content
 
 
 def _items(order: Order) -> tuple[Item, ...]:
@@ -128,7 +140,7 @@ def _items(order: Order) -> tuple[Item, ...]:
     return tuple(
         Item(
             words=order.title if many == 1 else f"{order.title}, session {place} of {many}",
-            amount_minor=each.price.minor,
+            amount_minor=each.price.minor + each.taken_off_minor,
             session_id=each.session_id,
         )
         for place, each in enumerate(order.sessions, 1)
@@ -136,13 +148,13 @@ def _items(order: Order) -> tuple[Item, ...]:
 
 
 def credit_note(order: Order, refund: Refund, of_receipt: str | None) -> Content:
-    """Return what the credit note of a refund says."""
+    """Return what the credit note of a refund says; raises `DoesNotAddUp`."""
     item = Item(
         words=f"Refund: {order.title}",
         amount_minor=refund.amount.minor,
         session_id=refund.session_id,
     )
-    return Content(
+    content = Content(
         order_id=order.order_id,
         mentor_id=order.mentor_id,
         title=order.title,
@@ -154,6 +166,7 @@ def credit_note(order: Order, refund: Refund, of_receipt: str | None) -> Content
         receipt=of_receipt,
         reason=_WHY[refund.reason],
     )
+    return _adding_up(content)
 
 
 def whose(order: Order, lot: Lot | None) -> tuple[UUID, UUID]:

@@ -50,7 +50,7 @@ def take_off(order: Order, code: str | None, found: Discount | Why | None) -> Or
 
 def _reduced(session: Session, off: Money, *, by_mentor: bool) -> Session:
     if by_mentor:
-        return replace(session, price=session.price - off)
+        return replace(session, price=session.price - off, taken_off_minor=off.minor)
     return replace(session, discount_minor=off.minor)
 
 

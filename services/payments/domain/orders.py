@@ -63,8 +63,9 @@ class Terms:
 class Session:
     """What of a price is for one session; nothing of it is released while it is objected to.
 
-    Nor while a bank disputes its charge. Of the price the platform gives `discount_minor`; credits
-    of the lot pay in place of the card.
+    Nor while a bank disputes its charge. Of the price the platform gives `discount_minor`, and a
+    code of the mentor's lowered it by `taken_off_minor`; credits of the lot pay in place of the
+    card.
     """
 
     session_id: UUID
@@ -74,6 +75,7 @@ class Session:
     discount_minor: int = 0
     lot_id: UUID | None = None
     disputed_at: datetime | None = None
+    taken_off_minor: int = 0
 
     @property
     def discount(self) -> Money:

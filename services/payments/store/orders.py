@@ -22,11 +22,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
     $21, $22, $23, $24, $25, $26, $27, $28)
 """
 INSERT_SESSION = """
-INSERT INTO sessions (session_id, order_id, place, price_minor, decision, discount_minor, lot_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO sessions (session_id, order_id, place, price_minor, decision, discount_minor, lot_id,
+    taken_off_minor)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 SESSIONS = """
-SELECT session_id, price_minor, decision, objected_at, discount_minor, lot_id, disputed_at
+SELECT session_id, price_minor, decision, objected_at, discount_minor, lot_id, disputed_at,
+    taken_off_minor
 FROM sessions WHERE order_id = $1 ORDER BY place
 """
 SAVE_SESSION = """
@@ -96,6 +98,7 @@ async def add_order(conn: Connection, order: Order) -> None:
             each.decision,
             each.discount_minor,
             each.lot_id,
+            each.taken_off_minor,
         )
 
 
@@ -165,6 +168,7 @@ async def _order(conn: Connection, row: asyncpg.Record) -> Order:
             each["discount_minor"],
             each["lot_id"],
             each["disputed_at"],
+            each["taken_off_minor"],
         )
         for each in await conn.fetch(SESSIONS, fields["order_id"])
     )
