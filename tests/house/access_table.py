@@ -200,7 +200,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/subscriptions/{subscription_id}/change-preview": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/look-up": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/pause": Access(SIGNED_IN, PARTIES),
-        # Of the parties only the mentee, who pays: `only_the_payer`, also for operators.
+        # Of the parties only the mentee, who pays: `only_the_payer`.
         "POST /v1/subscriptions/{subscription_id}/resume": Access(SIGNED_IN, PARTIES),
         "POST /v1/subscriptions/{subscription_id}/end": Access(
             SIGNED_IN, PARTIES, {"at": "period_end"}
@@ -209,6 +209,8 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/subscriptions/{subscription_id}/change": Access(
             SIGNED_IN, PARTIES, {"plan_id": "00000000-0000-0000-0000-0000000000f4"}
         ),
+        "POST /v1/operator/subscriptions/{subscription_id}/pause": Access(OPERATOR, OPERATORS),
+        "POST /v1/operator/subscriptions/{subscription_id}/end": Access(OPERATOR, OPERATORS),
         "POST /v1/gifts": Access(SIGNED_IN, OWN),
         "POST /v1/gifts/{purchase_id}/code": Access(SIGNED_IN, PARTIES),
         "POST /v1/gifts/redeem": Access(SIGNED_IN, OWN),

@@ -6,13 +6,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.payments.commands.operations import record_outcome, take_operation
+from shared.auth import Role
 from shared.contracts import payments as facts
 from shared.db import in_transaction
+from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, REST_SECONDS, World
 from tests.payments.shop import Shop
 from tests.payments.study import GOOD_CARD, HOUR, MONTH, ORDERS_TRIED, SESSIONS, UNIT, Study
@@ -127,6 +130,38 @@ async def test_a_plan_ends_with_its_month_unless_taken_up_again(study: Study) ->
     assert [each.ends_at is None for each in endings] == [False, True, False]
     assert await study.shop.left() == [SESSIONS]
     assert len(await study.stripes("charge")) == 1
+    await study.check()
+
+
+async def test_operators_stop_a_plan_with_a_reason_in_their_log(study: Study) -> None:
+    """They have routes of their own for it: on those of the people they find nobody's plan."""
+    operator = new_id()
+    await study.subscribe()
+    theirs = f"/v1/operator/subscriptions/{study.subscription_id}"
+    at_once = {"at": "now", "shown_minor": MONTH}
+
+    async def ask(path: str, body: Any = None) -> tuple[int, Any]:
+        return await study.world.call("POST", path, operator, Role.OPERATOR, body=body)
+
+    for what, body in (("pause", None), ("resume", None), ("end", at_once)):
+        assert (await ask(f"/v1/subscriptions/{study.subscription_id}/{what}", body))[0] == 404
+    assert (await ask(f"{theirs}/end", at_once))[0] == 422
+    assert (await ask(f"/v1/operator/subscriptions/{new_id()}/pause", {"reason": "?"}))[0] == 404
+    assert (await ask(f"{theirs}/pause", {"reason": "The mentor is ill."}))[0] == 202
+    await study.world.rest()
+    (paused,) = await study.world.told(facts.PlanPaused)
+    assert (paused.by, (await study.show())["pausing"]) == ("operator", True)
+    wrong = {"at": "now", "shown_minor": 1, "reason": "Never comes back."}
+    assert (await ask(f"{theirs}/end", wrong))[1]["code"] == "unused_changed"
+    assert (await ask(f"{theirs}/end", wrong | at_once))[0] == 202
+    await study.world.rest()
+    assert (await study.show())["state"] == "ended"
+    _, log = await study.world.call("GET", "/v1/operator/log", operator, Role.OPERATOR)
+    told = [(each["action"], each["reason"], each["who"]) for each in log["items"]]
+    assert told == [
+        ("end_plan", "Never comes back.", str(operator)),
+        ("pause_plan", "The mentor is ill.", str(operator)),
+    ]
     await study.check()
 
 

@@ -168,10 +168,34 @@ async def test_payment_page_is_waited_for(browser: Browser, filled: Services) ->
 async def test_only_who_pays_may_pay_more(browser: Browser, filled: Services) -> None:
     """Of a plan that ends the mentor sees how to end it at once, and not how to go on."""
     await browser.sign_in(filled, "mentor")
-    for state, deeds in (("ending", {"resume", "change", "end"}), ("mentoring", {"end"})):
+    for state, deeds in (("ending", {"resume", "end"}), ("mentoring", {"end"})):
         here = f"/subscriptions/{plans.OF_STATE[state]}/"
         actions = [each.action for each in (await browser.page(here[:-1])).forms]
         assert {each.removeprefix(here) for each in actions if each.startswith(here)} == deeds
+
+
+@pytest.mark.parametrize(
+    ("verb", "route", "more"),
+    [
+        ("pause", "pause", {}),
+        ("end", "end", {"at": "period_end"}),
+        ("end-now", "end", {"at": "now", "shown_minor": 30_000}),
+    ],
+)
+async def test_operators_stop_plans_with_a_reason(
+    browser: Browser, filled: Services, verb: str, route: str, more: dict[str, object]
+) -> None:
+    """They see no button of the people's; theirs says what goes back, and asks why."""
+    here = f"/subscriptions/{plans.OF_STATE['active']}"
+    theirs = {"mentor_id": MENTOR, "mentee_id": ORDER}
+    filled.tell("GET", f"/v1{here}", (200, plans.subscription("active") | theirs))
+    filled.tell("POST", f"/v1/operator{here}/{route}", (202, {}))
+    await browser.sign_in(filled, "operator")
+    actions = {each.action for each in (await browser.page(here)).forms if here in each.action}
+    assert actions == {f"/operator{here}/{each}" for each in ("pause", "end", "end-now")}
+    await browser.submit(here, f"/operator{here}/{verb}", reason="The mentor is ill")
+    (sent,) = filled.of("POST", f"/v1/operator{here}/{route}")
+    assert sent.body == {"reason": "The mentor is ill"} | more
 
 
 async def test_payment_page_is_never_a_script(browser: Browser, filled: Services) -> None:

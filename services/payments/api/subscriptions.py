@@ -1,9 +1,9 @@
-"""Plans: offered by mentors, paid and changed by mentees, paused and ended by either side."""
+"""Plans as mentors offer them, and subscriptions as either side and operators see them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from services.payments.commands import subscriptions as commands
 from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import Offered
-from services.payments.domain.subscriptions import MentoringPlan, Side, Subscription, Wish
+from services.payments.domain.subscriptions import MentoringPlan, Side, Subscription
 from services.payments.store import credits as credits_store
 from services.payments.store import subscriptions as store
 from shared.auth import Role
@@ -110,13 +110,6 @@ class EndPreview(View):
     currency: CurrencyCode
 
 
-class EndBody(Body):
-    """When to end it; at once on the amount that was shown to go back."""
-
-    at: Literal["period_end", "now"]
-    shown_minor: Annotated[WholeNumber, Field(ge=0, le=MAX_MINOR_OF_ALL)] = 0
-
-
 class ChangeQuery(Query):
     """Which plan it would be from the next month on."""
 
@@ -129,12 +122,6 @@ class ChangePreview(View):
     plan: PlanView
     charged_now_minor: Minor
     from_at: datetime | None
-
-
-class ChangeBody(Body):
-    """Which plan it shall be from the next month on."""
-
-    plan_id: UUID
 
 
 def add_routes(api: Api) -> None:
@@ -155,23 +142,12 @@ def add_routes(api: Api) -> None:
 
 def _add_routes_of_one(api: Api) -> None:
     one = "/v1/subscriptions/{subscription_id}"
-    live = (rules.SubscriptionNotLive,)
-    ending = (*live, rules.UnusedChanged)
-    paying = (*live, rules.OnlyThePayer)
-    changing = (*paying, rules.PlanElsewhere, rules.RenewalUnderWay)
     api.get("/v1/me/subscriptions")(list_subscriptions)
     api.get(one)(show_subscription)
     api.get(f"{one}/months")(list_months)
     api.get(f"{one}/end-preview")(preview_end)
     api.get(f"{one}/change-preview", refusals=(rules.PlanElsewhere,))(preview_change)
     api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_at_plan)
-    for path, act, refusals in (
-        ("pause", pause_plan, live),
-        ("resume", resume_plan, paying),
-        ("end", end_it, ending),
-        ("change", change, changing),
-    ):
-        api.post(f"{one}/{path}", idempotent=True, status=ACCEPTED, refusals=refusals)(act)
 
 
 async def list_plans(call: Call, mentor_id: UUID, conn: Connection) -> PlansView:
@@ -219,7 +195,7 @@ async def withdraw(call: Call, plan_id: UUID, conn: Connection) -> None:
 async def subscribe(call: Call, plan_id: UUID, conn: Connection) -> SubscriptionView:
     """Begin to subscribe; the page to pay on appears at the subscription a moment later."""
     begun = await commands.subscribe(conn, plan_id, call.person_id, terms_of(call), call.now)
-    return await _view(conn, begun, "mentee")
+    return await view_of(conn, begun, "mentee")
 
 
 async def list_subscriptions(
@@ -228,7 +204,7 @@ async def list_subscriptions(
     """List one's subscriptions, as mentee and as mentor, newest first."""
     found = await store.subscriptions_of(conn, call.person_id, one_uuid(query), query.limit + 1)
     items = [
-        await _view(conn, each, rules.side_of(each, call.person_id))
+        await view_of(conn, each, rules.side_of(each, call.person_id))
         for each in found[: query.limit]
     ]
     more = len(found) > query.limit
@@ -240,12 +216,12 @@ async def show_subscription(
     call: Call, subscription_id: UUID, conn: Connection
 ) -> SubscriptionView:
     """Show where a subscription stands."""
-    return await _view(conn, *await _own(call, conn, subscription_id))
+    return await view_of(conn, *await seen_by(call, conn, subscription_id))
 
 
 async def list_months(call: Call, subscription_id: UUID, conn: Connection) -> MonthsView:
     """List the months that were paid, with what is left of each."""
-    await _own(call, conn, subscription_id)
+    await seen_by(call, conn, subscription_id)
     found = await store.paid_months(conn, subscription_id, MONTHS_SHOWN)
     return MonthsView(
         items=[
@@ -265,7 +241,7 @@ async def list_months(call: Call, subscription_id: UUID, conn: Connection) -> Mo
 
 async def preview_end(call: Call, subscription_id: UUID, conn: Connection) -> EndPreview:
     """Show what goes back if the plan ended at once: what the unbooked sessions had cost."""
-    subscription, _ = await _own(call, conn, subscription_id)
+    subscription, _ = await seen_by(call, conn, subscription_id)
     plan = await commands.need_plan(conn, subscription.plan_id)
     unused = await store.unused_of(conn, subscription_id, call.now)
     return EndPreview(
@@ -280,7 +256,7 @@ async def preview_change(
     call: Call, subscription_id: UUID, query: ChangeQuery, conn: Connection
 ) -> ChangePreview:
     """Show what another plan would come to, and from when on."""
-    subscription, _ = await _own(call, conn, subscription_id)
+    subscription, _ = await seen_by(call, conn, subscription_id)
     old = await commands.need_plan(conn, subscription.plan_id)
     rules.check_change(old, await store.load_plan(conn, query.plan_id))
     view = await _plan_view(conn, query.plan_id)
@@ -289,54 +265,12 @@ async def preview_change(
 
 async def look_at_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
     """Have the subscription looked up at Stripe now; ask for it again a moment later."""
-    _, side = await _own(call, conn, subscription_id)
-    return await _view(conn, await commands.look_now(conn, subscription_id, call.now), side)
+    _, side = await seen_by(call, conn, subscription_id)
+    return await view_of(conn, await commands.look_now(conn, subscription_id, call.now), side)
 
 
-async def pause_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
-    """Have no further month paid until it is resumed; this one goes on."""
-    return await _wish(call, conn, subscription_id, paused=True)
-
-
-async def resume_plan(call: Call, subscription_id: UUID, conn: Connection) -> SubscriptionView:
-    """Have the next month paid again, and not end either; only the mentee, who pays, can."""
-    return await _wish(call, conn, subscription_id, paused=False, ending=False)
-
-
-async def end_it(
-    call: Call, subscription_id: UUID, body: EndBody, conn: Connection
-) -> SubscriptionView:
-    """End a plan with its month; or at once, then unbooked sessions are paid back."""
-    if body.at == "period_end":
-        return await _wish(call, conn, subscription_id, ending=True)
-    _, side = await _own(call, conn, subscription_id)
-    ended = await commands.end_now(conn, subscription_id, body.shown_minor, side, call.now)
-    return await _view(conn, ended, side)
-
-
-async def change(
-    call: Call, subscription_id: UUID, body: ChangeBody, conn: Connection
-) -> SubscriptionView:
-    """Have another plan of the mentor's from the next month on; only the mentee, who pays, can."""
-    _, side = await _own(call, conn, subscription_id)
-    changed = await commands.change_plan(conn, subscription_id, body.plan_id, side, call.now)
-    return await _view(conn, changed, side)
-
-
-async def _wish(
-    call: Call,
-    conn: Connection,
-    subscription_id: UUID,
-    *,
-    paused: bool | None = None,
-    ending: bool | None = None,
-) -> SubscriptionView:
-    _, side = await _own(call, conn, subscription_id)
-    wanted = Wish(paused=paused, ending=ending, by=side)
-    return await _view(conn, await commands.wish(conn, subscription_id, wanted, call.now), side)
-
-
-async def _own(call: Call, conn: Connection, subscription_id: UUID) -> tuple[Subscription, Side]:
+async def seen_by(call: Call, conn: Connection, subscription_id: UUID) -> tuple[Subscription, Side]:
+    """Return what one may see and from which side, operators too; raises `NotFound`."""
     subscription = await store.load_subscription(conn, subscription_id)
     side = rules.side_of(subscription, call.person_id) if subscription else None
     if side is None and call.who.is_a(Role.OPERATOR):
@@ -346,9 +280,10 @@ async def _own(call: Call, conn: Connection, subscription_id: UUID) -> tuple[Sub
     return subscription, side
 
 
-async def _view(
+async def view_of(
     conn: Connection, subscription: Subscription, side: Side | None
 ) -> SubscriptionView:
+    """Return a subscription as a side sees it."""
     live = subscription.state in rules.LIVE
     ends = subscription.will_end or subscription.wish.end_now
     paid_on = live and not ends and not subscription.will_pause
