@@ -70,6 +70,7 @@ class Promotion(Shape):
     starts_at: AwareDatetime | None = None
     ends_at: AwareDatetime | None = None
     paused_at: AwareDatetime | None = None
+    paused_by: str | None = None
     used: int = 0
 
 

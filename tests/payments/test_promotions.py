@@ -194,6 +194,40 @@ async def test_the_mentor_gives_a_quarter(world: World) -> None:
     assert [(each["code"], each["used"]) for each in listed["items"]] == [("MINE-25", 1)]
 
 
+async def test_what_operators_paused_only_they_take_up_again(world: World) -> None:
+    """A mentor pauses and takes up an own code, but not where an operator stands in between."""
+    mentor_id, mine = new_id(), "/v1/me/promotions"
+    body = {"code": "MINE-25", "percent_basis_points": 2_500}
+    _, made = await world.call("POST", mine, mentor_id, Role.MENTOR, body=body)
+
+    async def turn(verb: str, *, by_mentor: bool) -> tuple[int, Any]:
+        who, role, said = (new_id(), Role.OPERATOR, {"reason": "Fraud."})
+        if by_mentor:
+            who, role, said = (mentor_id, Role.MENTOR, None)
+        path = f"{mine if by_mentor else CODES}/{made['promotion_id']}/{verb}"
+        return await world.call("POST", path, who, role, body=said)
+
+    assert (await turn("pause", by_mentor=True))[1]["paused_by"] == "mentor"
+    assert (await turn("resume", by_mentor=True))[1]["paused_by"] is None
+    for first in ("operator", "mentor"):
+        await turn("pause", by_mentor=first == "mentor")
+        await turn("pause", by_mentor=first != "mentor")
+        status, problem = await turn("resume", by_mentor=True)
+        assert (status, problem["code"]) == (409, "paused_by_operators")
+        _, again = await turn("resume", by_mentor=False)
+        assert (again["paused_at"], again["paused_by"]) == (None, None)
+
+
+async def test_no_code_is_made_whose_time_is_over(world: World) -> None:
+    """Its end is still to come, whoever makes it."""
+    mentor_id = new_id()
+    over = {"code": "LATE", "percent_basis_points": 2_500, "ends_at": NOON.isoformat()}
+    for path, role in (("/v1/me/promotions", Role.MENTOR), (CODES, Role.OPERATOR)):
+        reason = {"reason": "Spring."} if role is Role.OPERATOR else {}
+        status, problem = await world.call("POST", path, mentor_id, role, body=over | reason)
+        assert (status, problem["code"]) == (422, "promotion_shape")
+
+
 async def test_everything_off_needs_no_card(world: World) -> None:
     """Nothing is asked of Stripe; the mentor is paid all the same, out of the balance."""
     await make(world, "WHOLE", percent_basis_points=10_000)

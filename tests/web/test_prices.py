@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.conftest import MENTOR, OFFERING, SESSION, Browser, Services
+from tests.web.conftest import MENTOR, OFFERING, SESSION, STARTS, Browser, Services
 from tests.web.filling import fill
 
 PRICES, CODES, FEES = "/mentor/prices", "/operator/codes", "/operator/fees"
@@ -39,6 +39,20 @@ async def test_a_mentor_makes_and_pauses_a_code(person: Browser, services: Servi
     services.tell("POST", f"/v1/me/promotions/{SESSION}/pause", (200, {}))
     answer, _ = await person.submit(PRICES, f"{PRICES}/{SESSION}/pause")
     assert answer.headers["Location"] == PRICES
+
+
+async def test_a_code_that_we_paused_goes_on_with_us_alone(
+    person: Browser, services: Services
+) -> None:
+    """Its mentor reads whom to ask in place of a button that would be refused."""
+    paused = {
+        "promotion_id": SESSION, "code": "MINE-25", "paid_by": "mentor", "used": 0,
+        "percent_basis_points": 2500, "paused_at": STARTS, "paused_by": "operator",
+    }  # fmt: skip
+    services.tell("GET", "/v1/me/promotions", (200, {"items": [paused]}))
+    page = await person.page(PRICES)
+    assert "Paused by us" in page.text
+    assert not [each for each in page.forms if each.action.endswith(("/pause", "/resume"))]
 
 
 async def test_an_operator_makes_and_pauses_a_code(person: Browser, services: Services) -> None:

@@ -12,6 +12,8 @@ from services.payments.api.currencies import Currency
 from services.payments.api.cursors import one_uuid
 from services.payments.commands import promotions as commands
 from services.payments.domain.promotions import (
+    PausedByOperators,
+    Pauser,
     Payer,
     Promotion,
     PromotionCodeTaken,
@@ -19,9 +21,10 @@ from services.payments.domain.promotions import (
 )
 from services.payments.store import promotions as store
 from shared.auth import Role
+from shared.clock import BusinessInstant
 from shared.contracts.common import BasisPoints, CurrencyCode, Minor, PromotionCode
 from shared.db import Connection
-from shared.deeds import Deed
+from shared.deeds import Action, Deed
 from shared.errors import NotFound
 from shared.ids import new_id
 from shared.money import MAX_MINOR_OF_ALL
@@ -72,6 +75,7 @@ class PromotionView(View):
     starts_at: datetime | None
     ends_at: datetime | None
     paused_at: datetime | None
+    paused_by: Pauser | None
     made_at: datetime
     used: int
 
@@ -85,15 +89,14 @@ def add_routes(api: Api) -> None:
     api.post(mine, may=mentor, idempotent=True, refusals=refusals)(make_mine)
     api.get(all_of_them, may=operator)(list_all)
     api.post(all_of_them, may=operator, idempotent=True, refusals=refusals)(make)
-    for path, may, verbs in (
-        (mine, mentor, (("pause", pause_mine), ("resume", resume_mine))),
-        (all_of_them, operator, (("pause", pause), ("resume", resume))),
+    paused = (PausedByOperators,)
+    for path, may, handler, stopped in (
+        (f"{mine}/{{promotion_id}}/pause", mentor, pause_mine, ()),
+        (f"{mine}/{{promotion_id}}/resume", mentor, resume_mine, paused),
+        (f"{all_of_them}/{{promotion_id}}/pause", operator, pause, ()),
+        (f"{all_of_them}/{{promotion_id}}/resume", operator, resume, ()),
     ):
-        for verb, handler in verbs:
-            declare = api.post(
-                f"{path}/{{promotion_id}}/{verb}", may=may, idempotent=True, status=200
-            )
-            declare(handler)
+        api.post(path, may=may, idempotent=True, status=200, refusals=stopped)(handler)
 
 
 async def list_mine(call: Call, query: PageQuery, conn: Connection) -> Page[PromotionView]:
@@ -133,30 +136,34 @@ async def pause_mine(call: Call, promotion_id: UUID, conn: Connection) -> Promot
 
 
 async def resume_mine(call: Call, promotion_id: UUID, conn: Connection) -> PromotionView:
-    """Let one's code be used again."""
-    return _view(await commands.pause(conn, promotion_id, call.person_id, None))
+    """Let one's code be used again, unless operators paused it."""
+    return _view(await commands.resume(conn, promotion_id, call.person_id))
 
 
 async def pause(call: Call, promotion_id: UUID, body: Reasoned, conn: Connection) -> PromotionView:
-    """Stop any code."""
-    return await _set_paused(call, conn, promotion_id, body, call.now)
+    """Stop any code; only operators let it be used again then."""
+
+    async def act(conn: Connection, deed: Deed, now: BusinessInstant) -> dict[str, Any]:
+        del deed
+        return {"code": (await commands.pause(conn, promotion_id, None, now)).code}
+
+    return await _turn(call, conn, promotion_id, body, "pause_promotion", act)
 
 
 async def resume(call: Call, promotion_id: UUID, body: Reasoned, conn: Connection) -> PromotionView:
     """Let any code be used again."""
-    return await _set_paused(call, conn, promotion_id, body, None)
-
-
-async def _set_paused(
-    call: Call, conn: Connection, promotion_id: UUID, body: Reasoned, at: datetime | None
-) -> PromotionView:
-    name = "pause_promotion" if at else "resume_promotion"
-    deed = Deed(str(call.person_id), name, str(promotion_id), body.reason)
 
     async def act(conn: Connection, deed: Deed, now: object) -> dict[str, Any]:
         del deed, now
-        return {"code": (await commands.pause(conn, promotion_id, None, at)).code}
+        return {"code": (await commands.resume(conn, promotion_id, None)).code}
 
+    return await _turn(call, conn, promotion_id, body, "resume_promotion", act)
+
+
+async def _turn(
+    call: Call, conn: Connection, promotion_id: UUID, body: Reasoned, name: str, act: Action
+) -> PromotionView:
+    deed = Deed(str(call.person_id), name, str(promotion_id), body.reason)
     await do(call, conn, act, deed)
     found = await store.lock(conn, promotion_id)
     if found is None:

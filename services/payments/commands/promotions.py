@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.payments.commands.plans import announcer
 from services.payments.domain import amends
+from services.payments.domain import promotions as rules
 from services.payments.domain.freezing import take_off
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.promotions import (
@@ -36,18 +37,33 @@ async def create(conn: Connection, promotion: Promotion) -> Promotion:
 
 
 async def pause(
-    conn: Connection, promotion_id: UUID, mentor_id: UUID | None, at: datetime | None
+    conn: Connection, promotion_id: UUID, mentor_id: UUID | None, now: datetime
 ) -> Promotion:
-    """Stop a code at an instant, or let it go on; raises `NotFound` unless it is the mentor's.
+    """Stop a code; raises `NotFound` unless it is the mentor's.
 
-    Without a mentor any code is meant. Purchases that began with it keep what it takes off.
+    Without a mentor an operator stops any code. Purchases that began with it keep what it takes
+    off.
     """
+    found = await _need(conn, promotion_id, mentor_id)
+    paused = rules.pause(found, "mentor" if mentor_id else "operator", now)
+    await store.save_pause(conn, paused)
+    return paused
+
+
+async def resume(conn: Connection, promotion_id: UUID, mentor_id: UUID | None) -> Promotion:
+    """Let a code be used again, as `pause` stops it; raises `NotFound` or `PausedByOperators`."""
+    found = await _need(conn, promotion_id, mentor_id)
+    resumed = rules.resume(found, "mentor" if mentor_id else "operator")
+    await store.save_pause(conn, resumed)
+    return resumed
+
+
+async def _need(conn: Connection, promotion_id: UUID, mentor_id: UUID | None) -> Promotion:
     found = await store.lock(conn, promotion_id)
     theirs = found is not None and found.mentor_id == mentor_id and found.paid_by == "mentor"
     if found is None or not (mentor_id is None or theirs):
         raise NotFound
-    await store.pause(conn, promotion_id, at)
-    return await store.lock(conn, promotion_id) or found
+    return found
 
 
 async def grant_amends(

@@ -8,7 +8,7 @@ Amends are one person's promotion that needs no code (docs/decisions/0033).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -18,6 +18,7 @@ from shared.money import WHOLE_BASIS_POINTS, Money, charge_step, smallest_charge
 
 Payer = Literal["platform", "mentor"]
 UseState = Literal["reserved", "redeemed", "given_back"]
+Pauser = Literal["mentor", "operator"]
 Why = Literal[
     "unknown", "paused", "not_begun", "over", "used_up", "used_by_you", "not_first_purchase",
     "other_offering", "other_currency", "nothing_off", "paid_by_credits",
@@ -37,7 +38,17 @@ class PromotionShape(Refusal):
 
     code = "promotion_shape"
     kind = Kind.SHAPE
-    detail = "Name a percentage or an amount with its currency, and an end after the beginning."
+    detail = (
+        "Name a percentage or an amount with its currency, "
+        "and an end that is still to come and after the beginning."
+    )
+
+
+class PausedByOperators(Refusal):
+    """Operators paused the code; whose it is cannot take it up again."""
+
+    code = "paused_by_operators"
+    detail = "Mentorium paused this code: write to us if it should be used again."
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class Promotion:
     used: int = 0
     mentee_id: UUID | None = None
     amends_for: UUID | None = None
+    paused_by: Pauser | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +109,25 @@ def check_shape(promotion: Promotion) -> None:
     fixed = (promotion.amount_minor is not None, promotion.currency is not None)
     percent = promotion.percent_basis_points is not None
     one_kind = fixed == (not percent, not percent)
-    ends_late = not (
-        promotion.starts_at and promotion.ends_at and promotion.ends_at <= promotion.starts_at
-    )
+    begins_at = max(promotion.made_at, promotion.starts_at or promotion.made_at)
+    ends_late = promotion.ends_at is None or promotion.ends_at > begins_at
     has_payer = promotion.paid_by == "platform" or promotion.mentor_id is not None
     if not (one_kind and ends_late and has_payer):
         raise PromotionShape
+
+
+def pause(promotion: Promotion, by: Pauser, now: datetime) -> Promotion:
+    """Return a code that is stopped; what operators paused stays theirs."""
+    if promotion.paused_by == "operator":
+        return promotion
+    return replace(promotion, paused_at=now, paused_by=by)
+
+
+def resume(promotion: Promotion, by: Pauser) -> Promotion:
+    """Return a code that can be used again; raises `PausedByOperators`."""
+    if promotion.paused_by == "operator" and by == "mentor":
+        raise PausedByOperators
+    return replace(promotion, paused_at=None, paused_by=None)
 
 
 def apply(promotion: Promotion | None, attempt: Attempt, now: datetime) -> Discount | Why:

@@ -22,25 +22,25 @@ ON CONFLICT DO NOTHING
 BY_CODE = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used, mentee_id, amends_for
+    used, mentee_id, amends_for, paused_by
 FROM promotions WHERE code = $1
 """
 LOCK_BY_CODE = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used, mentee_id, amends_for
+    used, mentee_id, amends_for, paused_by
 FROM promotions WHERE code = $1 FOR NO KEY UPDATE
 """
 LOCK = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used, mentee_id, amends_for
+    used, mentee_id, amends_for, paused_by
 FROM promotions WHERE promotion_id = $1 AND code IS NOT NULL FOR NO KEY UPDATE
 """
 LIST = """
 SELECT promotion_id, code, paid_by, made_by, made_at, percent_basis_points, amount_minor, currency,
     mentor_id, offering_id, at_most, per_person, first_purchase_only, starts_at, ends_at, paused_at,
-    used, mentee_id, amends_for
+    used, mentee_id, amends_for, paused_by
 FROM promotions
 WHERE code IS NOT NULL AND ($1::uuid IS NULL OR (mentor_id = $1 AND paid_by = 'mentor'))
   AND ($2::uuid IS NULL OR promotion_id < $2)
@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (
 WHERE p.mentee_id = $1 AND p.ends_at > $2 AND p.amount_minor > u.taken_minor
 ORDER BY p.made_at, p.promotion_id
 """
-PAUSE = "UPDATE promotions SET paused_at = $2 WHERE promotion_id = $1"
+SAVE_PAUSE = "UPDATE promotions SET paused_at = $2, paused_by = $3 WHERE promotion_id = $1"
 COUNT = "UPDATE promotions SET used = used + $2 WHERE promotion_id = $1"
 USED_BEFORE = """
 SELECT count(*) FROM promotion_uses
@@ -137,9 +137,9 @@ async def amends_of(conn: Connection, mentee_id: UUID, now: datetime) -> list[Pr
     return [Promotion(**dict(row)) for row in await conn.fetch(AMENDS_OF, mentee_id, now)]
 
 
-async def pause(conn: Connection, promotion_id: UUID, at: datetime | None) -> None:
-    """Stop a promotion, or with no instant let it go on."""
-    await conn.execute(PAUSE, promotion_id, at)
+async def save_pause(conn: Connection, promotion: Promotion) -> None:
+    """Note whether a promotion is stopped that is locked, since when and by whom."""
+    await conn.execute(SAVE_PAUSE, promotion.promotion_id, promotion.paused_at, promotion.paused_by)
 
 
 async def take_turn(conn: Connection, mentee_id: UUID) -> None:
