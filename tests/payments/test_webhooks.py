@@ -13,6 +13,8 @@ from services.payments.commands.operations import take_operation
 from services.payments.commands.webhooks import keep_events
 from services.payments.domain.requests import ReadEvents
 from services.payments.domain.seen import EventsSeen
+from services.payments.gateway import lists
+from services.payments.workers import operations
 from shared.clock import system_now, to_epoch_seconds
 from shared.contracts import booking
 from shared.contracts import payments as facts
@@ -166,6 +168,31 @@ async def test_a_long_event_list_is_read_in_stretches(world: World) -> None:
     await world.rest()
     assert await world.pool.fetchval("SELECT count(*) FROM webhooks") == len(seen.events)
     assert await world.pool.fetchval(source) >= seen.events[0].created_at
+
+
+@pytest.mark.parametrize(
+    ("path", "bought", "table", "length"),
+    [("/v1/events", 2, "webhooks", 8), ("/v1/balance_transactions", 4, "stripe_movements", 4)],
+)
+async def test_a_list_that_comes_slowly_is_read_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, bought: int, table: str, length: int
+) -> None:
+    """A call that has read for long enough keeps that; the next one goes on from there."""
+    for _ in range(bought):
+        await world.buy()
+    await world.rest()
+    await world.pool.execute("DELETE FROM webhooks")
+    # As in life, where pages hold a hundred and a call may last for many seconds.
+    monkeypatch.setattr(lists, "PAGE", 1)
+    monkeypatch.setattr(lists, "READ_FOR_SECONDS", 0.1)
+    monkeypatch.setattr(operations, "CALL_SECONDS", 0.7)
+    slow = {"method": "GET", "path": path, "kind": "slow", "count": None, "seconds": 0.2}
+    assert (await world.sim("POST", "faults", slow))[0] in (200, 201)
+    for reads in ("event_reads", "movement_reads"):
+        await world.pool.execute(f"UPDATE {reads} SET next_read_at = $1", NOON)  # noqa: S608
+    await world.rest()
+    found = await world.pool.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608  One of two.
+    assert found == length
 
 
 async def test_a_webhook_that_overtakes_our_commit_waits(world: World) -> None:

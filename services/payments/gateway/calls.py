@@ -7,7 +7,7 @@ that says what is known: nothing yet (`Unfinished`), or that a stored failure hi
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -35,10 +35,8 @@ from services.payments.domain.requests import (
 )
 from services.payments.domain.seen import (
     AccountLinkSeen,
-    BookedSeen,
     BooksSeen,
     DisputeSeen,
-    EventSeen,
     EventsSeen,
     Seen,
 )
@@ -50,6 +48,7 @@ from services.payments.gateway.line import (
     Line,
     Pace,
 )
+from services.payments.gateway.lists import pages, stretch
 from services.payments.gateway.shapes import (
     Json,
     account_params,
@@ -79,8 +78,6 @@ API_VERSION = "2026-10-28.endive"
 CALL_TIMEOUT_SECONDS = 8.0
 NETWORK_RETRIES = 1
 """Done by the SDK at once, with the same key; everything longer is the operation's business."""
-PAGE = 100
-PAGES_AT_MOST = 20
 _MADE_ONCE = CreateCheckout | CreateRefund | CreateTransfer | CreateReversal | CreateAccount
 _CARRIED = ("payment", "payout_failure")
 """Which of a payout's balance transactions say what it pays out."""
@@ -95,10 +92,6 @@ class AnswerLost(Exception):
 
 class NotPermitted(Unfinished):
     """Stripe does not accept our key: nothing is lost, an operator must put it right."""
-
-
-class SearchTooLong(Exception):
-    """Looking for an effect would read too much to prove its absence."""
 
 
 class StripeGateway:
@@ -260,7 +253,7 @@ class StripeGateway:
         carried: list[Json] = []
         if payout.get("automatic"):
             params = {"payout": request.payout_id, "expand": ["data.source"]}
-            rows = _pages(self._v1.balance_transactions.list_async, params, options)
+            rows = pages(self._v1.balance_transactions.list_async, params, options)
             carried = [row async for row in rows if row["type"] in _CARRIED]
         return read_payout(payout, carried)
 
@@ -269,14 +262,9 @@ class StripeGateway:
         params: Json = {"created": {"gte": to_epoch_seconds(request.since - LOOK_BACK)}}
         if request.before:
             params["starting_after"] = request.before
-        rows = _pages(self._v1.events.list_async, params, options)
-        events: list[EventSeen] = []
-        try:
-            async for row in rows:
-                events.append(read_event({"account": request.account_id, **row}))
-        except SearchTooLong:
-            return EventsSeen(events=tuple(events), complete=False)
-        return EventsSeen(events=tuple(events), complete=True)
+        rows, complete = await stretch(self._v1.events.list_async, params, options)
+        events = tuple(read_event({"account": request.account_id, **row}) for row in rows)
+        return EventsSeen(events=events, complete=complete)
 
     async def _read_movements(self, request: ReadMovements) -> Seen:
         options: Any = {"stripe_account": request.account_id} if request.account_id else {}
@@ -285,17 +273,11 @@ class StripeGateway:
             params = {"payout": request.payout_id}
         if request.before:
             params["starting_after"] = request.before
-        rows = _pages(self._v1.balance_transactions.list_async, params, options)
-        movements: list[BookedSeen] = []
-        try:
-            async for row in rows:
-                movements.append(read_movement(row))
-        except SearchTooLong:
-            return BooksSeen(movements=tuple(movements), complete=False)
-        return BooksSeen(movements=tuple(movements), complete=True)
+        rows, complete = await stretch(self._v1.balance_transactions.list_async, params, options)
+        return BooksSeen(movements=tuple(map(read_movement, rows)), complete=complete)
 
     async def _find_checkout(self, request: CreateCheckout, created: Json) -> Seen | None:
-        sessions = _pages(self._v1.checkout.sessions.list_async, {"created": created})
+        sessions = pages(self._v1.checkout.sessions.list_async, {"created": created})
         async for session in sessions:
             if carries(session, "order_id", request.order_id):
                 return read_checkout(session)
@@ -303,7 +285,7 @@ class StripeGateway:
 
     async def _find_refund(self, request: CreateRefund) -> Seen | None:
         params = {"payment_intent": request.payment_intent_id}
-        async for refund in _pages(self._v1.refunds.list_async, params):
+        async for refund in pages(self._v1.refunds.list_async, params):
             first = request.attempt == 1  # Of whose time no other can be there.
             if carries(refund, "refund_id", request.refund_id) and (
                 first or carries(refund, "attempt", request.attempt)
@@ -313,7 +295,7 @@ class StripeGateway:
 
     async def _find_transfer(self, request: CreateTransfer) -> Seen | None:
         params = {"transfer_group": request.group}
-        async for transfer in _pages(self._v1.transfers.list_async, params):
+        async for transfer in pages(self._v1.transfers.list_async, params):
             if is_transfer(transfer, request):
                 return read_transfer(transfer)
         return None
@@ -323,31 +305,17 @@ class StripeGateway:
             of = request.stripe_transfer_id
             return await self._v1.transfers.reversals.list_async(of, params, options)
 
-        async for reversal in _pages(list_page, {}):
+        async for reversal in pages(list_page, {}):
             if carries(reversal, "reversal_id", request.reversal_id):
                 return read_reversal(reversal)
         return None
 
     async def _find_account(self, request: CreateAccount, created: Json) -> Seen | None:
-        accounts = _pages(self._v1.accounts.list_async, {"created": created})
+        accounts = pages(self._v1.accounts.list_async, {"created": created})
         async for account in accounts:
             if carries(account, "person_id", request.mentor_id):
                 return read_account(account)
         return None
-
-
-async def _pages(
-    list_page: Callable[..., Awaitable[Any]], params: Json, options: Any = None
-) -> AsyncGenerator[Json]:
-    after: Json = {}
-    for _ in range(PAGES_AT_MOST):
-        page = _plain(await list_page({**params, **after, "limit": PAGE}, options or {}))
-        for item in page["data"]:
-            yield item
-        if not page["has_more"]:
-            return
-        after = {"starting_after": page["data"][-1]["id"]}
-    raise SearchTooLong
 
 
 async def _answered(call: Awaitable[Any]) -> Any:

@@ -20,7 +20,8 @@ from services.payments.domain.operations import (
     after_refusal,
     next_step,
 )
-from services.payments.gateway.calls import AnswerLost, SearchTooLong, StripeGateway
+from services.payments.gateway.calls import AnswerLost, StripeGateway
+from services.payments.gateway.lists import SearchTooLong
 from shared.clock import BusinessClock, monotonic_seconds
 from shared.db import Pool, in_transaction
 from shared.errors import is_transient
