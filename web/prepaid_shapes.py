@@ -21,6 +21,7 @@ class Package(Shape):
     saved_minor: int = 0
     currency: str
     valid_months: int
+    gift_valid_months: int
 
 
 class Packages(Shape):

@@ -213,6 +213,20 @@ async def test_credits_end_with_their_time(shop: Shop) -> None:
     await shop.check()
 
 
+@pytest.mark.parametrize(
+    ("months", "as_gift", "ends"), [(6, 12, "2031-05-06"), (18, 18, "2031-11-06")]
+)
+async def test_a_package_is_good_as_a_gift_as_long_as_it_says(
+    shop: Shop, months: int, as_gift: int, ends: str
+) -> None:
+    """A gift has a year at least, to find whom it is meant for, and what was promised if longer."""
+    shown = await shop.ask("GET", f"/v1/packages/{await shop.package(months=months)}")
+    assert (shown["valid_months"], shown["gift_valid_months"]) == (months, as_gift)
+    order_id = await shop.buy(months=months, as_gift=True)
+    bought = await shop.ask("GET", f"/v1/purchases/{order_id}")
+    assert bought["expires_at"] == f"{ends}T12:00:00Z"
+
+
 async def test_a_gift_is_redeemed_once_by_who_has_its_code(shop: Shop) -> None:
     """The code is kept nowhere, a new one voids the old, and redeemed it is the recipient's."""
     order_id = await shop.give("gifts", 2)

@@ -20,7 +20,7 @@ PREPAID: Mapping[str, tuple[str, ...]] = {
 PACKAGE = {
     "package_id": ORDER, "offering_id": OFFERING, "mentor_id": MENTOR, "title": "First <steps>",
     "minutes": 60, "sessions": 5, "unit_price_minor": 10000, "price_minor": 50000,
-    "saved_minor": 10000, "currency": "USD", "valid_months": 6,
+    "saved_minor": 10000, "currency": "USD", "valid_months": 6, "gift_valid_months": 12,
 }  # fmt: skip
 LOT = {
     "kind": "package", "mentor_id": MENTOR, "offering_id": OFFERING, "title": "First <steps>",

@@ -42,6 +42,7 @@ class PackageView(View):
     unit_price_minor: Minor
     price_minor: Minor
     saved_minor: Minor
+    gift_valid_months: int
     currency: CurrencyCode
     valid_months: int
 
@@ -127,6 +128,7 @@ def _package(package: Package, offered: Offered) -> PackageView:
         unit_price_minor=package.unit.minor,
         price_minor=package.price.minor,
         saved_minor=max(0, saved),
+        gift_valid_months=package.gift_valid_months,
         currency=package.unit.currency,
         valid_months=package.valid_months,
     )

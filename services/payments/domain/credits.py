@@ -138,6 +138,11 @@ class Package:
     offered: bool = True
 
     @property
+    def gift_valid_months(self) -> int:
+        """Return how long it is good as a gift: as any gift at least, which waits for its code."""
+        return max(self.valid_months, GIVEN_MONTHS)
+
+    @property
     def price(self) -> Money:
         """Return what all of them cost."""
         return Money(self.unit.minor * self.sessions, self.unit.currency)
@@ -232,7 +237,7 @@ def lot_of_package(
         raise NotForSale
     kind: CreditKind = "gift" if as_gift else "package"
     lot = _lot(kind, offered, buyer_id, ids, package.sessions, package.unit)
-    return replace(lot, valid_months=GIVEN_MONTHS if as_gift else package.valid_months)
+    return replace(lot, valid_months=package.gift_valid_months if as_gift else package.valid_months)
 
 
 def lot_to_give(
