@@ -19,6 +19,7 @@ class Plan(Shape):
     unit_price_minor: int
     price_minor: int
     saved_minor: int = 0
+    dearer_than_alone: bool = False
     currency: str
     offered: bool = True
 

@@ -19,6 +19,7 @@ class Package(Shape):
     unit_price_minor: int
     price_minor: int
     saved_minor: int = 0
+    dearer_than_alone: bool = False
     currency: str
     valid_months: int
     gift_valid_months: int

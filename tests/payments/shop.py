@@ -32,8 +32,10 @@ class Shop:
     buyer_id: UUID = field(default_factory=new_id)
     offering_id: UUID = field(default_factory=new_id)
 
-    async def open(self, *, price_minor: int = LIST, currency: str = "USD") -> Shop:
-        """Publish the offering."""
+    async def open(
+        self, *, price_minor: int = LIST, currency: str = "USD", version: int = 1
+    ) -> Shop:
+        """Publish the offering, or tell its price anew."""
         fact = booking.OfferingPublished(
             offering_id=self.offering_id,
             mentor_id=self.mentor_id,
@@ -42,7 +44,7 @@ class Shop:
             price_minor=price_minor,
             currency=currency,
             published=True,
-            version=1,
+            version=version,
         )
         assert await self.world.hear(fact) == "handled"
         return self

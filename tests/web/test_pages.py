@@ -21,6 +21,7 @@ from tests.web.conftest import (
 )
 from tests.web.filling import CODE_NOT_TAKEN, OWN, PROFILE, PUBLIC, every, fill
 from tests.web.pages import Page
+from tests.web.prepaid import PACKAGE
 from web.display import exact_share, money, offset_words, percent
 from web.forms import as_instant, midnight
 from web.pages.mentors import by_day
@@ -172,6 +173,22 @@ async def test_only_who_pays_may_pay_more(browser: Browser, filled: Services) ->
         here = f"/subscriptions/{plans.OF_STATE[state]}/"
         actions = [each.action for each in (await browser.page(here[:-1])).forms]
         assert {each.removeprefix(here) for each in actions if each.startswith(here)} == deeds
+
+
+async def test_what_is_dearer_than_alone_is_not_sold(browser: Browser, filled: Services) -> None:
+    """Its page says why and leads to single sessions; who has such a plan reads it as well."""
+    await browser.sign_in(filled)
+    dear = {"dearer_than_alone": True}
+    here = f"/subscriptions/{plans.OF_STATE['active']}"
+    subscribed = plans.subscription("active") | {"next_plan": plans.PLAN | dear}
+    filled.tell("GET", f"/v1/packages/{ORDER}", (200, PACKAGE | dear))
+    filled.tell("GET", f"/v1/plans/{ORDER}", (200, plans.PLAN | dear))
+    filled.tell("GET", f"/v1{here}", (200, subscribed))
+    for path in (f"/packages/{ORDER}", f"/plans/{ORDER}"):
+        page = await browser.page(path)
+        assert "a single session costs less" in page.text
+        assert not [each for each in page.forms if each.action == path]
+    assert "goes on at the price that was agreed" in (await browser.page(here)).text
 
 
 @pytest.mark.parametrize(

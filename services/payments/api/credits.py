@@ -15,6 +15,7 @@ from services.payments.commands import credits as commands
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Lot
 from services.payments.domain.orders import Order, State
+from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import credits as store
 from services.payments.store import orders as order_store
 from shared.auth import Role
@@ -111,7 +112,7 @@ def add_routes(api: Api) -> None:
     sale = (rules.NotForSale, rules.OwnSessions, rules.PackagePriceOutside, rules.PackageTooDear)
     unused = (rules.NothingUnused, rules.CreditsChanged)
     buying = "/v1/packages/{package_id}/purchases"
-    api.post(buying, idempotent=True, refusals=sale)(buy_package)
+    api.post(buying, idempotent=True, refusals=(*sale, DearerThanAlone))(buy_package)
     api.post("/v1/gifts", idempotent=True, refusals=(*sale, NotFound))(buy_gift)
     api.post("/v1/sponsorships", idempotent=True, refusals=(*sale, NotFound))(sponsor)
     api.get("/v1/me/credits")(list_credits)

@@ -10,6 +10,7 @@ from pydantic import Field
 from services.payments.commands import credits as commands
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Offered, Package
+from services.payments.domain.worth import is_dearer
 from services.payments.store import credits as store
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode, Minor
@@ -31,13 +32,17 @@ class PackageBody(Body):
 
 
 class PackageView(View):
-    """A package: `price_minor` is what all of it costs, `saved_minor` what that saves."""
+    """A package: `price_minor` is what all of it costs, `saved_minor` what that saves.
+
+    While it is `dearer_than_alone` it is not for sale: single sessions cost less now.
+    """
 
     package_id: UUID
     offering_id: UUID
     mentor_id: UUID
     title: str
     minutes: int
+    dearer_than_alone: bool
     sessions: int
     unit_price_minor: Minor
     price_minor: Minor
@@ -113,7 +118,8 @@ async def _packages(
         for each in await store.packages_of(conn, mentor_id)
         if all_of_them or offered[each.offering_id].published
     ]
-    return PackagesView(items=found)
+    shown = [each for each in found if all_of_them or not each.dearer_than_alone]
+    return PackagesView(items=shown)
 
 
 def _package(package: Package, offered: Offered) -> PackageView:
@@ -124,6 +130,7 @@ def _package(package: Package, offered: Offered) -> PackageView:
         mentor_id=package.mentor_id,
         title=offered.title,
         minutes=offered.minutes,
+        dearer_than_alone=is_dearer(package.unit, offered.price),
         sessions=package.sessions,
         unit_price_minor=package.unit.minor,
         price_minor=package.price.minor,

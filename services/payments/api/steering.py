@@ -13,6 +13,7 @@ from services.payments.commands import steering
 from services.payments.commands import subscriptions as commands
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.subscriptions import Side, Subscription, Wish
+from services.payments.domain.worth import DearerThanAlone
 from shared.auth import Role
 from shared.db import Connection
 from shared.deeds import Deed
@@ -48,7 +49,7 @@ def add_routes(api: Api) -> None:
     live = (rules.SubscriptionNotLive,)
     ending = (*live, rules.UnusedChanged)
     paying = (*live, rules.OnlyThePayer)
-    changing = (*paying, rules.PlanElsewhere, rules.RenewalUnderWay)
+    changing = (*paying, rules.PlanElsewhere, rules.RenewalUnderWay, DearerThanAlone)
     one = "/v1/subscriptions/{subscription_id}"
     for path, act, refusals in (
         ("pause", pause_plan, live),

@@ -15,6 +15,7 @@ from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import Offered
 from services.payments.domain.subscriptions import MentoringPlan, Side, Subscription
+from services.payments.domain.worth import DearerThanAlone, is_dearer
 from services.payments.store import credits as credits_store
 from services.payments.store import subscriptions as store
 from shared.auth import Role
@@ -37,13 +38,17 @@ class PlanBody(Body):
 
 
 class PlanView(View):
-    """A plan; `price_minor` is what a month costs, `saved_minor` what that saves."""
+    """A plan; `price_minor` is what a month costs, `saved_minor` what that saves.
+
+    While it is `dearer_than_alone` it is not for sale, and goes on for who has it.
+    """
 
     plan_id: UUID
     offering_id: UUID
     mentor_id: UUID
     title: str
     minutes: int
+    dearer_than_alone: bool
     sessions: int
     unit_price_minor: Minor
     price_minor: Minor
@@ -135,18 +140,20 @@ def add_routes(api: Api) -> None:
     end = "/v1/me/plans/{plan_id}/withdraw"
     api.post(end, may=mentor, idempotent=True, status=204)(withdraw)
     sale = (credit_rules.NotForSale, credit_rules.OwnSessions, rules.AlreadySubscribed)
+    dear = (DearerThanAlone,)
     path = "/v1/plans/{plan_id}/subscriptions"
-    api.post(path, idempotent=True, status=ACCEPTED, refusals=sale)(subscribe)
+    api.post(path, idempotent=True, status=ACCEPTED, refusals=(*sale, *dear))(subscribe)
     _add_routes_of_one(api)
 
 
 def _add_routes_of_one(api: Api) -> None:
     one = "/v1/subscriptions/{subscription_id}"
+    elsewhere = (rules.PlanElsewhere, DearerThanAlone)
     api.get("/v1/me/subscriptions")(list_subscriptions)
     api.get(one)(show_subscription)
     api.get(f"{one}/months")(list_months)
     api.get(f"{one}/end-preview")(preview_end)
-    api.get(f"{one}/change-preview", refusals=(rules.PlanElsewhere,))(preview_change)
+    api.get(f"{one}/change-preview", refusals=elsewhere)(preview_change)
     api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_at_plan)
 
 
@@ -159,7 +166,7 @@ async def list_plans(call: Call, mentor_id: UUID, conn: Connection) -> PlansView
         for each in await store.plans_of(conn, mentor_id)
         if offered[each.offering_id].published
     ]
-    return PlansView(items=found)
+    return PlansView(items=[each for each in found if not each.dearer_than_alone])
 
 
 async def show_plan(call: Call, plan_id: UUID, conn: Connection) -> PlanView:
@@ -257,8 +264,7 @@ async def preview_change(
 ) -> ChangePreview:
     """Show what another plan would come to, and from when on."""
     subscription, _ = await seen_by(call, conn, subscription_id)
-    old = await commands.need_plan(conn, subscription.plan_id)
-    rules.check_change(old, await store.load_plan(conn, query.plan_id))
+    await commands.check_change(conn, subscription, query.plan_id)
     view = await _plan_view(conn, query.plan_id)
     return ChangePreview(plan=view, charged_now_minor=0, from_at=subscription.period_end)
 
@@ -323,6 +329,7 @@ def _plan(plan: MentoringPlan, offered: Offered) -> PlanView:
         mentor_id=plan.mentor_id,
         title=offered.title,
         minutes=offered.minutes,
+        dearer_than_alone=is_dearer(plan.unit, offered.price),
         sessions=plan.sessions,
         unit_price_minor=plan.unit.minor,
         price_minor=plan.price.minor,

@@ -25,6 +25,7 @@ from services.payments.domain.subscription_calls import (
     SubscriptionSeen,
 )
 from services.payments.domain.subscriptions import MentoringPlan, Subscription, Wish
+from services.payments.domain.worth import check_worth
 from services.payments.store import credits as credits_store
 from services.payments.store import orders as order_store
 from services.payments.store import subscriptions as store
@@ -70,12 +71,13 @@ async def subscribe(
 ) -> Subscription:
     """Begin to subscribe, or go on with the page that is open for the same plan.
 
-    Raises `NotFound`, `NotForSale`, `OwnSessions` or `AlreadySubscribed`.
+    Raises `NotFound`, `NotForSale`, `DearerThanAlone`, `OwnSessions` or `AlreadySubscribed`.
     """
     wanted = await need_plan(conn, plan_id)
     offered = await prepaid.need_offered(conn, wanted.offering_id)
     if not wanted.offered or not offered.published:
         raise credit_rules.NotForSale
+    check_worth(wanted.unit, offered.price)
     if mentee_id == wanted.mentor_id:
         raise OwnSessions
     begun = rules.begin(new_id(), wanted, mentee_id, terms, now)
@@ -102,14 +104,21 @@ async def change_plan(
 ) -> Subscription:
     """Have another plan from the next month on.
 
-    Raises `PlanElsewhere`, `RenewalUnderWay`, or what `wish` of the rules raises.
+    Raises what `check_change` raises, `RenewalUnderWay`, or what `wish` of the rules raises.
     """
     subscription = await _need(conn, subscription_id)
-    old = await need_plan(conn, subscription.plan_id)
-    rules.check_change(old, await store.load_plan(conn, plan_id))
+    await check_change(conn, subscription, plan_id)
     drafted = await store.has_draft(conn, subscription_id)
     rules.check_quiet(subscription, now, drafted=drafted)
     return await wish(conn, subscription_id, Wish(plan_id=plan_id, by=by), now)
+
+
+async def check_change(conn: Connection, subscription: Subscription, plan_id: UUID) -> None:
+    """Raise `PlanElsewhere` or `DearerThanAlone` unless another plan can follow."""
+    old = await need_plan(conn, subscription.plan_id)
+    new = rules.check_change(old, await store.load_plan(conn, plan_id))
+    offered = await prepaid.need_offered(conn, new.offering_id)
+    check_worth(new.unit, offered.price)
 
 
 async def end_now(

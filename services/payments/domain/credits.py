@@ -15,6 +15,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.payments.domain.orders import CreditKind, Order, Session, Terms
+from services.payments.domain.worth import check_worth
 from services.payments.ledger.chart import Account
 from shared.errors import Kind as RefusalKind
 from shared.errors import Refusal
@@ -237,6 +238,7 @@ def lot_of_package(
         raise NotForSale
     kind: CreditKind = "gift" if as_gift else "package"
     lot = _lot(kind, offered, buyer_id, ids, package.sessions, package.unit)
+    check_worth(package.unit, offered.price)
     return replace(lot, valid_months=package.gift_valid_months if as_gift else package.valid_months)
 
 

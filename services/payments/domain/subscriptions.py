@@ -253,14 +253,15 @@ def wish(subscription: Subscription, wanted: Wish, now: datetime) -> Subscriptio
     return replace(subscription, wish=both, look_at=now)
 
 
-def check_change(old: MentoringPlan, new: MentoringPlan | None) -> None:
-    """Raise `PlanElsewhere` unless the other plan can follow on this one."""
+def check_change(old: MentoringPlan, new: MentoringPlan | None) -> MentoringPlan:
+    """Return the other plan, which can follow on this one; raises `PlanElsewhere`."""
     alike = new is not None and (new.mentor_id, new.unit.currency) == (
         old.mentor_id,
         old.unit.currency,
     )
     if new is None or not alike or not new.offered:
         raise PlanElsewhere
+    return new
 
 
 def is_quiet(subscription: Subscription, now: datetime, *, drafted: bool) -> bool:
