@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulators.stripe import books
 from simulators.stripe.account_params import (
     CreateAccount,
     CreateLink,
@@ -15,7 +16,7 @@ from simulators.stripe.account_params import (
     UpdateAccount,
 )
 from simulators.stripe.act import PLATFORM, Act
-from simulators.stripe.errors import Json, invalid, missing
+from simulators.stripe.errors import Json, invalid, missing, no_access
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing, page
 from simulators.stripe.params import Params, merged_metadata
@@ -160,6 +161,8 @@ def retrieve_account(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:
     """Return a connected account; acting for it, it may see itself."""
     if ids["id"] == act.owner:
         return own_account(act, _params, ids)
+    if is_closed(act, ids["id"]):
+        raise no_access(ids["id"])
     return act.find("account", ids["id"])
 
 
@@ -275,8 +278,30 @@ def restrict(act: Act, identifier: str, due: list[str]) -> Json:
     return _changed(act, old, _judged({**old, "requirements": requirements}))
 
 
+def close(act: Act, identifier: str) -> Json:
+    """Close an account: nobody can reach it or send to it any more, and it announces nothing.
+
+    Stripe does so when nothing is left on it (https://docs.stripe.com/api/accounts/delete).
+    """
+    account = act.find("account", identifier)
+    there = act.acting_for(identifier)
+    if any(any(books.balances(there, bucket).values()) for bucket in ("available", "pending")):
+        raise invalid("This account cannot be deleted: its balance is not zero.")
+    filed = act.filed("account", identifier)
+    act.store.hide(identifier, {**(filed.hidden if filed else {}), "closed": True})
+    return {"id": account["id"], "object": "account", "deleted": True}
+
+
+def is_closed(act: Act, identifier: str) -> bool:
+    """Return whether the account is there no more for anybody who asks."""
+    filed = act.filed("account", identifier)
+    return filed is not None and bool(filed.hidden.get("closed"))
+
+
 def create_link(act: Act, params: CreateLink, _ids: Mapping[str, str]) -> Json:
     """Make a link into the hosted onboarding: for one visit, within five minutes."""
+    if is_closed(act, params.account):
+        raise missing("account", params.account, param="account")
     account = act.find("account", params.account, param="account")
     token = new_id("link")[5:]
     link = {

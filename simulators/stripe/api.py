@@ -31,7 +31,7 @@ from simulators.stripe import (
 )
 from simulators.stripe import idempotency as keys
 from simulators.stripe.act import API_VERSION, PLATFORM, Act, Cause
-from simulators.stripe.errors import InvalidParameters, Json, StripeError
+from simulators.stripe.errors import InvalidParameters, Json, StripeError, no_access
 from simulators.stripe.faults import HANG_SECONDS, Fault
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import Parts, expanded
@@ -150,13 +150,9 @@ class Api:
         if account is None:
             return PLATFORM
         filed = self._stage.store.find(account)
-        if filed is None or filed.body.get("object") != "account":
-            message = (
-                f"The provided key '{secret[:8]}****{secret[-4:]}' does not have access to account "
-                f"'{account}' (or that account does not exist). Application access may have been "
-                "revoked."
-            )
-            raise StripeError(403, "invalid_request_error", message, code="account_invalid")
+        known = filed is not None and filed.body.get("object") == "account"
+        if filed is None or not known or filed.hidden.get("closed"):
+            raise no_access(account, f"{secret[:8]}****{secret[-4:]}")
         return account
 
     async def _answer(self, request: web.Request, asking: Asking) -> web.Response:

@@ -161,6 +161,7 @@ class Control:
         self._order(app, "/_sim/checkout/{id}/pay", Pay, _pay)
         self._order(app, "/_sim/accounts/{id}/complete", Onboarding, _complete)
         self._order(app, "/_sim/accounts/{id}/restrict", Restrict, _restrict)
+        self._order(app, "/_sim/accounts/{id}/close", Nothing, _close_account)
         self._order(app, "/_sim/refunds/{id}/fail", FailRefund, _fail_refund)
         self._order(app, "/_sim/refunds/{id}/finish", Nothing, _finish_refund)
         self._order(app, "/_sim/disputes", OpenDispute, _open_dispute)
@@ -312,6 +313,10 @@ def _complete(act: Act, order: Onboarding, identifier: str) -> Json:
 
 def _restrict(act: Act, order: Restrict, identifier: str) -> Json:
     return accounts.restrict(act, identifier, list(order.due))
+
+
+def _close_account(act: Act, _order: Nothing, identifier: str) -> Json:
+    return accounts.close(act, identifier)
 
 
 def _fail_refund(act: Act, order: FailRefund, identifier: str) -> Json:

@@ -55,6 +55,17 @@ def missing(kind: str, identifier: str, *, param: str | None = None) -> StripeEr
     )
 
 
+def no_access(account: str, key: str = "sk_test_****") -> StripeError:
+    """Refuse to speak of an account that was closed, was disconnected, or never was."""
+    return StripeError(
+        403,
+        "invalid_request_error",
+        f"The provided key '{key}' does not have access to account '{account}' (or that account "
+        "does not exist). Application access may have been revoked.",
+        code="account_invalid",
+    )
+
+
 def insufficient_balance() -> StripeError:
     """Refuse to move more than the available balance."""
     return invalid(

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulators.stripe import books
+from simulators.stripe.accounts import is_closed
 from simulators.stripe.act import Act
-from simulators.stripe.errors import InvalidParameters, Json, insufficient_balance, invalid
+from simulators.stripe.errors import (
+    InvalidParameters,
+    Json,
+    insufficient_balance,
+    invalid,
+    missing,
+)
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import listing, page
 from simulators.stripe.params import (
@@ -70,6 +77,8 @@ class CreateReversal(Params):
 
 def create_transfer(act: Act, params: CreateTransfer, _ids: Mapping[str, str]) -> Json:
     """Send money from the platform to a connected account."""
+    if is_closed(act, params.destination):
+        raise missing("destination", params.destination, param="destination")
     account = act.find("account", params.destination, param="destination")
     if account["capabilities"].get("transfers") != "active":
         raise invalid(

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
-from services.payments.commands.webhooks import follow_account_events
+from services.payments.commands.webhooks import follow_account_events, leave_account_events
 from services.payments.domain import accounts as rules
 from services.payments.domain.accounts import (
     AccountMissing,
@@ -15,7 +15,7 @@ from services.payments.domain.accounts import (
     ConnectedAccount,
 )
 from services.payments.domain.outcomes import CANNOT_RECEIVE
-from services.payments.domain.requests import CreateAccount, CreateAccountLink
+from services.payments.domain.requests import CreateAccount, CreateAccountLink, LookAtAccount
 from services.payments.domain.seen import AccountLinkSeen, AccountSeen, PayoutSeen
 from services.payments.store import accounts as store
 from services.payments.store import transfers as transfer_store
@@ -31,9 +31,12 @@ REPUBLISH_BATCH = 200
 async def connect_account(
     conn: Connection, wanted: ConnectedAccount, now: datetime
 ) -> ConnectedAccount:
-    """Begin to connect an account, or continue with the one that is there."""
+    """Begin to connect an account, or continue with the one that is there and not closed."""
     await store.add_account(conn, wanted)
     account = await _need_account(conn, wanted.mentor_id)
+    if account.closed_at is not None:
+        await store.keep_former(conn, account, now)
+        account = rules.leave(account)
     account = replace(account, return_url=wanted.return_url, refresh_url=wanted.refresh_url)
     if account.stripe_account_id is None:
         account = replace(account, country=wanted.country, refusal=None)
@@ -47,7 +50,7 @@ async def connect_account(
 async def renew_link(conn: Connection, mentor_id: UUID, now: datetime) -> ConnectedAccount:
     """Ask for a fresh onboarding link; raises `AccountMissing` or `AccountNotPrepared`."""
     account = await store.lock_account(conn, mentor_id)
-    if account is None:
+    if account is None or account.closed_at is not None:
         raise AccountMissing
     if account.stripe_account_id is None:
         raise AccountNotPrepared
@@ -86,7 +89,33 @@ async def follow_account(
     conn: Connection, mentor_id: UUID, seen: AccountSeen, now: datetime
 ) -> None:
     """Take over what Stripe shows; an account that can receive gets what waited for it."""
-    await _follow(conn, await _need_account(conn, mentor_id), seen, now)
+    account = await _need_account(conn, mentor_id)
+    if account.stripe_account_id != seen.account_id:
+        return  # The mentor has left it for another.
+    if account.closed_at is not None:
+        await follow_account_events(conn, seen.account_id, now)
+    await _follow(conn, account, seen, now)
+
+
+async def look_for_account(conn: Connection, account_id: str, now: datetime) -> None:
+    """Look at an account that Stripe, asked for something else, said it does not know."""
+    mentor_id = await store.mentor_of(conn, account_id)
+    if mentor_id is not None:
+        await plan(conn, LookAtAccount(mentor_id=mentor_id, account_id=account_id), now)
+
+
+async def lose_account(conn: Connection, look: LookAtAccount, now: datetime) -> None:
+    """Note that an account cannot be reached: nothing goes to it, and the mentor is told."""
+    account = await _need_account(conn, look.mentor_id)
+    if account.stripe_account_id != look.account_id:
+        # What was on its way to an account that was left goes to the one in its place.
+        await _send_what_waits(conn, account, None)
+        return
+    await leave_account_events(conn, look.account_id)
+    if account.closed_at is None:
+        account, fact = rules.close(account, now)
+        await store.save_account(conn, account)
+        await announcer.announce(conn, fact, at=now)
 
 
 async def _follow(
@@ -96,10 +125,14 @@ async def _follow(
     await store.save_account(conn, account)
     if fact is not None:
         await announcer.announce(conn, fact, at=now)
+    # An ability that was lost and came back between two looks shows no change.
+    await _send_what_waits(conn, account, CANNOT_RECEIVE if fact is None else None)
+
+
+async def _send_what_waits(conn: Connection, account: ConnectedAccount, code: str | None) -> None:
+    """Try again what was refused, with `code` or for whatever reason, if it can be received."""
     if account.can_receive:
-        # An ability that was lost and came back between two looks shows no change.
-        again = CANNOT_RECEIVE if fact is None else None
-        await transfer_store.retry_refused_transfers(conn, account.mentor_id, again)
+        await transfer_store.retry_refused_transfers(conn, account.mentor_id, code)
         await ring(conn, TRANSFERS_BELL)
 
 

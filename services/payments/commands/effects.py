@@ -15,15 +15,18 @@ from services.payments.commands import (
 from services.payments.commands.books import keep_movements
 from services.payments.commands.disputes import follow_dispute, note_refusal
 from services.payments.commands.webhooks import keep_events
+from services.payments.domain.accounts import UNREACHABLE
 from services.payments.domain.operations import Refused
 from services.payments.domain.requests import (
     CreateAccount,
+    CreateAccountLink,
     CreateCheckout,
     CreateRefund,
     CreateReversal,
     CreateTransfer,
     DisputeRequest,
     ExpireCheckout,
+    LookAtAccount,
     LookAtCheckout,
     LookAtPayout,
     LookAtRefund,
@@ -83,7 +86,7 @@ async def apply_answer(
 async def apply_refusal(
     conn: Connection, request: Request, refused: Refused, now: datetime
 ) -> None:
-    """Do what follows from a definite no; a refused look-up changes nothing."""
+    """Do what follows from a definite no; a refused look-up changes nothing but of an account."""
     if isinstance(request, CreateCheckout):
         order = await orders.need_order(conn, request.order_id)
         await orders.close_order(conn, order, refused.code, now)
@@ -99,6 +102,16 @@ async def apply_refusal(
         await subscriptions.refuse(conn, request, refused.code, now)
     elif isinstance(request, DisputeRequest):
         await note_refusal(conn, request, refused.code, now)
+    elif refused.code in UNREACHABLE:
+        await _miss_account(conn, request, now)
+
+
+async def _miss_account(conn: Connection, request: Request, now: datetime) -> None:
+    """Look at an account that a call did not find; one that is not there either is lost."""
+    if isinstance(request, LookAtAccount):
+        await accounts.lose_account(conn, request, now)
+    elif isinstance(request, CreateAccountLink | ReadEvents) and request.account_id:
+        await accounts.look_for_account(conn, request.account_id, now)
 
 
 async def _about_mentor(

@@ -117,6 +117,11 @@ async def follow_account_events(conn: Connection, account_id: str, now: datetime
     await store.add_event_source(conn, account_id, now, first_read_at)
 
 
+async def leave_account_events(conn: Connection, account_id: str) -> None:
+    """Read the events of an account no more that cannot be reached."""
+    await store.forget_event_source(conn, account_id)
+
+
 async def keep_events(
     conn: Connection, request: ReadEvents, seen: EventsSeen, now: datetime
 ) -> None:

@@ -18,10 +18,22 @@ from shared.contracts.payments import (
 )
 from shared.errors import Kind, Refusal
 
-AccountState = Literal["none", "being_prepared", "onboarding", "restricted", "ready", "refused"]
+AccountState = Literal[
+    "none",
+    "being_prepared",
+    "onboarding",
+    "restricted",
+    "ready",
+    "refused",
+    "closed",
+]
 PayoutState = Literal["created", "in_transit", "paid", "failed"]
 NextAction = Literal["connect", "wait", "give_details", "correct_bank", "write_to_us", "nothing"]
 _REJECTED = "rejected."
+CLOSED = "closed"
+"""Our own reason, beside Stripe's, why an account is of no use."""
+UNREACHABLE = frozenset({"account_invalid", "resource_missing"})
+"""Refusals that say of an account that it was closed, or that its holder let us go."""
 
 
 class AccountMissing(Refusal):
@@ -61,12 +73,15 @@ class ConnectedAccount:
     onboarding_url: str | None = None
     onboarding_until: datetime | None = None
     refusal: str | None = None
+    closed_at: datetime | None = None
     version: int = 0
     payout_version: int = 0
 
     @property
     def state(self) -> AccountState:
         """Return where the mentor stands, in one word."""
+        if self.closed_at is not None:
+            return "closed"
         if self.stripe_account_id is None:
             return "refused" if self.refusal else "being_prepared"
         if not self.details_submitted:
@@ -75,7 +90,7 @@ class ConnectedAccount:
 
     def next_action(self, *, payout_failed: bool) -> NextAction:
         """Return what the mentor has to do next, if anything."""
-        if self.state in ("none", "refused"):
+        if self.state in ("none", "refused", "closed"):
             return "connect"
         if self.state == "being_prepared":
             return "wait"
@@ -137,12 +152,42 @@ def update(
         requirements_until=seen.requirements_until,
         disabled_reason=seen.disabled_reason,
         payout_schedule=seen.payout_schedule,
+        closed_at=None,
     )
     if (updated.state, updated.can_receive) == before:
         return updated, None
     told = replace(updated, version=account.version + 1)
     return told, AccountChanged(
         mentor_id=account.mentor_id, can_receive=seen.can_receive, version=told.version
+    )
+
+
+def close(account: ConnectedAccount, now: datetime) -> tuple[ConnectedAccount, AccountChanged]:
+    """Note that the account cannot be reached any more: the mentor connects another."""
+    closed = replace(_emptied(account), closed_at=now, disabled_reason=CLOSED)
+    told = replace(closed, version=account.version + 1)
+    return told, AccountChanged(
+        mentor_id=account.mentor_id, can_receive=False, version=told.version
+    )
+
+
+def leave(account: ConnectedAccount) -> ConnectedAccount:
+    """Return the mentor's account as before Stripe made one, for another to be made."""
+    return replace(_emptied(account), stripe_account_id=None, closed_at=None, disabled_reason=None)
+
+
+def _emptied(account: ConnectedAccount) -> ConnectedAccount:
+    return replace(
+        account,
+        details_submitted=False,
+        payouts_enabled=False,
+        can_receive=False,
+        requirements=(),
+        past_due=(),
+        being_verified=(),
+        requirements_until=None,
+        onboarding_url=None,
+        onboarding_until=None,
     )
 
 

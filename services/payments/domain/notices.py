@@ -35,6 +35,7 @@ _PREFIXES = {
     "refund.": About.REFUND,
     "customer.subscription.": About.SUBSCRIPTION,
     "invoice.": About.SUBSCRIPTION,
+    "account.application.deauthorized": About.ACCOUNT,
     "account.updated": About.ACCOUNT,
     "account.external_account.": About.ACCOUNT,
     "capability.updated": About.ACCOUNT,

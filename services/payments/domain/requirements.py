@@ -57,6 +57,7 @@ _REASONS: Mapping[str, str] = {
     "rejected.incomplete_verification": "Stripe closed the account: details were never given.",
     "rejected.other": "Stripe closed the account.",
     "other": "Stripe is reviewing your account.",
+    "closed": "The account was closed, or its connection to us was ended.",
 }
 _FAILURES: Mapping[str, str] = {
     "account_closed": "The bank account is closed.",

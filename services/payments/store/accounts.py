@@ -21,14 +21,14 @@ ACCOUNT = """
 SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
     details_submitted, payouts_enabled, can_receive, requirements, past_due, being_verified,
     requirements_until, disabled_reason, payout_schedule, onboarding_url, onboarding_until, refusal,
-    version, payout_version
+    closed_at, version, payout_version
 FROM accounts WHERE mentor_id = $1
 """
 LOCK_ACCOUNT = """
 SELECT mentor_id, country, return_url, refresh_url, begun_at, stripe_account_id,
     details_submitted, payouts_enabled, can_receive, requirements, past_due, being_verified,
     requirements_until, disabled_reason, payout_schedule, onboarding_url, onboarding_until, refusal,
-    version, payout_version
+    closed_at, version, payout_version
 FROM accounts WHERE mentor_id = $1 FOR UPDATE
 """
 SAVE_ACCOUNT = """
@@ -36,10 +36,18 @@ UPDATE accounts SET country = $2, return_url = $3, refresh_url = $4, stripe_acco
     details_submitted = $6, payouts_enabled = $7, can_receive = $8, requirements = $9,
     onboarding_url = $10, onboarding_until = $11, refusal = $12, version = $13,
     payout_version = $14, past_due = $15, being_verified = $16, requirements_until = $17,
-    disabled_reason = $18, payout_schedule = $19
+    disabled_reason = $18, payout_schedule = $19, closed_at = $20
 WHERE mentor_id = $1
 """
-MENTOR_OF = "SELECT mentor_id FROM accounts WHERE stripe_account_id = $1"
+MENTOR_OF = """
+SELECT mentor_id FROM accounts WHERE stripe_account_id = $1
+UNION ALL
+SELECT mentor_id FROM former_accounts WHERE stripe_account_id = $1
+LIMIT 1
+"""
+KEEP_FORMER = """
+INSERT INTO former_accounts (stripe_account_id, mentor_id, left_at) VALUES ($1, $2, $3)
+"""
 ACCOUNTS_AFTER = """
 SELECT mentor_id FROM accounts
 WHERE stripe_account_id IS NOT NULL AND ($1::uuid IS NULL OR mentor_id > $1)
@@ -169,11 +177,17 @@ async def save_account(conn: Connection, account: ConnectedAccount) -> None:
         account.requirements_until,
         account.disabled_reason,
         account.payout_schedule,
+        account.closed_at,
     )
 
 
+async def keep_former(conn: Connection, account: ConnectedAccount, now: datetime) -> None:
+    """Remember whose account it was that is left for another one."""
+    await conn.execute(KEEP_FORMER, account.stripe_account_id, account.mentor_id, now)
+
+
 async def mentor_of(conn: Connection, stripe_account_id: str) -> UUID | None:
-    """Return whose account it is."""
+    """Return whose account it is, or was."""
     return await conn.fetchval(MENTOR_OF, stripe_account_id)
 
 

@@ -45,6 +45,7 @@ PLAN_NEXT_READ = "UPDATE event_reads SET next_read_at = $2 WHERE source = $1"
 NOTE_READ = """
 UPDATE event_reads SET read_until = GREATEST(read_until, $2), read_at = $3 WHERE source = $1
 """
+FORGET_SOURCE = "DELETE FROM event_reads WHERE source = $1"
 READ_NOW = "UPDATE event_reads SET next_read_at = LEAST(next_read_at, $1)"
 
 
@@ -132,6 +133,11 @@ async def plan_next_read(conn: Connection, source: str, at: datetime) -> None:
 async def note_read(conn: Connection, source: str, until: datetime, now: datetime) -> None:
     """Remember how far an event list was read, and when."""
     await conn.execute(NOTE_READ, source, until, now)
+
+
+async def forget_event_source(conn: Connection, source: str) -> None:
+    """Read an event list no more."""
+    await conn.execute(FORGET_SOURCE, source)
 
 
 async def read_all_now(conn: Connection, now: datetime) -> int:
