@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,12 +14,14 @@ from services.payments.domain.operations import Operation, Refused
 from services.payments.domain.outcomes import CANNOT_RECEIVE, is_due
 from services.payments.domain.requests import LookAtCheckout
 from services.payments.store.outcomes import load_earnings
+from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
 from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
 from tests.payments.histories import AT_ONCE
+from tests.payments.test_disputes import decide, dispute, stored
 
 IN_FLIGHT_TRANSFERS = "SELECT 1 FROM in_flight WHERE kind = 'operation:transfer.create'"
 STATE_OF_TRANSFER = "SELECT transfer_state FROM earnings WHERE order_id = $1"
@@ -55,6 +58,7 @@ async def test_a_lost_payment_heard_by_two_roads_is_refunded_once(world: World) 
     stored = await world.order(order)
     look = LookAtCheckout(order_id=order.order_id, checkout_id=stored.checkout_id or "")
     seen = await world.gateway.perform(look, "by-the-return-page")
+    assert not isinstance(seen, Refused)
     also = await world.gateway.perform(closing.request, closing.key)
     await in_transaction(world.pool, lambda conn: apply_answer(conn, look, seen, world.clock.now()))
     await world.say(booking.BookingLost, order, reason="time_sold")
@@ -217,3 +221,35 @@ async def test_what_is_not_due_any_more_is_not_released(world: World) -> None:
         is_due(session, earnings, NOON + DELAY),
         is_due(replace(session, objected_at=NOON), earnings, NOON + DELAY),
     ] == [False, True, False]
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("evidence", "won"), ("accept", "lost")])
+async def test_an_old_answer_about_a_dispute_undoes_nothing(
+    world: World, answer: str, ends: str
+) -> None:
+    """The bank decides before a lost answer is asked for again, which says how it was then."""
+    order = await world.buy()
+    opened = await dispute(world, order)
+    await world.rest()
+    path = f"/v1/operator/disputes/{opened['id']}/{answer}"
+    body = {"reason": "They were there."} | (
+        {"access_activity_log": "They were there."} if answer == "evidence" else {}
+    )
+    assert (await world.call("POST", path, new_id(), Role.OPERATOR, body=body))[0] == 202
+    await step(world, "do_deeds")
+    telling = await take(world)
+    await world.gateway.perform(telling.request, telling.key)
+    if answer == "evidence":
+        await decide(world, opened, "win")
+    async with asyncio.timeout(10):
+        while (found := await stored(world, opened)) is None or found.state != ends:
+            await world.turn()
+    again = await world.gateway.perform(telling.request, telling.key)
+    await in_transaction(
+        world.pool, lambda conn: record_outcome(conn, telling, again, world.clock.now())
+    )
+    assert await stored(world, opened) == found
+    await world.rest()
+    assert await stored(world, opened) == found
+    assert (await world.order(order)).sessions[0].disputed_at is None
+    await world.check_books()

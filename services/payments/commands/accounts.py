@@ -63,14 +63,19 @@ async def renew_link(conn: Connection, mentor_id: UUID, now: datetime) -> Connec
 async def record_account(
     conn: Connection, mentor_id: UUID, seen: AccountSeen, now: datetime
 ) -> None:
-    """Note that Stripe made the account, and ask for the link into its onboarding."""
+    """Note that Stripe made the account, look at it, and ask for the link into its onboarding.
+
+    The answer may be one that was lost: of the account it says how it was then.
+    """
     account = await _need_account(conn, mentor_id)
-    if account.stripe_account_id is None:
-        account, fact = rules.connect(account, seen)
-        await announcer.announce(conn, fact, at=now)
-        await follow_account_events(conn, seen.account_id, now)
-        await plan(conn, _link_request(account, seen.account_id), now)
-    await _follow(conn, account, seen, now)
+    if account.stripe_account_id is not None:
+        return
+    account, fact = rules.connect(account, seen)
+    await store.save_account(conn, account)
+    await announcer.announce(conn, fact, at=now)
+    await follow_account_events(conn, seen.account_id, now)
+    await plan(conn, _link_request(account, seen.account_id), now)
+    await plan(conn, LookAtAccount(mentor_id=mentor_id, account_id=seen.account_id), now)
 
 
 async def refuse_account(conn: Connection, mentor_id: UUID, code: str) -> None:

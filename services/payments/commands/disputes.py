@@ -41,7 +41,7 @@ from shared.money import Money
 
 
 async def follow_dispute(
-    conn: Connection, request: DisputeRequest, seen: DisputeSeen, now: datetime
+    conn: Connection, request: LookAtDispute, seen: DisputeSeen, now: datetime
 ) -> None:
     """Take over what Stripe shows of a dispute; every movement of its money is posted once."""
     order = await need_order(conn, request.order_id)
@@ -57,14 +57,27 @@ async def follow_dispute(
     await announcer.announce(conn, *facts, at=now)
 
 
+async def note_answer(conn: Connection, request: DisputeRequest, now: datetime) -> None:
+    """Note that Stripe took an answer, and look what the dispute is now.
+
+    What Stripe shows along with it may be old by now: a call whose answer was lost is sent again
+    under its key, and is answered as it was then.
+    """
+    await need_order(conn, request.order_id)
+    await _look(conn, request.order_id, request.dispute_id, now)
+
+
 async def note_refusal(conn: Connection, request: DisputeRequest, code: str, now: datetime) -> None:
     """Note that Stripe took no answer, and look what the dispute is now."""
     await need_order(conn, request.order_id)
     dispute = await store.load_dispute(conn, request.dispute_id)
     if dispute is not None and not isinstance(request, LookAtDispute):
         await store.save_dispute(conn, replace(dispute, refusal=code))
-        look = LookAtDispute(order_id=request.order_id, dispute_id=request.dispute_id)
-        await plan(conn, look, now)
+        await _look(conn, request.order_id, request.dispute_id, now)
+
+
+async def _look(conn: Connection, order_id: UUID, dispute_id: str, now: datetime) -> None:
+    await plan(conn, LookAtDispute(order_id=order_id, dispute_id=dispute_id), now)
 
 
 async def _hold(conn: Connection, order: Order, now: datetime) -> Order:
@@ -220,8 +233,7 @@ async def accept_dispute(conn: Connection, deed: Deed, now: BusinessInstant) -> 
 async def look_again(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Read a dispute at Stripe now; raises `NotFound`."""
     dispute = await _need(conn, deed)
-    look = LookAtDispute(order_id=dispute.order_id, dispute_id=dispute.dispute_id)
-    await plan(conn, look, now)
+    await _look(conn, dispute.order_id, dispute.dispute_id, now)
     return {"state": dispute.state}
 
 

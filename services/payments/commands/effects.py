@@ -13,7 +13,7 @@ from services.payments.commands import (
     transfers,
 )
 from services.payments.commands.books import keep_movements
-from services.payments.commands.disputes import follow_dispute, note_refusal
+from services.payments.commands.disputes import follow_dispute, note_answer, note_refusal
 from services.payments.commands.webhooks import keep_events
 from services.payments.domain.accounts import UNREACHABLE
 from services.payments.domain.operations import Refused
@@ -28,6 +28,7 @@ from services.payments.domain.requests import (
     ExpireCheckout,
     LookAtAccount,
     LookAtCheckout,
+    LookAtDispute,
     LookAtPayout,
     LookAtRefund,
     MentorRequest,
@@ -78,8 +79,10 @@ async def apply_answer(
         return await keep_movements(conn, request, seen, now)
     if isinstance(request, SubscriptionRequest) and isinstance(seen, SubscriptionSeen):
         return await subscriptions.follow(conn, request, seen, now, sent_at=sent_at or now)
-    if isinstance(request, DisputeRequest) and isinstance(seen, DisputeSeen):
+    if isinstance(request, LookAtDispute) and isinstance(seen, DisputeSeen):
         return await follow_dispute(conn, request, seen, now)
+    if isinstance(request, DisputeRequest) and isinstance(seen, DisputeSeen):
+        return await note_answer(conn, request, now)
     return await _about_order(conn, request, seen, now)
 
 
