@@ -8,10 +8,12 @@ from web.shapes import Shape
 
 
 class Back(Shape):
-    """What goes back of one session when this fraction does."""
+    """What goes back of one session when this fraction does, and where; so many are alike."""
 
     refund_basis_points: int
     mentee_minor: int
+    back_to: str = "card"
+    sessions: int = 1
 
 
 class Bill(Shape):
@@ -31,10 +33,9 @@ class Bill(Shape):
     promotion_refused: str | None = None
     back: list[Back] = Field(default_factory=list[Back])
 
-    def share(self, basis_points: int) -> int | None:
-        """Return what this fraction of one session comes to, if it was asked for."""
-        found = (each for each in self.back if each.refund_basis_points == basis_points)
-        return next((each.mentee_minor for each in found), None)
+    def shares(self, basis_points: int) -> list[Back]:
+        """Return what this fraction comes to for each kind of session, if it was asked for."""
+        return [each for each in self.back if each.refund_basis_points == basis_points]
 
 
 class Checkout(Shape):

@@ -243,12 +243,13 @@ class CancellationPreview(Shape):
 
 
 class RefundPreview(Shape):
-    """The amounts that a share comes to."""
+    """The amounts that a share comes to, and where the mentee's part goes back to."""
 
     mentee_minor: int
     mentor_minor: int
     platform_minor: int = 0
     currency: str
+    back_to: str = "card"
 
 
 class Room(Shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,7 +11,8 @@ from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
 from shared.ids import new_id
-from tests.payments.conftest import World
+from tests.payments.conftest import DELAY, World
+from tests.payments.shop import LIST, UNIT, WHOLE, Shop
 
 ACCOUNT: dict[str, Any] = {
     "country": "US",
@@ -145,6 +147,7 @@ async def test_a_refund_is_previewed_to_the_cent(world: World) -> None:
         "mentor_minor": 4_250,
         "platform_minor": 751,
         "currency": "USD",
+        "back_to": "card",
     }
     for query in ("", "?refund_basis_points=10001", "?refund_basis_points=x", "?other=1"):
         status, problem = await world.call("GET", path + query, order.mentee_id)
@@ -161,6 +164,63 @@ async def test_a_preview_counts_what_went_back_before(world: World) -> None:
     ]
     assert [each["mentee_minor"] for each in shown] == [5_000, 7_500]
     assert [each["mentor_minor"] for each in shown] == [4_250, 2_125]
+
+
+async def gift_of(shop: Shop) -> UUID:
+    """Have two sessions given to a friend; return the friend."""
+    gift, friend = await shop.give("gifts", 2), new_id()
+    code = (await shop.ask("POST", f"/v1/gifts/{gift}/code", status=201))["code"]
+    await shop.ask("POST", "/v1/gifts/redeem", {"code": code}, who=friend, status=201)
+    return friend
+
+
+async def test_a_preview_says_to_whom_it_goes_back(world: World) -> None:
+    """All of what a credit paid is a credit, and a part is money on the card that bought it."""
+    shop = await Shop(world).open()
+    friend = await gift_of(shop)
+    given = await shop.book(who=friend)
+    await shop.buy(2)
+    own, by_card = await shop.book(), await world.buy()
+    for order, half in ((given, "giver"), (own, "card"), (by_card, "card")):
+        path = f"/v1/orders/{order.order_id}/refund-preview?refund_basis_points="
+        for points, where in ((5_000, half), (WHOLE, "card" if order is by_card else "credit")):
+            shown = await shop.ask("GET", f"{path}{points}", who=order.mentee_id)
+            assert shown["back_to"] == where, (half, points)
+    path = f"/v1/orders/{own.order_id}/refund-preview?refund_basis_points="
+    await shop.cancel(own, 5_000)
+    assert (await shop.ask("GET", f"{path}{WHOLE}"))["back_to"] == "card", "Half is gone as money."
+
+
+async def test_what_a_credit_paid_is_never_told_as_less_than_nothing(world: World) -> None:
+    """Its owner reads that it was paid and what went back; who was given it, that it was given."""
+    shop = await Shop(world).open()
+    friend = await gift_of(shop)
+    package = await shop.buy(3)
+    given, half, whole = await shop.book(who=friend), await shop.book(), await shop.book()
+    for order, back in ((given, 5_000), (half, 5_000), (whole, WHOLE)):
+        await shop.cancel(order, back)
+    late = await shop.book()
+    await shop.complete(late)
+    await world.advance(DELAY)
+    now = world.clock.now()
+    said = {"refund_basis_points": WHOLE, "settled_at": now}
+    await world.say(booking.ObjectionSettled, late, **said)
+    for order, theirs, all_of_it in (
+        (given, [], LIST // 2), (half, [UNIT // 2], UNIT // 2), (whole, [0], 0), (late, [0], 0)
+    ):  # fmt: skip
+        path = f"/v1/orders/{order.order_id}/money"
+        shown = await shop.ask("GET", path, who=order.mentee_id)
+        assert [each["amount_minor"] for each in shown["totals"]] == theirs
+        told = await shop.ask("GET", path, who=shop.mentor_id)
+        sums = {each["whose"]: each["amount_minor"] for each in told["totals"]}
+        assert sums.pop("mentee") == sum(sums.values()) == all_of_it
+    words = [each["words"] for each in (await shop.ask("GET", path, who=late.mentee_id))["items"]]
+    assert words == ["A credit paid for this session.", "The credit came back."]
+    bought = await shop.ask("GET", f"/v1/orders/{package}/money")
+    assert [each["amount_minor"] for each in bought["totals"]] == [3 * UNIT]
+    path = f"/v1/orders/{given.order_id}/money"
+    told = str(await shop.ask("GET", path, who=friend))
+    assert "goes back to the card of whoever gave the session" in told
 
 
 async def test_the_return_page_brings_the_news(world: World) -> None:

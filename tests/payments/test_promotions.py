@@ -24,7 +24,7 @@ from shared.ids import new_id
 from shared.money import Money, charge_step, smallest_charge
 from shared.web import Page
 from tests.payments.conftest import DELAY, NOON, Bought, World
-from tests.payments.test_credits import LIST, Shop
+from tests.payments.shop import LIST, UNIT, WHOLE, Shop
 
 CODES = "/v1/operator/promotions"
 CROWD, FOR_SALE = 50, 10
@@ -352,11 +352,17 @@ async def test_credits_pay_before_a_code_takes_off(world: World) -> None:
     body = {
         "mentor_id": str(shop.mentor_id), "offering_id": str(shop.offering_id), "minutes": 60,
         "price_minor": LIST, "currency": "USD", "sessions": 3, "promotion_code": "SPRING-25",
+        "refund_basis_points": [WHOLE, 5_000, 0],
     }  # fmt: skip
     status, quote = await world.call("POST", "/v1/quotes", shop.buyer_id, body=body)
     assert status == 200, quote
     assert [quote[f"{name}_minor"] for name in ("price", "credits", "discount", "to_pay")] == [
         36_000, 24_000, 3_000, 9_000,
+    ]  # fmt: skip
+    back = [(each["mentee_minor"], each["back_to"], each["sessions"]) for each in quote["back"]]
+    assert back == [
+        (UNIT, "credit", 2), (9_000, "card", 1), (UNIT // 2, "card", 2), (4_500, "card", 1),
+        (0, "card", 3),
     ]  # fmt: skip
     held = await shop.hold(LIST, LIST, LIST, promotion_code="SPRING-25")
     shown = await checkout(world, held)

@@ -21,8 +21,9 @@ from web.shapes import Question
 
 QUOTED = {
     "currency": "USD", "price_minor": 12000, "credits_minor": 12000, "credits_used": 1,
-    "to_pay_minor": 0, "back": [{"refund_basis_points": 10000, "mentee_minor": 9500},
-                                {"refund_basis_points": 3333, "mentee_minor": 3166}],
+    "to_pay_minor": 0,
+    "back": [{"refund_basis_points": 10000, "mentee_minor": 9500, "back_to": "credit"},
+             {"refund_basis_points": 3333, "mentee_minor": 3166}],
 }  # fmt: skip
 MUST = Question.model_validate(ASKED[0]).field
 WEEKS = {"week_0": STARTS, "week_1": STARTS.replace("-04T", "-11T")}
@@ -53,6 +54,39 @@ async def test_who_pays_with_a_credit_gets_the_credit_back(
     assert "33.33\N{NO-BREAK SPACE}% back ($31.66)" in text
     assert "Stripe’s page" not in text
     assert "Payment" not in text
+
+
+async def test_terms_speak_of_each_kind_of_session(person: Browser, services: Services) -> None:
+    """Of a series some are paid by credits, perhaps given ones, and some by the card."""
+    back = [
+        {"refund_basis_points": points, "mentee_minor": minor, "back_to": to, "sessions": sessions}
+        for points, minor, to, sessions in (
+            (10000, 9500, "credit", 1), (10000, 12000, "card", 2),
+            (3333, 3166, "giver", 1), (3333, 3999, "card", 2),
+        )
+    ]  # fmt: skip
+    services.tell("POST", "/v1/quotes", (200, QUOTED | {"to_pay_minor": 24000, "back": back}))
+    text = (await person.page(f"/series?offering={BY_REQUEST}&starts_at={STARTS}")).text
+    assert "100 % back (1 × your credit, 2 × $120.00)" in text
+    assert "33.33 % back (1 × $31.66 to whoever gave it, 2 × $39.99)" in text
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("card", "Goes back to the mentee’s card$60.00"),
+        ("credit", "Comes back to the mentee the credit that paid"),
+        ("giver", "Goes back to the card of whoever gave this session$60.00"),
+    ],
+)
+async def test_cancelling_says_to_whom_it_goes_back(
+    person: Browser, services: Services, to: str, words: str
+) -> None:
+    """Nobody is promised money that a giver gets, or that comes as a credit."""
+    amounts = {"mentee_minor": 6000, "mentor_minor": 5100, "currency": "USD", "back_to": to}
+    services.tell("GET", f"/v1/orders/{ORDER}/refund-preview", (200, amounts))
+    text = (await person.page(f"/sessions/{ORDER}/cancel")).text
+    assert "".join(words.split()) in "".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from typing import Literal
 from uuid import UUID
 
 from services.payments.commands import orders as commands
+from services.payments.commands.charges import payer_of
 from services.payments.domain.orders import Order, SessionUnnamed
-from services.payments.domain.outcomes import Refund, gone_after
+from services.payments.domain.outcomes import BackTo, Refund, back_to, gone_after
 from services.payments.domain.promotions import Why
 from services.payments.domain.recovery import after
 from services.payments.domain.telling import Reader, Whose
@@ -97,12 +98,17 @@ class RefundQuery(Query):
 
 
 class RefundPreview(View):
-    """What each side would have after a refund."""
+    """What each side would have after a refund; `back_to` says where the mentee's part goes.
+
+    All of what a credit paid for comes back as the credit (`credit`); of a session that somebody
+    gave a part goes to the card that paid for it (`giver`).
+    """
 
     mentee_minor: Minor
     mentor_minor: Minor
     platform_minor: Minor
     currency: CurrencyCode
+    back_to: BackTo
 
 
 def add_routes(api: Api) -> None:
@@ -131,7 +137,9 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     order, reader = await _own_order(call, conn, order_id, *Reader)
     posted = await books.lines_of_order(conn, order.order_id)
     payouts = await account_store.payouts_of_order(conn, order_id)
-    story = tell(posted, payouts, reader)
+    payers = {each.session_id: await payer_of(conn, order, each) for each in order.sessions}
+    given = {each for each, payer_id in payers.items() if payer_id != order.mentee_id}
+    story = tell(posted, payouts, reader, given)
     rest = held(posted) if reader is not Reader.MENTEE else []
     return MoneyView(
         items=[MomentView.model_validate(vars(moment)) for moment in story],
@@ -150,12 +158,15 @@ async def preview_refund(
     session = order.session(query.session_id)
     earnings = await outcome_store.load_earnings(conn, session.session_id)
     gone = earnings.gone if earnings else Money(0, session.price.currency)
-    split = after(order, session, gone_after(session, query.refund_basis_points, gone))
+    will_be_gone = gone_after(session, query.refund_basis_points, gone)
+    split = after(order, session, will_be_gone)
+    given = await payer_of(conn, order, session) != order.mentee_id
     return RefundPreview(
         mentee_minor=session.by_card(split.mentee).minor,
         mentor_minor=split.mentor.minor,
         platform_minor=split.platform.minor,
         currency=order.price.currency,
+        back_to=back_to(session, gone, will_be_gone, given=given),
     )
 
 

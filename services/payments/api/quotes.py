@@ -10,6 +10,7 @@ from pydantic import Field
 from services.payments.api.currencies import Currency
 from services.payments.api.terms import terms_of
 from services.payments.commands import quotes as commands
+from services.payments.domain.outcomes import BackTo
 from services.payments.domain.promotions import Why
 from services.payments.domain.quotes import PriceNotQuotable, Quote, Wanted
 from shared.auth import Role
@@ -43,10 +44,15 @@ class QuoteBody(Body):
 
 
 class BackView(View):
-    """What goes back of one session when this fraction does."""
+    """What goes back of one session when this fraction does, and where it goes.
+
+    Where some of the sessions differ there is one for each kind, for so many `sessions`.
+    """
 
     refund_basis_points: BasisPoints
     mentee_minor: Minor
+    back_to: BackTo
+    sessions: int
 
 
 class SharesView(View):
@@ -109,8 +115,13 @@ def _view(found: Quote, *, with_shares: bool) -> QuoteView:
         to_pay_minor=found.to_pay.minor,
         promotion_refused=found.promotion_refused,
         back=[
-            BackView(refund_basis_points=points, mentee_minor=money.minor)
-            for points, money in found.back
+            BackView(
+                refund_basis_points=each.points,
+                mentee_minor=each.money.minor,
+                back_to=each.back_to,
+                sessions=each.sessions,
+            )
+            for each in found.back
         ],
         shares=shares if with_shares else None,
     )

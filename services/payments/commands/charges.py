@@ -47,6 +47,14 @@ async def source_of(
     return need_charge(paid) if sent + transfer.amount.minor <= paid.to_pay.minor else None
 
 
+async def payer_of(conn: Connection, order: Order, session: Session | None) -> UUID:
+    """Return whose card paid: for a gift's or a sponsor's session it is the giver's."""
+    if session is None or session.lot_id is None:
+        return order.mentee_id
+    lot = await credits_store.load_lot(conn, session.lot_id)
+    return lot.buyer_id if lot else order.mentee_id
+
+
 async def _paid_with(conn: Connection, order: Order, session: Session | None) -> Order:
     """Return the purchase whose charge paid for a session."""
     if session is None or session.lot_id is None:

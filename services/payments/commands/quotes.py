@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from services.payments.commands import fees, promotions
+from services.payments.domain.credits import Lot, pay_with
 from services.payments.domain.credits import Wanted as WantedSession
-from services.payments.domain.credits import pay_with
 from services.payments.domain.freezing import take_off
 from services.payments.domain.orders import Order, Terms, change
 from services.payments.domain.quotes import Quote, Wanted, draft, tell
@@ -19,15 +20,16 @@ from shared.money import Money
 async def quote(conn: Connection, wanted: Wanted, terms: Terms, now: datetime) -> Quote:
     """Return every amount of a purchase before it is held; raises `PriceNotQuotable`."""
     order = await fees.freeze(conn, draft(wanted, terms, now))
-    order = await _with_credits(conn, order, wanted, now)
+    usable = await credits_store.usable(conn, order.mentee_id, order.mentor_id, now)
+    order = _with_credits(order, wanted, usable, now)
     prices = [each.price for each in order.sessions if each.lot_id is None]
     offering = (wanted.mentor_id, wanted.offering_id)
     found = await promotions.look_up(conn, wanted.code, wanted.mentee_id, offering, prices, now)
-    return tell(take_off(order, wanted.code, found), wanted)
+    given = {lot.lot_id for lot in usable if lot.buyer_id != wanted.mentee_id}
+    return tell(take_off(order, wanted.code, found), wanted, given)
 
 
-async def _with_credits(conn: Connection, order: Order, wanted: Wanted, now: datetime) -> Order:
-    usable = await credits_store.usable(conn, order.mentee_id, order.mentor_id, now)
+def _with_credits(order: Order, wanted: Wanted, usable: Sequence[Lot], now: datetime) -> Order:
     sessions = [WantedSession(each, wanted.offering_id, wanted.minutes) for each in order.sessions]
     for session, _ in pay_with(sessions, usable, now) if usable else ():
         order = change(order, session)

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
-from services.payments.commands.charges import charge_of
+from services.payments.commands.charges import charge_of, payer_of
 from services.payments.commands.decisions import plan_call_for
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer
@@ -21,7 +21,6 @@ from services.payments.store import disputes as dispute_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
-from services.payments.store.credits import load_lot
 from shared.db import Connection
 from shared.errors import Missing
 
@@ -39,7 +38,7 @@ async def follow_refund(
     if not _is_about(refund, request, seen):
         return
     if refund.state == "planned":
-        payer_id = await _payer_of(conn, order, refund)
+        payer_id = await _payer_of_refund(conn, order, refund)
         order, refund, fact = outcomes.issue(order, refund, payer_id, seen.stripe_refund_id, now)
         await _save(conn, order, refund)
         await announcer.announce(conn, fact, at=now)
@@ -110,7 +109,7 @@ async def send_covered(conn: Connection, order: Order, refund: Refund, now: date
 async def _fail(
     conn: Connection, order: Order, refund: Refund, code: str | None, now: datetime
 ) -> None:
-    payer_id = await _payer_of(conn, order, refund)
+    payer_id = await _payer_of_refund(conn, order, refund)
     order, failed, fact = outcomes.fail(order, refund, payer_id, code, now)
     await _save(conn, order, failed)
     settled = refund.state == "settled"
@@ -135,13 +134,9 @@ async def _need_refund(conn: Connection, refund_id: UUID) -> tuple[Order, Refund
     return order, await store.load_refund(conn, refund_id) or known
 
 
-async def _payer_of(conn: Connection, order: Order, refund: Refund) -> UUID:
-    """Return whose card a refund goes to: of a gift's or a sponsor's session it is the giver's."""
+async def _payer_of_refund(conn: Connection, order: Order, refund: Refund) -> UUID:
     session = order.session(refund.session_id) if refund.session_id else None
-    if session is None or session.lot_id is None:
-        return order.mentee_id
-    lot = await load_lot(conn, session.lot_id)
-    return lot.buyer_id if lot else order.mentee_id
+    return await payer_of(conn, order, session)
 
 
 async def _save(conn: Connection, order: Order, refund: Refund) -> None:

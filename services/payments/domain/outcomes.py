@@ -26,6 +26,8 @@ CANNOT_RECEIVE = "insufficient_capabilities_for_transfer"
 """Stripe's refusal of a transfer to an account that it does not let receive money now."""
 
 RefundState = Literal["planned", "issued", "settled", "failed", "paid_otherwise"]
+BackTo = Literal["card", "credit", "giver"]
+"""Where it goes back to: the mentee's card, the mentee's credits, or the card of who gave them."""
 TransferState = Literal["waiting", "planned", "refused", "sent", "nothing"]
 
 
@@ -88,6 +90,18 @@ def gone_after(session: Session, refund_basis_points: int, gone: Money) -> Money
     """Return what has gone after a refund of a fraction in all; what went before counts."""
     wanted = fraction(session.price, refund_basis_points)
     return Money(max(wanted.minor, gone.minor), gone.currency)
+
+
+def back_to(session: Session, gone: Money, after: Money, *, given: bool) -> BackTo:
+    """Return where it goes back to if so much has gone, and so much of a session will have.
+
+    A credit comes back whole or not at all; a part of what it paid for is money.
+    """
+    if session.lot_id is None:
+        return "card"
+    if not gone.minor and after == session.price:
+        return "credit"
+    return "giver" if given else "card"
 
 
 def refunded_of(session: Session, refunds: Sequence[Refund]) -> Money:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain.orders import Order, Session, Terms
-from services.payments.domain.outcomes import divided
+from services.payments.domain.outcomes import BackTo, back_to, divided
 from services.payments.domain.promotions import Why
 from services.payments.domain.splits import fraction
 from shared.errors import Kind, Refusal
@@ -40,8 +42,18 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Back:
+    """What goes back of one session when this fraction does, and where; so many are alike."""
+
+    points: int
+    money: Money
+    back_to: BackTo
+    sessions: int
+
+
+@dataclass(frozen=True)
 class Quote:
-    """Every amount: price = discount + credits + to pay; `back` is of one session.
+    """Every amount: price = discount + credits + to pay; `back` is of one session of each kind.
 
     `amends`: it is they that are the discount, and no code.
     """
@@ -53,7 +65,7 @@ class Quote:
     credits_used: int
     to_pay: Money
     promotion_refused: Why | None
-    back: tuple[tuple[int, Money], ...]
+    back: tuple[Back, ...]
     mentor: Money
     platform: Money
 
@@ -80,12 +92,14 @@ def draft(wanted: Wanted, terms: Terms, now: datetime) -> Order:
     )
 
 
-def tell(order: Order, wanted: Wanted) -> Quote:
-    """Say what a drafted purchase comes to, its credits and its code applied."""
+def tell(order: Order, wanted: Wanted, given: AbstractSet[UUID]) -> Quote:
+    """Say what a drafted purchase comes to, its credits and its code applied.
+
+    The credits of the lots in `given` were bought by somebody else.
+    """
     by_credits = [each for each in order.sessions if each.lot_id is not None]
     nothing = Money(0, order.price.currency)
     splits = [divided(order, each, nothing) for each in order.sessions]
-    first = order.sessions[0]
     return Quote(
         price=Money(wanted.price.minor * wanted.sessions, wanted.price.currency),
         discount=order.discount,
@@ -94,9 +108,17 @@ def tell(order: Order, wanted: Wanted) -> Quote:
         credits_used=len(by_credits),
         to_pay=order.to_pay,
         promotion_refused=order.promotion_refused,
-        back=tuple(
-            (points, first.by_card(fraction(first.price, points))) for points in wanted.fractions
-        ),
+        back=tuple(back for points in wanted.fractions for back in _back(order, points, given)),
         mentor=sum((split.mentor for split in splits), nothing),
         platform=sum((split.platform for split in splits), nothing),
     )
+
+
+def _back(order: Order, points: int, given: AbstractSet[UUID]) -> list[Back]:
+    """Return what goes back of each kind of session, in the order of the sessions."""
+    nothing, alike = Money(0, order.price.currency), Counter[tuple[Money, BackTo]]()
+    for each in order.sessions:
+        gone = fraction(each.price, points)
+        where = back_to(each, nothing, gone, given=each.lot_id in given)
+        alike[each.by_card(gone), where] += 1
+    return [Back(points, money, where, sessions) for (money, where), sessions in alike.items()]

@@ -78,14 +78,16 @@ STORY: dict[tuple[str, Account], Told] = {
         Whose.PLATFORM,
     ),
     ("credit_used", Account.SESSION_CLEARING): Told(
-        "credit", "A credit paid for this session.", _ALL
+        "credit", "A credit paid for this session.", _ALL, Whose.MENTEE
     ),
     ("credit_freed", Account.SESSION_CLEARING): Told(
-        "credit_back", "The credit is free again.", _ALL
+        "credit_back", "The credit is free again.", _ALL, Whose.MENTEE
     ),
-    ("credit_returned", Account.CREDITS): Told("credit_back", "The credit came back.", _ALL),
+    ("credit_returned", Account.CREDITS): Told(
+        "credit_back", "The credit came back.", _ALL, Whose.MENTEE
+    ),
     ("credit_returned", Account.SPONSORED): Told(
-        "credit_back", "The sponsored session is there for somebody else.", _ALL
+        "credit_back", "The sponsored session can be booked again.", _ALL, Whose.MENTEE
     ),
     ("credits_expired", Account.EXPIRED_CREDITS): Told(
         "expired", "Credits were not used in their time.", _BUYER, Whose.PLATFORM
@@ -158,3 +160,7 @@ STORY: dict[tuple[str, Account], Told] = {
     **_given_back("dispute_reinstated", "the bank gave the price back"),
 }  # fmt: skip
 """What is told of an entry of a kind, by the account of the line that tells it."""
+TO_THE_GIVER = {
+    "refund": "This part of the price goes back to the card of whoever gave the session.",
+}
+"""Other words, by the kind of a step, where the mentee was given the session."""

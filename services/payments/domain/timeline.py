@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain.accounts import Payout
-from services.payments.domain.telling import STORY, Reader, Whose
+from services.payments.domain.telling import STORY, TO_THE_GIVER, Reader, Whose
 from services.payments.ledger.chart import Account
+
+CREDITS = frozenset({Account.CREDITS.value, Account.SPONSORED.value})
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,18 @@ class Total:
     currency: str
 
 
-def tell(posted: Sequence[Posted], payouts: Sequence[PaidOut], reader: Reader) -> list[Moment]:
-    """Return what a reader may see, in order of time."""
-    story = [moment for line in posted for moment in _moment(line, reader)]
+def tell(
+    posted: Sequence[Posted],
+    payouts: Sequence[PaidOut],
+    reader: Reader,
+    given: AbstractSet[UUID] = frozenset(),
+) -> list[Moment]:
+    """Return what a reader may see, in order of time; some sessions were `given` to the mentee."""
+    story = [
+        moment
+        for line in posted
+        for moment in _moment(line, reader, given=line.session_id in given)
+    ]
     if reader is not Reader.MENTEE:
         story.extend(moment for paid_out in payouts for moment in _payout_moments(paid_out))
     return sorted(story, key=lambda moment: moment.at)
@@ -88,21 +100,26 @@ def held(posted: Sequence[Posted]) -> list[Total]:
     return [Total(Whose.NOBODY_YET, minor, currency) for currency, minor in sums.items() if minor]
 
 
-def _moment(line: Posted, reader: Reader) -> list[Moment]:
+def _moment(line: Posted, reader: Reader, *, given: bool) -> list[Moment]:
     told = STORY.get((line.entry, Account(line.account)))
     if told is None or reader not in told.readers:
         return []
     # What the others have is not the mentee's: of that only the way of an amount is told.
-    whose = told.whose if reader is not Reader.MENTEE or told.whose is Whose.MENTEE else None
-    # What the mentee paid stands with Stripe as a debit; what people have, as a credit.
-    change = line.minor if whose is Whose.MENTEE else -line.minor
+    is_theirs = told.whose is Whose.MENTEE and not given
+    whose = told.whose if reader is not Reader.MENTEE or is_theirs else None
+    if line.account in CREDITS and line.session_id is None:
+        whose = None  # Nobody paid less for credits when one of them came back.
+    # What the mentee paid stands with Stripe as a debit; what people have, as a credit, and so
+    # does in clearing what a credit paid.
+    paid = whose is Whose.MENTEE and line.account != Account.SESSION_CLEARING.value
+    change = line.minor if paid else -line.minor
     return [
         Moment(
             line.at,
             told.kind,
             abs(line.minor),
             line.currency,
-            told.words,
+            TO_THE_GIVER.get(told.kind, told.words) if given else told.words,
             line.session_id,
             whose,
             change if whose else 0,

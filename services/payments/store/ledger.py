@@ -34,11 +34,22 @@ FROM entry CROSS JOIN unnest($6::text[], $7::uuid[], $8::uuid[], $9::bigint[], $
 """
 NOTHING_POSTED = "INSERT 0 0"
 LINES_OF_ORDER = """
-SELECT e.kind, e.happened_at, l.account, l.amount_minor, l.currency, l.session_id
+SELECT e.kind, e.entry_id, l.line_number, e.happened_at, l.account, l.amount_minor, l.currency,
+    l.session_id
 FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 WHERE l.order_id = $1
-ORDER BY e.happened_at, e.entry_id, l.line_number
+UNION ALL
+SELECT e.kind, e.entry_id, l.line_number, e.happened_at, l.account, l.amount_minor, l.currency,
+    own.session_id
+FROM (
+    SELECT DISTINCT entry_id, session_id FROM ledger_lines
+    WHERE order_id = $1 AND session_id IS NOT NULL
+) AS own
+JOIN ledger_entries AS e ON e.entry_id = own.entry_id AND e.kind = 'credit_returned'
+JOIN ledger_lines AS l ON l.entry_id = e.entry_id AND l.account IN ('credits', 'sponsored')
+ORDER BY happened_at, entry_id, line_number
 """
+"""A credit that came back stands with the purchase of the credit, and is told of its session."""
 TRIAL_BALANCE = """
 SELECT account, currency, amount_minor FROM ledger_balances ORDER BY currency, account
 """
