@@ -281,6 +281,14 @@ def _hear_plans(ears: Ears) -> None:
     async def resumed(conn: Connection, heard: Heard[payments.PlanResumed]) -> None:
         await plans.tell_of_pause(conn, heard.fact, at=heard.happened_at)
 
+    @ears.on(payments.PlanRested)
+    async def rested(conn: Connection, heard: Heard[payments.PlanRested]) -> None:
+        await plans.tell_of_rest(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(payments.PlanWoken)
+    async def woken(conn: Connection, heard: Heard[payments.PlanWoken]) -> None:
+        await plans.tell_of_waking(conn, heard.fact, at=heard.happened_at)
+
     @ears.on(payments.PlanEndScheduled)
     async def ending(conn: Connection, heard: Heard[payments.PlanEndScheduled]) -> None:
         await plans.tell_of_ending(conn, heard.fact, at=heard.happened_at)

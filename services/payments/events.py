@@ -1,9 +1,8 @@
-"""What `payments` hears from booking, and which command each fact leads to."""
+"""What `payments` hears from booking and profiles, and which command each fact leads to."""
 
 from __future__ import annotations
 
-from services.payments.commands import credits as prepaid
-from services.payments.commands import decisions, orders, records
+from services.payments.commands import decisions, offered, orders, records
 from services.payments.domain.orders import Terms
 from shared.contracts.booking import (
     BookingCancelled,
@@ -20,6 +19,17 @@ from shared.contracts.booking import (
     SessionCompleted,
     SessionMissed,
 )
+from shared.contracts.profiles import (
+    ContactErased,
+    MentorApproved,
+    MentorChangesRequested,
+    MentorProfileSubmitted,
+    MentorSuspended,
+    PersonFact,
+    PersonRegistered,
+    PersonSnapshot,
+    PersonVerified,
+)
 from shared.db import Connection
 from shared.inbox import Ears, Heard
 
@@ -27,6 +37,15 @@ OFFERINGS: tuple[type[OfferingFact], ...] = (
     OfferingPublished,
     OfferingWithdrawn,
     OfferingSnapshot,
+)
+PEOPLE: tuple[type[PersonFact], ...] = (
+    PersonRegistered,
+    PersonVerified,
+    MentorProfileSubmitted,
+    MentorChangesRequested,
+    MentorApproved,
+    MentorSuspended,
+    PersonSnapshot,
 )
 
 
@@ -40,7 +59,10 @@ def listen(terms: Terms) -> Ears:
         await records.begin_records(conn, heard.fact)
 
     for kind in OFFERINGS:
-        ears.on(kind)(offered)
+        ears.on(kind)(offering)
+    for kind in PEOPLE:
+        ears.on(kind)(person)
+    ears.on(ContactErased)(erased)
     ears.on(BookingConfirmed)(confirmed)
     ears.on(BookingExpired)(expired)
     ears.on(BookingLost)(lost)
@@ -52,9 +74,19 @@ def listen(terms: Terms) -> Ears:
     return ears
 
 
-async def offered(conn: Connection, heard: Heard[OfferingFact]) -> None:
-    """Know what packages and gifts can be made of."""
-    await prepaid.note_offering(conn, heard.fact)
+async def offering(conn: Connection, heard: Heard[OfferingFact]) -> None:
+    """Know what packages and gifts can be made of, and what was paid ahead of can be booked."""
+    await offered.note_offering(conn, heard.fact, heard.now)
+
+
+async def person(conn: Connection, heard: Heard[PersonFact]) -> None:
+    """Sell nothing of a mentor who may take no new sessions."""
+    await offered.note_person(conn, heard.fact, heard.now)
+
+
+async def erased(conn: Connection, heard: Heard[ContactErased]) -> None:
+    """Sell nothing any more of somebody who is gone."""
+    await offered.note_erasure(conn, heard.fact.person_id, heard.now)
 
 
 async def confirmed(conn: Connection, heard: Heard[BookingConfirmed]) -> None:

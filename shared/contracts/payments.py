@@ -238,6 +238,22 @@ class PlanResumed(PlanFact):
     period_end: PeriodEnd
 
 
+class PlanRested(PlanFact):
+    """Nobody can book what a plan brings: nothing is paid until somebody can, by itself."""
+
+    period_end: PeriodEnd
+
+
+class PlanWoken(PlanFact):
+    """What a plan brings can be booked again: it goes on as people left it."""
+
+    next_payment_at: AwareDatetime | None = Field(
+        default=None,
+        description="When a month is paid again; none where people paused or ended it.",
+        examples=["2026-04-02T10:00:00Z"],
+    )
+
+
 class PlanEndScheduled(PlanFact):
     """A plan will end with its month, or was taken up again before it did."""
 
@@ -353,6 +369,8 @@ FACTS: tuple[type[Fact], ...] = (
     PlanPaymentFailed,
     PlanPaused,
     PlanResumed,
+    PlanRested,
+    PlanWoken,
     PlanEndScheduled,
     PlanEnded,
     AccountConnected,

@@ -16,30 +16,50 @@ Service = Literal["profiles", "booking", "payments", "notifications"]
 SERVICES: tuple[Service, ...] = ("profiles", "booking", "payments", "notifications")
 
 _VETTED = "Knows who is approved, and whose offerings can be bought."
+_SELLABLE = "Sells nothing ahead of a mentor who may take no new sessions; plans rest."
 _KNOWS_MENTOR = "Follows the state of the mentor; tells nobody."
 _FOR_SALE = "Shows in search what can be bought, and at which price."
-_SOLD_AHEAD = "Knows of what packages and gifts can be bought."
+_SOLD_AHEAD = "Knows of what packages and gifts can be bought; plans rest while nobody can book."
 _FREE_NEXT = "Shows in search when the mentor is free next, and sorts by it."
 _PAYABLE = "Lets a mentor publish paid offerings while the account can receive money."
 _TELLS_PAYABLE = "Tells the mentor once the account can receive money."
 
 READERS: Mapping[type[Fact], Mapping[Service, str]] = {
-    profiles.PersonRegistered: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
-    profiles.PersonVerified: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
-    profiles.MentorProfileSubmitted: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.PersonRegistered: {
+        "booking": _VETTED,
+        "payments": _SELLABLE,
+        "notifications": _KNOWS_MENTOR,
+    },
+    profiles.PersonVerified: {
+        "booking": _VETTED,
+        "payments": _SELLABLE,
+        "notifications": _KNOWS_MENTOR,
+    },
+    profiles.MentorProfileSubmitted: {
+        "booking": _VETTED,
+        "payments": _SELLABLE,
+        "notifications": _KNOWS_MENTOR,
+    },
     profiles.MentorChangesRequested: {
         "booking": _VETTED,
+        "payments": _SELLABLE,
         "notifications": "Tells the mentor what to change.",
     },
     profiles.MentorApproved: {
         "booking": _VETTED,
+        "payments": _SELLABLE,
         "notifications": "Tells the mentor that offerings may be published.",
     },
     profiles.MentorSuspended: {
         "booking": _VETTED,
+        "payments": _SELLABLE,
         "notifications": "Tells the mentor, with the reason.",
     },
-    profiles.PersonSnapshot: {"booking": _VETTED, "notifications": _KNOWS_MENTOR},
+    profiles.PersonSnapshot: {
+        "booking": _VETTED,
+        "payments": _SELLABLE,
+        "notifications": _KNOWS_MENTOR,
+    },
     profiles.ReviewWritten: {"notifications": "Reminds this side of the review no more."},
     profiles.ReviewsPublished: {"notifications": "Tells both sides that the reviews are shown."},
     profiles.ContactSealed: {
@@ -47,6 +67,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     profiles.ContactErased: {
         "booking": "Forgets what the person wrote to the other side of a session, and the goals.",
+        "payments": "Sells nothing ahead of who is gone; plans rest, and who paid is paid back.",
         "notifications": "Forgets the contact for good: a late duplicate revives nobody.",
     },
     profiles.MessageSealed: {
@@ -139,6 +160,8 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     },
     payments.PlanPaused: {"notifications": "Tells both sides from when on nothing is paid."},
     payments.PlanResumed: {"notifications": "Tells both sides when the next month is paid."},
+    payments.PlanRested: {"notifications": "Tells both sides why nothing is paid, and until when."},
+    payments.PlanWoken: {"notifications": "Tells both sides that it goes on."},
     payments.PlanEndScheduled: {"notifications": "Tells both sides when it ends, or does not."},
     payments.PlanEnded: {"notifications": "Tells both sides, and why."},
     prepaid.CreditsBought: {

@@ -23,6 +23,9 @@ STEPS: list[tuple[type[facts.PlanFact], dict[str, Any]]] = [
     (facts.PlanPaymentFailed, {"attempt": 4}),
     (facts.PlanPaused, {"by": "mentor", "period_end": UNTIL}),
     (facts.PlanResumed, {"by": "mentee", "period_end": UNTIL}),
+    (facts.PlanRested, {"period_end": UNTIL}),
+    (facts.PlanWoken, {"next_payment_at": UNTIL}),
+    (facts.PlanWoken, {}),
     (facts.PlanEndScheduled, {"by": "mentee", "ends_at": UNTIL}),
     (facts.PlanEndScheduled, {"by": "mentee"}),
     (facts.PlanEnded, {"because": "payment_failed"}),
@@ -54,4 +57,4 @@ async def test_every_step_of_a_plan_has_its_letters(
     subjects = [str(mail["Subject"]) for mail in mails]
     assert len(subjects) == len(STEPS)
     assert {first, last} <= set(subjects)
-    assert len(market.mailbox.to("mia@example.test")) == 6
+    assert len(market.mailbox.to("mia@example.test")) == 9

@@ -164,7 +164,6 @@ async def blocked(shop: Shop, held: str, what: Awaitable[Any]) -> None:
 @pytest.mark.parametrize(
     ("statement", "values", "index"),
     [
-        (store.OFFERED_BY, (new_id(),), "offered_mentor"),
         (store.PURCHASES_OF, (new_id(), None, 20), "orders_prepaid"),
         (store.MENTEES_OF, (new_id(), 20), "orders_booked"),
         (store.KNOWS, (new_id(), new_id()), "orders_booked"),

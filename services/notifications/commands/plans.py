@@ -1,4 +1,4 @@
-"""Plans are told of: begun, renewed, not paid, paused, resumed, ending, ended."""
+"""Plans are told of: begun, renewed, not paid, paused, resumed, at rest, ending, ended."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from shared.contracts.payments import (
     PlanPaused,
     PlanPaymentFailed,
     PlanRenewed,
+    PlanRested,
     PlanResumed,
     PlanStarted,
+    PlanWoken,
 )
 from shared.db import Connection
 
@@ -44,6 +46,16 @@ async def tell_of_pause(conn: Connection, fact: PlanPaused | PlanResumed, *, at:
     """Tell both sides from when on nothing is paid, or again."""
     kind = "plan_paused" if isinstance(fact, PlanPaused) else "plan_resumed"
     await _tell_both(conn, fact, kind, _until(fact.period_end), at)
+
+
+async def tell_of_rest(conn: Connection, fact: PlanRested, *, at: datetime) -> None:
+    """Tell both sides why nothing is paid, and what becomes of what is paid."""
+    await _tell_both(conn, fact, "plan_rested", _until(fact.period_end), at)
+
+
+async def tell_of_waking(conn: Connection, fact: PlanWoken, *, at: datetime) -> None:
+    """Tell both sides that a plan goes on that rested, and when it is paid."""
+    await _tell_both(conn, fact, "plan_woken", _until(fact.next_payment_at), at)
 
 
 async def tell_of_ending(conn: Connection, fact: PlanEndScheduled, *, at: datetime) -> None:

@@ -50,6 +50,8 @@ PAGES: Mapping[str, str] = {
             "plan_payment_failed",
             "plan_paused",
             "plan_resumed",
+            "plan_rested",
+            "plan_woken",
             "plan_ending",
             "plan_kept",
             "plan_ended",

@@ -14,6 +14,7 @@ from services.payments.api.terms import terms_of
 from services.payments.commands import credits as commands
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Lot
+from services.payments.domain.offered import NotForSale
 from services.payments.domain.orders import Order, State
 from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import credits as store
@@ -47,7 +48,10 @@ class GiveBody(Body):
 
 
 class LotView(View):
-    """Credits: how many sessions are left, and until when they can be booked."""
+    """Credits: how many sessions are left, and until when they can be booked.
+
+    `resting`: their sessions cannot be booked at the moment, and their time does not end meanwhile.
+    """
 
     lot_id: UUID
     kind: PurchaseKind
@@ -60,6 +64,7 @@ class LotView(View):
     unit_price_minor: Minor
     currency: CurrencyCode
     expires_at: datetime
+    resting: bool = False
 
 
 class CreditsView(View):
@@ -72,6 +77,7 @@ class PurchaseView(View):
     """A purchase of credits as its buyer sees it; of what was given away, only the numbers.
 
     `refundable_minor` is what may be had back now. `redeemed`: somebody has the gift.
+    `resting`: as for credits.
     """
 
     purchase_id: UUID
@@ -92,6 +98,7 @@ class PurchaseView(View):
     hold_until: datetime
     paid_at: datetime | None
     expires_at: datetime | None
+    resting: bool
 
 
 class RefundUnusedBody(Body):
@@ -109,7 +116,7 @@ class RefundedView(View):
 
 def add_routes(api: Api) -> None:
     """Declare the routes of credits and of purchases of them."""
-    sale = (rules.NotForSale, rules.OwnSessions, rules.PackagePriceOutside, rules.PackageTooDear)
+    sale = (NotForSale, rules.OwnSessions, rules.PackagePriceOutside, rules.PackageTooDear)
     unused = (rules.NothingUnused, rules.CreditsChanged)
     buying = "/v1/packages/{package_id}/purchases"
     api.post(buying, idempotent=True, refusals=(*sale, DearerThanAlone))(buy_package)
@@ -155,7 +162,11 @@ async def sponsor(call: Call, body: GiveBody, conn: Connection) -> PurchaseView:
 async def list_credits(call: Call, conn: Connection) -> CreditsView:
     """List one's credits."""
     lots = await store.lots_of_owner(conn, call.person_id)
-    return CreditsView(items=[lot_view(lot, lot.expires_at) for lot in lots if lot.expires_at])
+    rest = await store.resting(conn, lots)
+    good = [(lot, lot.expires_at) for lot in lots if lot.expires_at]
+    return CreditsView(
+        items=[lot_view(lot, until, resting=lot.lot_id in rest) for lot, until in good]
+    )
 
 
 async def list_purchases(call: Call, query: PageQuery, conn: Connection) -> Page[PurchaseView]:
@@ -205,7 +216,7 @@ async def _give(
     return await _purchase(call, conn, order.order_id)
 
 
-def lot_view(lot: Lot, expires_at: datetime) -> LotView:
+def lot_view(lot: Lot, expires_at: datetime, *, resting: bool = False) -> LotView:
     """Return what is shown of credits that were paid."""
     return LotView(
         lot_id=lot.lot_id,
@@ -219,6 +230,7 @@ def lot_view(lot: Lot, expires_at: datetime) -> LotView:
         unit_price_minor=lot.unit.minor,
         currency=lot.unit.currency,
         expires_at=expires_at,
+        resting=resting,
     )
 
 
@@ -228,15 +240,19 @@ async def _purchase(call: Call, conn: Connection, order_id: UUID) -> PurchaseVie
     may = order and (order.mentee_id == call.person_id or call.who.is_a(Role.OPERATOR))
     if order is None or not may or not lots:
         raise NotFound
-    shown = _shown(order, lots, await store.used_of(conn, order_id), call.now)
+    used, rest = await store.used_of(conn, order_id), await store.resting(conn, lots)
+    shown = _shown(order, lots, used, rest, call.now)
     frozen = await store.is_frozen(conn, order_id)
     return shown.model_copy(update={"refundable_minor": 0}) if frozen else shown
 
 
-def _shown(order: Order, lots: Sequence[Lot], used: int, now: datetime) -> PurchaseView:
+def _shown(
+    order: Order, lots: Sequence[Lot], used: int, rest: set[UUID], now: datetime
+) -> PurchaseView:
     bought = rules.bought_of(lots)
+    resting = bought.lot_id in rest
     try:
-        refundable = rules.unused_of(bought, now).minor
+        refundable = rules.unused_of(bought, now, at_any_time=resting).minor
     except rules.NothingUnused:
         refundable = 0
     return PurchaseView(
@@ -258,4 +274,5 @@ def _shown(order: Order, lots: Sequence[Lot], used: int, now: datetime) -> Purch
         hold_until=order.hold_until,
         paid_at=order.paid_at,
         expires_at=bought.expires_at,
+        resting=resting,
     )

@@ -8,10 +8,13 @@ from uuid import UUID
 from pydantic import Field
 
 from services.payments.commands import credits as commands
+from services.payments.commands.offered import need_offered
 from services.payments.domain import credits as rules
-from services.payments.domain.credits import Offered, Package
+from services.payments.domain.credits import Package
+from services.payments.domain.offered import NotForSale, Offered
 from services.payments.domain.worth import is_dearer
 from services.payments.store import credits as store
+from services.payments.store import offered as offered_store
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
@@ -34,7 +37,8 @@ class PackageBody(Body):
 class PackageView(View):
     """A package: `price_minor` is what all of it costs, `saved_minor` what that saves.
 
-    While it is `dearer_than_alone` it is not for sale: single sessions cost less now.
+    It is not `for_sale` while its sessions cannot be booked, though it is offered; nor is it sold
+    while it is `dearer_than_alone`: single sessions cost less now.
     """
 
     package_id: UUID
@@ -50,6 +54,7 @@ class PackageView(View):
     gift_valid_months: int
     currency: CurrencyCode
     valid_months: int
+    for_sale: bool
 
 
 class PackagesView(View):
@@ -61,7 +66,7 @@ class PackagesView(View):
 def add_routes(api: Api) -> None:
     """Declare the routes of packages."""
     mentor = Role.MENTOR
-    price = (rules.NotForSale, rules.PackagePriceOutside, rules.PackageTooDear, NotFound)
+    price = (NotForSale, rules.PackagePriceOutside, rules.PackageTooDear, NotFound)
     api.get("/v1/mentors/{mentor_id}/packages", may=ANYONE)(list_packages)
     api.get("/v1/packages/{package_id}", may=ANYONE)(show_package)
     api.get("/v1/me/packages", may=mentor)(list_own_packages)
@@ -77,13 +82,12 @@ async def list_packages(call: Call, mentor_id: UUID, conn: Connection) -> Packag
 
 
 async def show_package(call: Call, package_id: UUID, conn: Connection) -> PackageView:
-    """Show a package that is offered."""
+    """Show a package that is offered, also while it cannot be sold."""
     del call
     package = await store.load_package(conn, package_id)
-    offered = await store.load_offered(conn, package.offering_id) if package else None
-    if package is None or offered is None or not package.offered or not offered.published:
+    if package is None or not package.offered:
         raise NotFound
-    return _package(package, offered)
+    return _package(package, await need_offered(conn, package.offering_id))
 
 
 async def list_own_packages(call: Call, conn: Connection) -> PackagesView:
@@ -101,7 +105,7 @@ async def offer_package(call: Call, body: PackageBody, conn: Connection) -> Pack
         unit_minor=body.unit_price_minor,
         valid_months=body.valid_months,
     )
-    return _package(package, await commands.need_offered(conn, package.offering_id))
+    return _package(package, await need_offered(conn, package.offering_id))
 
 
 async def withdraw_package(call: Call, package_id: UUID, conn: Connection) -> None:
@@ -112,11 +116,11 @@ async def withdraw_package(call: Call, package_id: UUID, conn: Connection) -> No
 async def _packages(
     conn: Connection, mentor_id: UUID, *, all_of_them: bool = False
 ) -> PackagesView:
-    offered = await store.offered_by(conn, mentor_id)
+    offered = await offered_store.offered_by(conn, mentor_id)
     found = [
         _package(each, offered[each.offering_id])
         for each in await store.packages_of(conn, mentor_id)
-        if all_of_them or offered[each.offering_id].published
+        if all_of_them or offered[each.offering_id].bookable
     ]
     shown = [each for each in found if all_of_them or not each.dearer_than_alone]
     return PackagesView(items=shown)
@@ -138,4 +142,5 @@ def _package(package: Package, offered: Offered) -> PackageView:
         gift_valid_months=package.gift_valid_months,
         currency=package.unit.currency,
         valid_months=package.valid_months,
+        for_sale=offered.bookable,
     )

@@ -1,73 +1,36 @@
-"""Plans as mentors offer them, and subscriptions as either side and operators see them."""
+"""Subscriptions to plans, as either side and operators see them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
-
 from services.payments.api.cursors import one_uuid
+from services.payments.api.plans import PlanView, plan_view
 from services.payments.api.terms import terms_of
 from services.payments.commands import subscriptions as commands
-from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscriptions as rules
-from services.payments.domain.credits import Offered
-from services.payments.domain.subscriptions import MentoringPlan, Side, Subscription
-from services.payments.domain.worth import DearerThanAlone, is_dearer
-from services.payments.store import credits as credits_store
+from services.payments.domain.credits import OwnSessions
+from services.payments.domain.offered import NotForSale
+from services.payments.domain.subscriptions import Side, Subscription
+from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import subscriptions as store
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
 from shared.errors import NotFound
-from shared.money import MAX_MINOR_OF_ALL
-from shared.web import ANYONE, Api, Body, Call, Page, PageQuery, Query, View, WholeNumber
+from shared.web import Api, Call, Page, PageQuery, Query, View
 
 ACCEPTED = 202
 MONTHS_SHOWN = 24
-
-
-class PlanBody(Body):
-    """What a mentor offers every month: so many sessions, and what one of them costs."""
-
-    offering_id: UUID
-    sessions: Annotated[WholeNumber, Field(ge=1, le=rules.SESSIONS_MOST)]
-    unit_price_minor: Annotated[WholeNumber, Field(ge=1, le=MAX_MINOR_OF_ALL)]
-
-
-class PlanView(View):
-    """A plan; `price_minor` is what a month costs, `saved_minor` what that saves.
-
-    While it is `dearer_than_alone` it is not for sale, and goes on for who has it.
-    """
-
-    plan_id: UUID
-    offering_id: UUID
-    mentor_id: UUID
-    title: str
-    minutes: int
-    dearer_than_alone: bool
-    sessions: int
-    unit_price_minor: Minor
-    price_minor: Minor
-    saved_minor: Minor
-    currency: CurrencyCode
-    offered: bool
-
-
-class PlansView(View):
-    """All plans of a mentor."""
-
-    items: list[PlanView]
 
 
 class SubscriptionView(View):
     """A subscription as it stands and will be: with wishes that Stripe has not confirmed yet.
 
     `url` is where to pay while it is open, `invoice_url` where a month can be paid whose payment
-    failed; the mentor sees neither. `next_payment_at` is none when no further month is paid.
+    failed; the mentor sees neither. `next_payment_at` is none when no further month is paid, also
+    when the plan is `resting`: its sessions cannot be booked, and it goes on once they can be.
     """
 
     subscription_id: UUID
@@ -80,6 +43,7 @@ class SubscriptionView(View):
     period_end: datetime | None
     next_payment_at: datetime | None
     pausing: bool
+    resting: bool
     ending: bool
     confirmed: bool
     invoice_url: str | None
@@ -130,19 +94,10 @@ class ChangePreview(View):
 
 
 def add_routes(api: Api) -> None:
-    """Declare the routes of plans and subscriptions."""
-    mentor = Role.MENTOR
-    price = (rules.PlanPriceOutside, credit_rules.PackageTooDear, credit_rules.NotForSale, NotFound)
-    api.get("/v1/mentors/{mentor_id}/plans", may=ANYONE)(list_plans)
-    api.get("/v1/plans/{plan_id}", may=ANYONE)(show_plan)
-    api.get("/v1/me/plans", may=mentor)(list_own_plans)
-    api.post("/v1/me/plans", may=mentor, idempotent=True, refusals=price)(offer)
-    end = "/v1/me/plans/{plan_id}/withdraw"
-    api.post(end, may=mentor, idempotent=True, status=204)(withdraw)
-    sale = (credit_rules.NotForSale, credit_rules.OwnSessions, rules.AlreadySubscribed)
-    dear = (DearerThanAlone,)
+    """Declare the routes of subscriptions."""
+    sale = (NotForSale, DearerThanAlone, OwnSessions, rules.AlreadySubscribed)
     path = "/v1/plans/{plan_id}/subscriptions"
-    api.post(path, idempotent=True, status=ACCEPTED, refusals=(*sale, *dear))(subscribe)
+    api.post(path, idempotent=True, status=ACCEPTED, refusals=sale)(subscribe)
     _add_routes_of_one(api)
 
 
@@ -155,48 +110,6 @@ def _add_routes_of_one(api: Api) -> None:
     api.get(f"{one}/end-preview")(preview_end)
     api.get(f"{one}/change-preview", refusals=elsewhere)(preview_change)
     api.post(f"{one}/look-up", idempotent=True, status=ACCEPTED)(look_at_plan)
-
-
-async def list_plans(call: Call, mentor_id: UUID, conn: Connection) -> PlansView:
-    """List the plans a mentor offers of what is for sale."""
-    del call
-    offered = await credits_store.offered_by(conn, mentor_id)
-    found = [
-        _plan(each, offered[each.offering_id])
-        for each in await store.plans_of(conn, mentor_id)
-        if offered[each.offering_id].published
-    ]
-    return PlansView(items=[each for each in found if not each.dearer_than_alone])
-
-
-async def show_plan(call: Call, plan_id: UUID, conn: Connection) -> PlanView:
-    """Show a plan, also one that is offered no more: somebody may have it."""
-    del call
-    return await _plan_view(conn, plan_id)
-
-
-async def list_own_plans(call: Call, conn: Connection) -> PlansView:
-    """List the plans one offers."""
-    offered = await credits_store.offered_by(conn, call.person_id)
-    found = await store.plans_of(conn, call.person_id)
-    return PlansView(items=[_plan(each, offered[each.offering_id]) for each in found])
-
-
-async def offer(call: Call, body: PlanBody, conn: Connection) -> PlanView:
-    """Offer a plan for one of one's offerings."""
-    made = await commands.offer_plan(
-        conn,
-        call.person_id,
-        body.offering_id,
-        sessions=body.sessions,
-        unit_minor=body.unit_price_minor,
-    )
-    return await _plan_view(conn, made.plan_id)
-
-
-async def withdraw(call: Call, plan_id: UUID, conn: Connection) -> None:
-    """Offer a plan no more; who has it keeps it."""
-    await commands.withdraw_plan(conn, call.person_id, plan_id)
 
 
 async def subscribe(call: Call, plan_id: UUID, conn: Connection) -> SubscriptionView:
@@ -265,7 +178,7 @@ async def preview_change(
     """Show what another plan would come to, and from when on."""
     subscription, _ = await seen_by(call, conn, subscription_id)
     await commands.check_change(conn, subscription, query.plan_id)
-    view = await _plan_view(conn, query.plan_id)
+    view = await plan_view(conn, query.plan_id)
     return ChangePreview(plan=view, charged_now_minor=0, from_at=subscription.period_end)
 
 
@@ -292,48 +205,24 @@ async def view_of(
     """Return a subscription as a side sees it."""
     live = subscription.state in rules.LIVE
     ends = subscription.will_end or subscription.wish.end_now
-    paid_on = live and not ends and not subscription.will_pause
+    paid_on = live and not (ends or subscription.will_pause or subscription.will_rest)
     pays = side in ("mentee", "operator")  # Stripe's pages show a name, an address and a card.
     return SubscriptionView(
         subscription_id=subscription.subscription_id,
         state=subscription.state,
-        plan=await _plan_view(conn, subscription.plan_id),
-        next_plan=await _plan_view(conn, subscription.next_plan_id),
+        plan=await plan_view(conn, subscription.plan_id),
+        next_plan=await plan_view(conn, subscription.next_plan_id),
         mentor_id=subscription.mentor_id,
         mentee_id=subscription.mentee_id,
         url=subscription.checkout_url if pays else None,
         period_end=subscription.period_end,
         next_payment_at=subscription.period_end if paid_on else None,
         pausing=subscription.will_pause,
+        resting=live and subscription.will_rest,
         ending=ends,
         confirmed=not subscription.wish.is_open or subscription.wish.by is None,
         invoice_url=subscription.invoice_url if pays else None,
         next_attempt_at=subscription.next_attempt_at,
         ended_at=subscription.ended_at,
         ended_because=subscription.ended_because,
-    )
-
-
-async def _plan_view(conn: Connection, plan_id: UUID) -> PlanView:
-    plan = await commands.need_plan(conn, plan_id)
-    offered = await credits_store.load_offered(conn, plan.offering_id)
-    assert offered is not None  # noqa: S101  A plan is of an offering.
-    return _plan(plan, offered)
-
-
-def _plan(plan: MentoringPlan, offered: Offered) -> PlanView:
-    saved = (offered.price.minor - plan.unit.minor) * plan.sessions
-    return PlanView(
-        plan_id=plan.plan_id,
-        offering_id=plan.offering_id,
-        mentor_id=plan.mentor_id,
-        title=offered.title,
-        minutes=offered.minutes,
-        dearer_than_alone=is_dearer(plan.unit, offered.price),
-        sessions=plan.sessions,
-        unit_price_minor=plan.unit.minor,
-        price_minor=plan.price.minor,
-        saved_minor=max(0, saved),
-        currency=plan.unit.currency,
-        offered=plan.offered,
     )

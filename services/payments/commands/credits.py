@@ -12,11 +12,12 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import fees
 from services.payments.commands.decisions import plan_call_for
+from services.payments.commands.offered import need_offered
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer, plan
 from services.payments.domain import credits as rules
 from services.payments.domain import orders as order_rules
-from services.payments.domain.credits import GivenKind, Lot, Offered, Package
+from services.payments.domain.credits import GivenKind, Lot, Package
 from services.payments.domain.orders import Order, Terms
 from services.payments.domain.outcomes import Refund, RefundReason
 from services.payments.store import credits as store
@@ -24,7 +25,6 @@ from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
 from shared.clock import BusinessInstant
-from shared.contracts.booking import OfferingFact
 from shared.contracts.prepaid import (
     CreditsExpired,
     CreditsGranted,
@@ -41,28 +41,6 @@ CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Nothing that looks like something else, and nothing that spells a word."""
 CODE_LENGTH = 16
 """78 bits: nobody guesses one, however long they try."""
-
-
-async def note_offering(conn: Connection, fact: OfferingFact) -> None:
-    """Know what a mentor sells, of which packages can be made."""
-    offered = Offered(
-        fact.offering_id,
-        fact.mentor_id,
-        fact.title,
-        fact.minutes,
-        Money(fact.price_minor, fact.currency),
-        fact.published,
-        fact.version,
-    )
-    await store.save_offered(conn, offered)
-
-
-async def need_offered(conn: Connection, offering_id: UUID) -> Offered:
-    """Return an offering; raises `NotFound`."""
-    offered = await store.load_offered(conn, offering_id)
-    if offered is None:
-        raise NotFound
-    return offered
 
 
 async def offer_package(
@@ -211,7 +189,8 @@ async def refund_unused(
     Raises `NotFound`, `NothingUnused` or `CreditsChanged`.
     """
     order, lot = await _need_own(conn, order_id, buyer_id)
-    amount = rules.unused_of(lot, now)
+    rests = bool(await store.resting(conn, [lot]))
+    amount = rules.unused_of(lot, now, at_any_time=rests)
     if amount.minor != shown_minor:
         raise rules.CreditsChanged(amount_minor=amount.minor, currency=amount.currency)
     await _refund(conn, order, lot, "cancelled", now)
@@ -261,8 +240,8 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, lot_id)
     if lot is None or not lot.remaining or lot.expires_at is None or now < lot.expires_at:
         return True  # Somebody used or got them between our look and our lock.
-    if await store.is_frozen(conn, purchase_id):
-        return True  # So did a bank.
+    if await _time_stands(conn, lot):
+        return True  # Or what they are for cannot be booked any more, or a bank has the money.
     refunded = lot.kind == "sponsorship"
     if refunded:
         await _refund(conn, order, lot, "cancelled", now)
@@ -289,8 +268,8 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     lot = await store.lock_lot(conn, found.lot_id)
     if lot is None or not lot.remaining or lot.remind_at is None or lot.expires_at is None:
         return True  # Somebody used them between our look and our lock.
-    if await store.is_frozen(conn, found.purchase_id):
-        return True  # So did a bank.
+    if await _time_stands(conn, lot):
+        return True  # Or what they are for cannot be booked any more, or a bank has the money.
     await store.save_lot(conn, replace(lot, remind_at=None))
     fact = CreditsReminded(
         **_about(await _told(conn, order)),
@@ -300,6 +279,10 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     )
     await announcer.announce(conn, fact, at=now)
     return True
+
+
+async def _time_stands(conn: Connection, lot: Lot) -> bool:
+    return await store.is_frozen(conn, lot.purchase_id) or bool(await store.resting(conn, [lot]))
 
 
 async def _need(conn: Connection, order_id: UUID) -> tuple[Order, Lot]:

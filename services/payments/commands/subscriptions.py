@@ -9,12 +9,14 @@ from uuid import UUID
 
 from services.payments.commands import credits as prepaid
 from services.payments.commands import fees
+from services.payments.commands.offered import need_offered
 from services.payments.commands.orders import need_order, record_payment
 from services.payments.commands.plans import announcer, plan
 from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscription_steps as steps
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import OwnSessions
+from services.payments.domain.offered import NotForSale
 from services.payments.domain.orders import Terms
 from services.payments.domain.seen import PaymentSeen
 from services.payments.domain.subscription_calls import (
@@ -42,7 +44,7 @@ async def offer_plan(
     conn: Connection, mentor_id: UUID, offering_id: UUID, *, sessions: int, unit_minor: int
 ) -> MentoringPlan:
     """Offer a plan for one's own offering; raises what `offer` of the rules raises."""
-    offered = await prepaid.need_offered(conn, offering_id)
+    offered = await need_offered(conn, offering_id)
     if offered.mentor_id != mentor_id:
         raise NotFound
     made = rules.offer(new_id(), offered, sessions, unit_minor)
@@ -74,9 +76,10 @@ async def subscribe(
     Raises `NotFound`, `NotForSale`, `DearerThanAlone`, `OwnSessions` or `AlreadySubscribed`.
     """
     wanted = await need_plan(conn, plan_id)
-    offered = await prepaid.need_offered(conn, wanted.offering_id)
-    if not wanted.offered or not offered.published:
-        raise credit_rules.NotForSale
+    offered = await need_offered(conn, wanted.offering_id)
+    if not wanted.offered:
+        raise NotForSale
+    offered.check_for_sale()
     check_worth(wanted.unit, offered.price)
     if mentee_id == wanted.mentor_id:
         raise OwnSessions
@@ -117,7 +120,9 @@ async def check_change(conn: Connection, subscription: Subscription, plan_id: UU
     """Raise `PlanElsewhere` or `DearerThanAlone` unless another plan can follow."""
     old = await need_plan(conn, subscription.plan_id)
     new = rules.check_change(old, await store.load_plan(conn, plan_id))
-    offered = await prepaid.need_offered(conn, new.offering_id)
+    offered = await need_offered(conn, new.offering_id)
+    if not offered.bookable:
+        raise rules.PlanElsewhere
     check_worth(new.unit, offered.price)
 
 
@@ -185,7 +190,7 @@ async def follow(
 
     Several calls answer side by side; one that may show something older is made anew.
     """
-    subscription = await _need(conn, request.subscription_id)
+    subscription = await _rest(conn, await _need(conn, request.subscription_id))
     if steps.is_outdated(subscription, sent_at):
         await store.save_subscription(conn, replace(subscription, look_at=now))
         return
@@ -258,7 +263,7 @@ async def _buy(
 ) -> UUID:
     """Begin the purchase of a month that was paid, and have its charge carry its name."""
     bought = await need_plan(conn, invoice.plan_id)
-    offered = await prepaid.need_offered(conn, bought.offering_id)
+    offered = await need_offered(conn, bought.offering_id)
     lot = rules.lot_of(subscription, bought, offered, (new_id(), new_id()))
     order = credit_rules.purchase_of(lot, subscription.purchase_terms, now)
     order = await fees.freeze(conn, order)
@@ -324,6 +329,13 @@ async def _give_back(conn: Connection, subscription: Subscription, now: datetime
             await prepaid.refund_unused(
                 conn, each.order_id, subscription.mentee_id, each.worth.minor, now
             )
+
+
+async def _rest(conn: Connection, subscription: Subscription) -> Subscription:
+    """Have a plan rest if what it will bring cannot be booked, and go on if it can."""
+    brings = await need_plan(conn, subscription.next_plan_id)
+    offered = await need_offered(conn, brings.offering_id)
+    return rules.rest(subscription, bookable=offered.bookable)
 
 
 async def _need(conn: Connection, subscription_id: UUID) -> Subscription:

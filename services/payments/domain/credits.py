@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from services.payments.domain.offered import NotForSale, Offered
 from services.payments.domain.orders import CreditKind, Order, Session, Terms
 from services.payments.domain.worth import check_worth
 from services.payments.ledger.chart import Account
@@ -35,13 +36,6 @@ PAGE_OPEN_FOR = timedelta(hours=1)
 """How long a purchase of credits waits to be paid."""
 
 GivenKind = Literal["gift", "sponsorship"]
-
-
-class NotForSale(Refusal):
-    """What is asked for is not for sale, or costs nothing."""
-
-    code = "not_for_sale"
-    detail = "This is not for sale any more; look at the mentor's page."
 
 
 class OwnSessions(Refusal):
@@ -111,19 +105,6 @@ class NobodyYouKnow(Refusal):
 
     code = "nobody_you_know"
     detail = "Choose somebody who has booked with you before; a free intro call is enough."
-
-
-@dataclass(frozen=True)
-class Offered:
-    """An offering as booking told it last."""
-
-    offering_id: UUID
-    mentor_id: UUID
-    title: str
-    minutes: int
-    price: Money
-    published: bool
-    version: int
 
 
 @dataclass(frozen=True)
@@ -257,8 +238,7 @@ def _lot(
     sessions: int,
     unit: Money,
 ) -> Lot:
-    if not offered.published or not offered.price.minor:
-        raise NotForSale
+    offered.check_for_sale()
     if kind == "package" and buyer_id == offered.mentor_id:
         raise OwnSessions
     purchase_id, lot_id = ids

@@ -76,6 +76,8 @@ class PlanPrice(Seen):
 class UpdateSubscription(LookAtSubscription):
     """Put a subscription into a state: sent twice it says the same.
 
+    It is `paused` by people, `resting` because nobody can book its sessions, or both.
+
     `send_before` is when another price is too late: the next renewal may be under way.
     """
 
@@ -83,6 +85,7 @@ class UpdateSubscription(LookAtSubscription):
 
     paused: bool
     ending: bool
+    resting: bool = False
     plan_id: UUID
     price: PlanPrice | None = None
     send_before: AwareDatetime | None = None
@@ -137,6 +140,7 @@ class SubscribedSeen(Seen):
     period_end: AwareDatetime
     paused: bool
     ending: bool
+    resting: bool = False
     ended_at: AwareDatetime | None
     ended_because: str | None
     invoices: tuple[InvoiceSeen, ...] = ()

@@ -38,8 +38,10 @@ from shared.contracts.payments import (
     PlanEndScheduled,
     PlanFact,
     PlanPaused,
+    PlanRested,
     PlanResumed,
     PlanStarted,
+    PlanWoken,
 )
 
 
@@ -91,6 +93,7 @@ def next_call(
         **read.model_dump(),
         paused=subscription.will_pause,
         ending=subscription.will_end,
+        resting=subscription.will_rest,
         plan_id=subscription.plan_id if quiet else next_plan.plan_id,
         price=price,
         send_before=ends - QUIET_BEFORE if price and ends else None,
@@ -136,7 +139,8 @@ def follow(
     new = _taken_over(subscription, seen, seen.subscribed)
     left = _left(request, subscription)
     if subscription.stripe_subscription_id is None:
-        left = Wish(ending=False)  # The first call has Stripe keep the card that pays an invoice.
+        # The first call has Stripe keep the card that pays an invoice.
+        left = Wish(ending=False, resting=subscription.wish.resting)
     elif new.state == "ended":
         left = Wish()
     new = replace(new, wish=left)
@@ -151,8 +155,9 @@ def follow(
 def _carries(request: SubscriptionRequest, subscription: Subscription) -> bool:
     if not isinstance(request, UpdateSubscription) or subscription.wish.end_now:
         return False
-    said = (request.paused, request.ending)
-    return said == (subscription.will_pause, subscription.will_end)
+    said = (request.paused, request.ending, request.resting)
+    wished = (subscription.will_pause, subscription.will_end, subscription.will_rest)
+    return said == wished
 
 
 def _left(request: SubscriptionRequest, subscription: Subscription) -> Wish:
@@ -177,7 +182,9 @@ def refuse_wish(
     if code == TOO_LATE:
         return replace(subscription, look_at=now)
     left = Wish() if isinstance(request, CancelSubscription) else _left(request, subscription)
-    return replace(subscription, wish=left, look_at=now)
+    # That a plan rests is asked for again by the look, as long as it is so: not at once for ever.
+    rests = subscription.will_rest != subscription.resting
+    return replace(subscription, wish=left, look_at=now + LOOK_EVERY if rests else now)
 
 
 def refuse_page(subscription: Subscription) -> Subscription:
@@ -213,6 +220,7 @@ def _taken_over(
         period_end=seen.period_end,
         paused=seen.paused,
         ending=seen.ending,
+        resting=seen.resting,
         invoice_url=unpaid.url if unpaid and state != "ended" else None,
         next_attempt_at=unpaid.next_attempt_at if unpaid else None,
         ended_at=seen.ended_at,
@@ -268,9 +276,14 @@ def _told(old: Subscription, new: Subscription, seen: SubscribedSeen) -> list[Pl
 
     if old.stripe_subscription_id is None:
         facts.append(PlanStarted(**about(), period_end=until))
-    if new.paused != old.paused:
+    if new.paused != old.paused and not new.resting:
         kind = PlanPaused if new.paused else PlanResumed
         facts.append(kind(**about(), by=by, period_end=until))
+    if new.resting and not old.resting:
+        facts.append(PlanRested(**about(), period_end=until))
+    elif old.resting and not new.resting:
+        paid = None if new.paused or new.ending else until
+        facts.append(PlanWoken(**about(), next_payment_at=paid))
     if new.state == "ended" and old.state != "ended":
         facts.append(PlanEnded(**about(), because=new.ended_because or "wished"))
     elif new.ending != old.ending:

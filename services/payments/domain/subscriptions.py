@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from services.payments.domain.credits import Lot, NotForSale, Offered, check_total
+from services.payments.domain.credits import Lot, check_total
 from services.payments.domain.credits import PackagePriceOutside as PlanPriceOutside
+from services.payments.domain.offered import Offered
 from services.payments.domain.orders import Terms
 from services.payments.domain.subscription_calls import (
     OpenSubscription,
@@ -43,6 +44,7 @@ State = Literal["being_prepared", "open", "closed", "active", "past_due", "ended
 Side = Literal["mentee", "mentor", "operator"]
 Because = Literal["wished", "payment_failed"]
 LIVE = frozenset({"active", "past_due"})
+OVER = frozenset({"closed", "ended"})
 
 
 class AlreadySubscribed(Refusal):
@@ -108,10 +110,14 @@ class MentoringPlan:
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to be otherwise; none of it where Stripe shows it so already."""
+    """What somebody wants to be otherwise; none of it where Stripe shows it so already.
+
+    That a plan rests is nobody's wish: its sessions cannot be booked, or can again.
+    """
 
     paused: bool | None = None
     ending: bool | None = None
+    resting: bool | None = None
     plan_id: UUID | None = None
     end_now: bool = False
     by: Side | None = None
@@ -119,7 +125,7 @@ class Wish:
     @property
     def is_open(self) -> bool:
         """Return whether something is not as wished."""
-        changes = (self.paused, self.ending, self.plan_id)
+        changes = (self.paused, self.ending, self.resting, self.plan_id)
         return self.end_now or any(change is not None for change in changes)
 
     @property
@@ -157,11 +163,18 @@ class Subscription:
     version: int = 0
     shown_at: datetime | None = None
     """When an answer changed it last."""
+    resting: bool = False
+    """Whether nothing is paid because nobody can book its sessions, besides what people paused."""
 
     @property
     def will_pause(self) -> bool:
         """Return whether the next period is not paid, as far as is known and wished."""
         return self.paused if self.wish.paused is None else self.wish.paused
+
+    @property
+    def will_rest(self) -> bool:
+        """Return whether the next period is not paid because its sessions cannot be booked."""
+        return self.resting if self.wish.resting is None else self.wish.resting
 
     @property
     def will_end(self) -> bool:
@@ -187,8 +200,7 @@ class Subscription:
 
 def offer(plan_id: UUID, offered: Offered, sessions: int, unit_minor: int) -> MentoringPlan:
     """Return a plan for an offering; raises `NotForSale` or a refusal of its price."""
-    if not offered.published or not offered.price.minor:
-        raise NotForSale
+    offered.check_for_sale()
     unit = Money(unit_minor, offered.price.currency)
     step = charge_step(unit.currency)
     if not 0 < unit.minor <= offered.price.minor or unit.minor % step:
@@ -246,11 +258,19 @@ def wish(subscription: Subscription, wanted: Wish, now: datetime) -> Subscriptio
     both = Wish(
         old.paused if wanted.paused is None else wanted.paused,
         old.ending if wanted.ending is None else wanted.ending,
+        old.resting,
         wanted.plan_id or old.plan_id,
         wanted.end_now or old.end_now,
         wanted.by,
     )
     return replace(subscription, wish=both, look_at=now)
+
+
+def rest(subscription: Subscription, *, bookable: bool) -> Subscription:
+    """Have a plan rest whose sessions nobody can book, and go on as people left it otherwise."""
+    if subscription.state in OVER or subscription.will_rest != bookable:
+        return subscription
+    return replace(subscription, wish=replace(subscription.wish, resting=not bookable))
 
 
 def check_change(old: MentoringPlan, new: MentoringPlan | None) -> MentoringPlan:

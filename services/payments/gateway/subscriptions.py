@@ -26,6 +26,7 @@ EXPAND_CHARGE = ["latest_charge.balance_transaction"]
 INVOICES_AT_MOST = 100
 """More than eight years of months; only those that may have changed are asked for."""
 PAGES_FOUND_AT_MOST = 100
+YES = "yes"
 
 
 class SubscriptionCalls:
@@ -129,13 +130,17 @@ def page_params(request: OpenSubscription) -> Json:
 def update_params(request: UpdateSubscription) -> Json:
     """Return the parameters that put a subscription into a state.
 
-    Nothing is prorated by Stripe: another plan holds from the next month on. A card that pays an
-    invoice on its page is kept for the next one.
+    Stripe knows one pause; whose it is stands beside it. Nothing is prorated by Stripe: another
+    plan holds from the next month on. A card that pays an invoice on its page is kept for the next.
     """
     params: Json = {
         "cancel_at_period_end": request.ending,
-        "pause_collection": {"behavior": "void"} if request.paused else "",
-        "metadata": {"plan_id": str(request.plan_id)},
+        "pause_collection": {"behavior": "void"} if request.paused or request.resting else "",
+        "metadata": {
+            "plan_id": str(request.plan_id),
+            "resting": _yes(request.resting),
+            "paused": _yes(request.paused),
+        },
         "payment_settings": {"save_default_payment_method": "on_subscription"},
     }
     if request.price is not None:
@@ -152,17 +157,20 @@ def update_params(request: UpdateSubscription) -> Json:
 
 def read_subscribed(subscription: Json, invoices: tuple[InvoiceSeen, ...]) -> SubscribedSeen:
     """Return what we keep of a subscription."""
-    item = subscription["items"]["data"][0]
+    item, said = subscription["items"]["data"][0], subscription["metadata"]
+    stands = subscription.get("pause_collection") is not None
+    resting = stands and said.get("resting") == YES
     ended_at = subscription.get("ended_at")
     return SubscribedSeen(
         stripe_subscription_id=subscription["id"],
         item_id=item["id"],
         product_id=item["price"]["product"],
         status=subscription["status"],
-        plan_id=subscription["metadata"]["plan_id"],
+        plan_id=said["plan_id"],
         period_start=from_epoch_seconds(item["current_period_start"]),
         period_end=from_epoch_seconds(item["current_period_end"]),
-        paused=subscription.get("pause_collection") is not None,
+        paused=stands and (not resting or said.get("paused") == YES),
+        resting=resting,
         ending=subscription["cancel_at_period_end"],
         ended_at=from_epoch_seconds(ended_at) if ended_at else None,
         ended_because=_part(subscription, "cancellation_details").get("reason"),
@@ -182,6 +190,10 @@ def read_invoice(invoice: Json) -> InvoiceSeen:
         url=invoice.get("hosted_invoice_url"),
         created_at=from_epoch_seconds(invoice["created"]),
     )
+
+
+def _yes(said: bool) -> str:
+    return YES if said else "no"
 
 
 def _page(session: Json) -> SubscriptionSeen:

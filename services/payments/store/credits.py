@@ -9,27 +9,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.payments.domain.credits import Lot, Offered, Package
+from services.payments.domain.credits import Lot, Package
 from shared.db import Connection
 from shared.money import Money
 
-SAVE_OFFERED = """
-INSERT INTO offered AS o (offering_id, mentor_id, title, minutes, price_minor, currency, published,
-    version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (offering_id) DO UPDATE SET title = excluded.title, minutes = excluded.minutes,
-    price_minor = excluded.price_minor, currency = excluded.currency,
-    published = excluded.published, version = excluded.version
-WHERE o.version < excluded.version
-"""
-OFFERED = """
-SELECT offering_id, mentor_id, title, minutes, price_minor, currency, published, version
-FROM offered WHERE offering_id = $1
-"""
-OFFERED_BY = """
-SELECT offering_id, mentor_id, title, minutes, price_minor, currency, published, version
-FROM offered WHERE mentor_id = $1
-"""
 INSERT_PACKAGE = """
 INSERT INTO packages (package_id, offering_id, mentor_id, sessions, unit_minor, currency,
     valid_months, offered)
@@ -62,6 +45,10 @@ _NOT_FROZEN = """
 NOT EXISTS (SELECT FROM frozen_purchases AS f WHERE f.order_id = lots.purchase_id)
 """
 """What a bank took back pays for nothing, nor does its time end, unless it comes back."""
+_TIME_GOES = f"""
+{_NOT_FROZEN} AND NOT EXISTS (SELECT FROM resting_lots AS r WHERE r.lot_id = lots.lot_id)
+"""
+"""Nor does the time end of what nobody can book."""
 LOT = f"{_LOT} WHERE lot_id = $1"
 LOCK_LOT = f"{_LOT} WHERE lot_id = $1 FOR UPDATE"
 LOCK_LOTS = f"{_LOT} WHERE lot_id = ANY($1::uuid[]) ORDER BY lot_id FOR UPDATE"
@@ -94,11 +81,17 @@ WHERE l.purchase_id = $1 AND NOT EXISTS (
 )
 """
 IS_FROZEN = "SELECT EXISTS (SELECT FROM frozen_purchases WHERE order_id = $1)"
+RESTING = "SELECT lot_id FROM resting_lots WHERE lot_id = ANY($1::uuid[])"
+LOCK_RESTING = f"""
+{_LOT} WHERE offering_id = $1 AND remaining > 0 AND expires_at IS NOT NULL
+    AND NOT (kind = 'sponsorship' AND owner_id IS NULL)
+ORDER BY lot_id FOR UPDATE
+"""
 NEXT_TO_EXPIRE = f"""
-{_LOT} WHERE remaining > 0 AND expires_at <= $1 AND {_NOT_FROZEN} ORDER BY expires_at LIMIT 1
+{_LOT} WHERE remaining > 0 AND expires_at <= $1 AND {_TIME_GOES} ORDER BY expires_at LIMIT 1
 """
 NEXT_TO_REMIND = f"""
-{_LOT} WHERE remaining > 0 AND remind_at <= $1 AND {_NOT_FROZEN} ORDER BY remind_at LIMIT 1
+{_LOT} WHERE remaining > 0 AND remind_at <= $1 AND {_TIME_GOES} ORDER BY remind_at LIMIT 1
 """
 PURCHASES_OF = """
 SELECT order_id FROM orders WHERE mentee_id = $1 AND kind IN ('package', 'gift', 'sponsorship')
@@ -117,33 +110,6 @@ SELECT EXISTS (
     WHERE mentor_id = $1 AND mentee_id = $2 AND kind = 'sessions' AND state = 'paid'
 )
 """
-
-
-async def save_offered(conn: Connection, offered: Offered) -> None:
-    """Store what a mentor sells, unless a later state is known."""
-    await conn.execute(
-        SAVE_OFFERED,
-        offered.offering_id,
-        offered.mentor_id,
-        offered.title,
-        offered.minutes,
-        offered.price.minor,
-        offered.price.currency,
-        offered.published,
-        offered.version,
-    )
-
-
-async def load_offered(conn: Connection, offering_id: UUID) -> Offered | None:
-    """Return an offering as booking told it last."""
-    row = await conn.fetchrow(OFFERED, offering_id)
-    return _offered(row) if row else None
-
-
-async def offered_by(conn: Connection, mentor_id: UUID) -> dict[UUID, Offered]:
-    """Return the offerings of a mentor by id."""
-    found = (_offered(row) for row in await conn.fetch(OFFERED_BY, mentor_id))
-    return {each.offering_id: each for each in found}
 
 
 async def add_package(conn: Connection, package: Package) -> None:
@@ -258,6 +224,17 @@ async def is_frozen(conn: Connection, purchase_id: UUID) -> bool:
     return bool(await conn.fetchval(IS_FROZEN, purchase_id))
 
 
+async def resting(conn: Connection, lots: Sequence[Lot]) -> set[UUID]:
+    """Return which credits rest because nobody can book what they are for."""
+    rows = await conn.fetch(RESTING, [lot.lot_id for lot in lots])
+    return {row["lot_id"] for row in rows}
+
+
+async def lock_resting(conn: Connection, offering_id: UUID) -> list[Lot]:
+    """Return the credits, locked, that rest while their offering cannot be booked."""
+    return [_lot(row) for row in await conn.fetch(LOCK_RESTING, offering_id)]
+
+
 async def used_of(conn: Connection, purchase_id: UUID) -> int:
     """Return how many sessions the credits of a purchase pay for."""
     return int(await conn.fetchval(USED_OF, purchase_id))
@@ -320,10 +297,6 @@ async def mentees_of(conn: Connection, mentor_id: UUID, limit: int) -> list[UUID
 async def knows(conn: Connection, mentor_id: UUID, mentee_id: UUID) -> bool:
     """Return whether somebody booked with a mentor before."""
     return bool(await conn.fetchval(KNOWS, mentor_id, mentee_id))
-
-
-def _offered(row: asyncpg.Record) -> Offered:
-    return Offered(**_with_money(row, price="price_minor"))
 
 
 def _package(row: asyncpg.Record) -> Package:

@@ -36,7 +36,7 @@ UPDATE subscriptions SET plan_id = $2, state = $3, checkout_id = $4, checkout_ur
     stripe_subscription_id = $6, item_id = $7, product_id = $8, period_end = $9, paused = $10,
     ending = $11, wish_paused = $12, wish_ending = $13, wish_plan_id = $14, wish_end_now = $15,
     wish_by = $16, invoice_url = $17, next_attempt_at = $18, ended_at = $19, ended_because = $20,
-    look_at = $21, version = $22, shown_at = $23
+    look_at = $21, version = $22, shown_at = $23, resting = $24, wish_resting = $25
 WHERE subscription_id = $1
 """
 _SUBSCRIPTION = """
@@ -44,7 +44,7 @@ SELECT subscription_id, plan_id, mentor_id, mentee_id, platform_share_basis_poin
     release_delay_seconds, begun_at, state, checkout_id, checkout_url, stripe_subscription_id,
     item_id, product_id, period_end, paused, ending, wish_paused, wish_ending, wish_plan_id,
     wish_end_now, wish_by, invoice_url, next_attempt_at, ended_at, ended_because, look_at, version,
-    shown_at
+    shown_at, resting, wish_resting
 FROM subscriptions
 """
 SUBSCRIPTION = f"{_SUBSCRIPTION} WHERE subscription_id = $1"
@@ -84,7 +84,8 @@ SUBSCRIPTION_OF_ORDER = "SELECT subscription_id FROM plan_invoices WHERE order_i
 UNUSED = """
 SELECT i.order_id, l.remaining, l.unit_minor, l.currency
 FROM plan_invoices AS i JOIN lots AS l ON l.purchase_id = i.order_id
-WHERE i.subscription_id = $1 AND l.remaining > 0 AND l.expires_at > $2 AND l.owner_id = l.buyer_id
+WHERE i.subscription_id = $1 AND l.remaining > 0 AND l.owner_id = l.buyer_id
+    AND (l.expires_at > $2 OR l.lot_id IN (SELECT lot_id FROM resting_lots))
     AND NOT EXISTS (
         SELECT FROM disputes AS d
         WHERE d.order_id = i.order_id AND d.state IN ('needs_response', 'under_review', 'lost')
@@ -213,6 +214,8 @@ async def save_subscription(conn: Connection, subscription: Subscription) -> Non
         subscription.look_at,
         subscription.version,
         subscription.shown_at,
+        subscription.resting,
+        wish.resting,
     )
 
 
@@ -318,6 +321,6 @@ def _plan(row: asyncpg.Record) -> MentoringPlan:
 def _subscription(row: asyncpg.Record) -> Subscription:
     fields: dict[str, Any] = dict(row)
     delay = timedelta(seconds=fields.pop("release_delay_seconds"))
-    names = ("paused", "ending", "plan_id", "end_now", "by")
+    names = ("paused", "ending", "resting", "plan_id", "end_now", "by")
     wish = Wish(**{name: fields.pop(f"wish_{name}") for name in names})
     return Subscription(**fields, release_delay=delay, wish=wish)
