@@ -22,6 +22,7 @@ class Plan(Shape):
     dearer_than_alone: bool = False
     currency: str
     offered: bool = True
+    bookable: bool = True
 
 
 class Plans(Shape):
@@ -43,6 +44,7 @@ class Subscription(Shape):
     period_end: AwareDatetime | None = None
     next_payment_at: AwareDatetime | None = None
     pausing: bool = False
+    resting: bool = False
     ending: bool = False
     confirmed: bool = True
     invoice_url: str | None = None

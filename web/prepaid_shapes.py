@@ -23,6 +23,7 @@ class Package(Shape):
     currency: str
     valid_months: int
     gift_valid_months: int
+    bookable: bool = True
 
 
 class Packages(Shape):
@@ -42,6 +43,7 @@ class Lot(Shape):
     sessions: int
     remaining: int
     expires_at: AwareDatetime
+    resting: bool = False
 
 
 class Credits(Shape):
@@ -80,9 +82,17 @@ class Bought(Shape):
     redeemed: bool = False
     price_minor: int
     refundable_minor: int = 0
+    refunded_minor: int = 0
+    expired: bool = False
     currency: str
     hold_until: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
+    resting: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether nobody can do more with it: it was paid back, or its time is over."""
+        return self.expired or (self.refunded_minor > 0 and not self.remaining)
 
     @property
     def waiting(self) -> bool:

@@ -73,7 +73,7 @@ async def test_what_nobody_can_book_is_not_sold(study: Study, what: str) -> None
         found = await shop.ask("GET", f"/v1/mentors/{shop.mentor_id}/{listed}")
         assert found["items"] == []
     for shown in (f"/v1/packages/{package}", f"/v1/plans/{plan}"):
-        assert (await shop.ask("GET", shown))["for_sale"] is False
+        assert (await shop.ask("GET", shown))["bookable"] is False
     change = f"/v1/subscriptions/{study.subscription_id}/change"
     refused = await shop.ask("POST", change, {"plan_id": other}, status=409)
     assert refused["code"] == "plan_elsewhere"
@@ -177,7 +177,7 @@ async def test_facts_in_any_order_and_doubled_come_to_the_same(study: Study) -> 
             for _ in range(2):
                 assert await world.hear(fact) == "handled"
         shown = await shop.ask("GET", f"/v1/packages/{package}")
-        assert shown["for_sale"] is True, (place, order)
+        assert shown["bookable"] is True, (place, order)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from tests.web.conftest import ME, MENTOR, OFFERING, ORDER, STARTS
 
-STATES = ("active", "open", "closed", "past_due", "ended", "ending", "pausing", "mentoring")
+STATES = (
+    "active",
+    "open",
+    "closed",
+    "past_due",
+    "ended",
+    "ending",
+    "pausing",
+    "mentoring",
+    "resting",
+)
 OF_STATE = {state: f"0190a000-0000-7000-8000-00000000050{n}" for n, state in enumerate(STATES)}
 PLANS: Mapping[str, tuple[str, ...]] = {
     "/plans/{plan_id}": (f"/plans/{ORDER}",),
@@ -34,6 +44,7 @@ SPECIAL: Mapping[str, Mapping[str, object]] = {
     "ended": {"ended_at": STARTS, "ended_because": "payment_failed"},
     "ending": {"state": "active", "ending": True, "next_payment_at": None},
     "pausing": {"state": "active", "pausing": True, "next_plan": OTHER},
+    "resting": {"state": "active", "resting": True, "next_payment_at": None},
     "mentoring": {"state": "past_due", "ending": True, "mentor_id": ME, "mentee_id": MENTOR},
 }
 

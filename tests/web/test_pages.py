@@ -191,6 +191,21 @@ async def test_what_is_dearer_than_alone_is_not_sold(browser: Browser, filled: S
     assert "goes on at the price that was agreed" in (await browser.page(here)).text
 
 
+async def test_what_nobody_can_book_is_not_sold(browser: Browser, filled: Services) -> None:
+    """Its page says why, a plan of it says that it rests, and neither leads to a time."""
+    await browser.sign_in(filled)
+    gone = {"bookable": False}
+    filled.tell("GET", f"/v1/packages/{ORDER}", (200, PACKAGE | gone))
+    filled.tell("GET", f"/v1/plans/{ORDER}", (200, plans.PLAN | gone))
+    for path in (f"/packages/{ORDER}", f"/plans/{ORDER}"):
+        page = await browser.page(path)
+        assert "cannot be booked at the moment" in page.text
+        assert not [each for each in page.forms if each.action == path]
+    rests = (await browser.page(f"/subscriptions/{plans.OF_STATE['resting']}")).text
+    assert "The plan rests" in rests
+    assert "Pick a time" not in rests
+
+
 @pytest.mark.parametrize(
     ("verb", "route", "more"),
     [

@@ -133,7 +133,7 @@ async def credits_page(visit: Visit) -> web.Response:
 
 
 def _is_good(lot: Lot, visit: Visit) -> bool:
-    return lot.remaining > 0 and visit.now < lot.expires_at
+    return lot.remaining > 0 and (lot.resting or visit.now < lot.expires_at)
 
 
 async def redeem(visit: Visit) -> web.Response:

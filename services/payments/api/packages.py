@@ -37,7 +37,7 @@ class PackageBody(Body):
 class PackageView(View):
     """A package: `price_minor` is what all of it costs, `saved_minor` what that saves.
 
-    It is not `for_sale` while its sessions cannot be booked, though it is offered; nor is it sold
+    It is not sold while its sessions are not `bookable`, though it is offered; nor is it sold
     while it is `dearer_than_alone`: single sessions cost less now.
     """
 
@@ -54,7 +54,7 @@ class PackageView(View):
     gift_valid_months: int
     currency: CurrencyCode
     valid_months: int
-    for_sale: bool
+    bookable: bool
 
 
 class PackagesView(View):
@@ -142,5 +142,5 @@ def _package(package: Package, offered: Offered) -> PackageView:
         gift_valid_months=package.gift_valid_months,
         currency=package.unit.currency,
         valid_months=package.valid_months,
-        for_sale=offered.bookable,
+        bookable=offered.bookable,
     )

@@ -35,7 +35,7 @@ class PlanBody(Body):
 class PlanView(View):
     """A plan; `price_minor` is what a month costs, `saved_minor` what that saves.
 
-    It is not `for_sale` while its sessions cannot be booked, though it is offered; nor is it sold
+    It is not sold while its sessions are not `bookable`, though it is offered; nor is it sold
     while it is `dearer_than_alone`, but goes on for who has it.
     """
 
@@ -51,7 +51,7 @@ class PlanView(View):
     saved_minor: Minor
     currency: CurrencyCode
     offered: bool
-    for_sale: bool
+    bookable: bool
 
 
 class PlansView(View):
@@ -135,5 +135,5 @@ def _plan(plan: MentoringPlan, offered: Offered) -> PlanView:
         saved_minor=max(0, saved),
         currency=plan.unit.currency,
         offered=plan.offered,
-        for_sale=plan.offered and offered.bookable,
+        bookable=offered.bookable,
     )
