@@ -286,6 +286,8 @@ async def _refund_complaints(world: World, history: Json) -> list[str]:
         state = (
             {"succeeded": "settled", "failed": "failed"}.get(refund["status"]) if refund else "?"
         )
+        if (state, row["state"]) == ("failed", "paid_otherwise"):
+            continue  # A bank had sent it back, and then another took the money by a dispute.
         if state != row["state"]:
             found.append(f"refund of {row['order_id']} is {row['state']} here, {state} there")
     return [*found, *(f"unknown refund {identifier}" for identifier in theirs)]

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.payments.domain.orders import Order, Session
+from services.payments.domain.outcomes import Refund, banks_part
 from services.payments.domain.transfers import Transfer
 from services.payments.store import credits as credits_store
+from services.payments.store import disputes as dispute_store
 from services.payments.store import orders as order_store
+from services.payments.store import outcomes as outcome_store
 from services.payments.store import transfers as transfer_store
 from shared.db import Connection
+from shared.money import Money
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,15 @@ async def payer_of(conn: Connection, order: Order, session: Session | None) -> U
         return order.mentee_id
     lot = await credits_store.load_lot(conn, session.lot_id)
     return lot.buyer_id if lot else order.mentee_id
+
+
+async def banks_part_of(conn: Connection, order: Order, refund: Refund) -> Money:
+    """Return what of a refund a bank has paid in our place, by all that we know."""
+    session = order.session(refund.session_id) if refund.session_id else None
+    paid = await _paid_with(conn, order, session)
+    sent = await outcome_store.sent_back_of(conn, paid.order_id, refund.refund_id)
+    taken = await dispute_store.taken_of(conn, paid.order_id)
+    return banks_part(refund.amount, paid.to_pay, sent, taken)
 
 
 async def _paid_with(conn: Connection, order: Order, session: Session | None) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -10,12 +10,12 @@ from uuid import UUID
 from services.payments.commands import decisions, lots, recovery
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
-from services.payments.commands.refunds import send_covered
+from services.payments.commands.refunds import cover_failed, send_covered
 from services.payments.domain import disputes as rules
 from services.payments.domain.disputes import Dispute, Left, Movement, Taking
 from services.payments.domain.evidence import FIELDS
 from services.payments.domain.orders import Order
-from services.payments.domain.outcomes import is_covered
+from services.payments.domain.outcomes import Refund
 from services.payments.domain.requests import (
     AcceptDispute,
     DisputeRequest,
@@ -38,6 +38,8 @@ from shared.db import Connection, ring
 from shared.deeds import Actions, Deed, Details
 from shared.errors import NotFound
 from shared.money import Money
+
+Act = Callable[[Connection, Order, Refund, datetime], Awaitable[None]]
 
 
 async def follow_dispute(
@@ -133,6 +135,7 @@ async def _withdraw(conn: Connection, order: Order, movement: Movement, now: dat
         )
         taking = Taking(session_id, share.minor, amount.minor)
         await store.add_taking(conn, movement.movement_id, taking)
+    await _each_refund(conn, order, cover_failed, now)
     return order
 
 
@@ -161,11 +164,8 @@ async def _reinstate(conn: Connection, order: Order, movement: Movement, now: da
 
 
 async def _pay_what_is_owed(conn: Connection, order: Order, now: datetime) -> Order:
-    """Refund what the bank had paid to the mentee in our place, now that it took that back."""
-    for refund in await outcome_store.refunds_of_order(conn, order.order_id):
-        if is_covered(refund):
-            await send_covered(conn, order, refund, now)
-    await _pay_what_credits_owe(conn, order, now)
+    """Refund what the bank had paid to the mentee in our place, as far as it took that back."""
+    await _each_refund(conn, order, send_covered, now)
     await lots.lock_before_return(conn, order, now)
     for record in await record_store.records_of(conn, order.order_id):
         session = order.session(record.session_id)
@@ -175,14 +175,16 @@ async def _pay_what_is_owed(conn: Connection, order: Order, now: datetime) -> Or
     return order
 
 
-async def _pay_what_credits_owe(conn: Connection, purchase: Order, now: datetime) -> None:
-    """Do the same for sessions that credits of a purchase paid for: each has its own purchase."""
+async def _each_refund(conn: Connection, purchase: Order, act: Act, now: datetime) -> None:
+    """Do something about each refund of a disputed charge that Stripe did not send."""
+    for refund in await outcome_store.refunds_of_order(conn, purchase.order_id):
+        await act(conn, purchase, refund, now)
+    # Each session that a credit paid for has its own purchase, whose lock guards the refund.
     for found in await outcome_store.refunds_of_credits(conn, purchase.order_id):
         order = await need_order(conn, found.order_id)
-        # Read again under the lock of the sessions' purchase, which guards it.
         refund = await outcome_store.load_refund(conn, found.refund_id)
-        if refund is not None and is_covered(refund):
-            await send_covered(conn, order, refund, now)
+        if refund is not None:
+            await act(conn, order, refund, now)
 
 
 async def _left(conn: Connection, order: Order) -> Mapping[UUID, Left]:

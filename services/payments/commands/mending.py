@@ -11,12 +11,13 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.books import book_difference
-from services.payments.commands.decisions import plan_call_for, plan_refund
+from services.payments.commands.decisions import plan_refund
 from services.payments.commands.operations import look_for_operation, retry_operation
 from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.commands.recovery import ask_again
+from services.payments.commands.refunds import send_again
 from services.payments.commands.webhooks import obey_again, read_events_now
-from services.payments.domain import mending, recovery
+from services.payments.domain import mending, outcomes, recovery
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Refund
 from services.payments.store import ledger as books
@@ -141,15 +142,7 @@ async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> De
     Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
     """
     order, failed = await _need_failed(conn, deed)
-    again = mending.send_again(failed)
-    await store.save_refund(conn, again)
-    part = order.part(again.session_id)
-    entry = ledger.refunds.refund_retried(
-        part, again.refund_id, again.amount, now, attempt=again.attempt
-    )
-    await books.post(conn, entry)
-    await plan_call_for(conn, order, again, now)
-    return _said_of(again)
+    return _said_of(await send_again(conn, order, failed, now))
 
 
 async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
@@ -158,7 +151,7 @@ async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> D
     Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
     """
     order, failed = await _need_failed(conn, deed)
-    await store.save_refund(conn, replace(failed, state="paid_otherwise"))
+    await store.save_refund(conn, outcomes.pay_otherwise(failed))
     part = order.part(failed.session_id)
     entry = ledger.refunds.refund_paid_otherwise(part, failed.refund_id, failed.amount, now)
     await books.post(conn, entry)

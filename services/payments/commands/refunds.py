@@ -7,11 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments import ledger
-from services.payments.commands.charges import charge_of, payer_of
+from services.payments.commands.charges import banks_part_of, charge_of, payer_of
 from services.payments.commands.decisions import plan_call_for
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer
-from services.payments.domain import outcomes
+from services.payments.domain import mending, outcomes
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
 from services.payments.domain.requests import CreateRefund, LookAtRefund
@@ -23,6 +23,7 @@ from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
 from shared.db import Connection
 from shared.errors import Missing
+from shared.money import Money
 
 FAILED = ("failed", "canceled")
 
@@ -66,10 +67,14 @@ async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datet
     order, refund = await _need_refund(conn, refund_id)
     if refund.state != "planned":
         return
-    if code == outcomes.CHARGE_DISPUTED and await _bank_has_it(conn, order, refund):
-        await _cover(conn, order, refund, now)
-    else:
+    banks = await banks_part_of(conn, order, refund)
+    disputed = code == outcomes.CHARGE_DISPUTED
+    if not banks.minor and disputed and await _bank_has_it(conn, order, refund):
+        banks = refund.amount
+    if not banks.minor:
         await _fail(conn, order, refund, code, now)
+    elif rest := await _cover(conn, order, refund, banks, now):
+        await plan_call_for(conn, order, rest, now)
 
 
 async def _bank_has_it(conn: Connection, order: Order, refund: Refund) -> bool:
@@ -83,22 +88,66 @@ async def _bank_has_it(conn: Connection, order: Order, refund: Refund) -> bool:
     known = await dispute_store.disputes_of(conn, charge.order_id)
     if not known or not all(each.is_over for each in known):
         return True
-    moved = [await dispute_store.movements_of(conn, each.dispute_id) for each in known]
-    return sum(each.amount.minor for movements in moved for each in movements) < 0
+    return await dispute_store.taken_of(conn, charge.order_id) > 0
 
 
-async def _cover(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
-    """Leave to the bank what it gave the mentee already: its dispute took the same money."""
-    covered = replace(refund, state="paid_otherwise", failure_code=outcomes.CHARGE_DISPUTED)
-    await store.save_refund(conn, covered)
-    part = order.part(refund.session_id)
-    entry = refund_covered(part, refund.refund_id, refund.amount, now, attempt=refund.attempt)
+async def _cover(
+    conn: Connection, order: Order, refund: Refund, banks: Money, now: datetime
+) -> Refund | None:
+    """Leave to the bank what it gave the mentee already; return the rest, if there is one."""
+    covered, rest = outcomes.split(refund, banks)
+    await store.save_refund(conn, outcomes.leave_to_bank(covered))
+    if rest is not None:
+        await store.add_refund(conn, rest)
+    entry = refund_covered(
+        order.part(refund.session_id),
+        refund.refund_id,
+        banks,
+        now,
+        attempt=refund.attempt,
+        failed=refund.state == "failed",
+    )
     await books.post(conn, entry)
+    return rest
+
+
+async def cover_failed(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
+    """Leave to the bank what it paid of a failed refund; what Stripe refused for that is sent."""
+    if refund.state != "failed":
+        return
+    banks = await banks_part_of(conn, order, refund)
+    if not banks.minor:
+        return
+    rest = await _cover(conn, order, refund, banks, now)
+    if rest is not None and refund.stripe_refund_id is None:
+        await send_again(conn, order, rest, now)
+
+
+async def send_again(conn: Connection, order: Order, failed: Refund, now: datetime) -> Refund:
+    """Ask Stripe for a failed refund once more."""
+    again = mending.send_again(failed)
+    await store.save_refund(conn, again)
+    part = order.part(again.session_id)
+    entry = ledger.refunds.refund_retried(
+        part, again.refund_id, again.amount, now, attempt=again.attempt
+    )
+    await books.post(conn, entry)
+    await plan_call_for(conn, order, again, now)
+    return again
 
 
 async def send_covered(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
-    """Send a refund after all that a bank had paid in our place: it took that back."""
-    again = replace(refund, state="planned", failure_code=None, attempt=refund.attempt + 1)
+    """Send of a refund what a bank had paid in our place and took back; the rest it has still."""
+    if not outcomes.is_covered(refund):
+        return
+    banks = await banks_part_of(conn, order, refund)
+    covered, rest = outcomes.split(refund, banks)
+    if rest is None:
+        return
+    if banks.minor:
+        await store.save_refund(conn, covered)
+        await store.add_refund(conn, rest)
+    again = mending.send_again(rest if banks.minor else refund)
     await store.save_refund(conn, again)
     part = order.part(again.session_id)
     entry = refund_uncovered(part, again.refund_id, again.amount, now, attempt=again.attempt)

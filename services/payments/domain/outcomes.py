@@ -17,6 +17,7 @@ from shared.contracts.payments import (
     RefundIssued,
 )
 from shared.contracts.prepaid import CreditsRefunded, CreditsRefundFailed
+from shared.ids import new_id
 from shared.money import Money
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
@@ -84,6 +85,34 @@ def divided(order: Order, session: Session, gone: Money) -> Split:
 def is_covered(refund: Refund) -> bool:
     """Return whether the bank paid a refund in our place, by a dispute of the same payment."""
     return refund.state == "paid_otherwise" and refund.failure_code == CHARGE_DISPUTED
+
+
+def banks_part(amount: Money, paid: Money, sent_minor: int, taken_minor: int) -> Money:
+    """Return what of a refund a bank has paid: what a charge does not bear beside its disputes.
+
+    The charge brought `paid`, of which other refunds sent back some, and a bank took some.
+    """
+    too_much = amount.minor + sent_minor + taken_minor - paid.minor
+    return Money(max(0, min(amount.minor, taken_minor, too_much)), amount.currency)
+
+
+def split(refund: Refund, amount: Money) -> tuple[Refund, Refund | None]:
+    """Leave an amount of a refund in it; return the rest as a refund of its own."""
+    rest = refund.amount - amount
+    if not rest.minor:
+        return refund, None
+    alone = replace(refund, refund_id=new_id(), amount=rest, stripe_refund_id=None, issued_at=None)
+    return replace(refund, amount=amount), replace(alone, attempt=1, discount_minor=0)
+
+
+def leave_to_bank(refund: Refund) -> Refund:
+    """Return a refund as one that a bank paid in our place."""
+    return replace(refund, state="paid_otherwise", failure_code=CHARGE_DISPUTED)
+
+
+def pay_otherwise(refund: Refund) -> Refund:
+    """Return a refund as one that an operator paid: no bank's end of a dispute sends it again."""
+    return replace(refund, state="paid_otherwise", failure_code=None)
 
 
 def gone_after(session: Session, refund_basis_points: int, gone: Money) -> Money:

@@ -141,6 +141,10 @@ STORY: dict[tuple[str, Account], Told] = {
         "refund_covered", "The bank of the card has paid this refund in our place.", _BUYER,
         Whose.MENTEE,
     ),
+    ("refund_covered", Account.REFUND_FAILED): Told(
+        "refund_covered", "The bank of the card has paid this refund in our place.", _BUYER,
+        Whose.MENTEE,
+    ),
     ("refund_covered", Account.DISPUTE_LOSSES): Told(
         "loss", "So the platform bears less of the dispute.", _OPERATOR, Whose.PLATFORM
     ),

@@ -24,13 +24,13 @@ def dispute_fee(order_id: UUID, movement_id: str, fee: Money, at: datetime) -> E
 
 
 def refund_covered(
-    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int
+    part: Part, refund_id: UUID, amount: Money, at: datetime, *, attempt: int, failed: bool = False
 ) -> Entry:
     """Post that a dispute took what a refund would have sent: the bank paid it in our place."""
     return entry(
         f"refund_covered:{refund_id}:{attempt}",
         at,
-        line(Account.REFUNDS_IN_TRANSIT, amount, part),
+        line(Account.REFUND_FAILED if failed else Account.REFUNDS_IN_TRANSIT, amount, part),
         line(Account.DISPUTE_LOSSES, minus(amount), part),
     )
 

@@ -55,6 +55,14 @@ MOVEMENTS_OF = """
 SELECT movement_id, dispute_id, amount_minor, fee_minor, currency, moved_at
 FROM dispute_movements WHERE dispute_id = $1 ORDER BY moved_at, movement_id
 """
+TAKEN_OF = """
+SELECT COALESCE(-sum(
+    CASE WHEN m.currency = d.currency THEN m.amount_minor
+         ELSE sign(m.amount_minor) * d.amount_minor END
+), 0)::bigint
+FROM dispute_movements AS m INNER JOIN disputes AS d ON m.dispute_id = d.dispute_id
+WHERE d.order_id = $1
+"""
 INSERT_TAKING = """
 INSERT INTO dispute_takings (movement_id, session_id, amount_minor, price_minor)
 VALUES ($1, $2, $3, $4)
@@ -138,6 +146,14 @@ async def movements_of(conn: Connection, dispute_id: str) -> list[Movement]:
         )
         for row in await conn.fetch(MOVEMENTS_OF, dispute_id)
     ]
+
+
+async def taken_of(conn: Connection, order_id: UUID) -> int:
+    """Return what banks took of a purchase's charge and did not give back.
+
+    What Stripe moved in another currency counts as what the dispute is about.
+    """
+    return int(await conn.fetchval(TAKEN_OF, order_id))
 
 
 async def add_taking(conn: Connection, movement_id: str, taking: Taking) -> None:

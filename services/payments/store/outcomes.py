@@ -14,8 +14,8 @@ from shared.money import Money
 
 INSERT_REFUND = """
 INSERT INTO refunds (refund_id, order_id, session_id, amount_minor, currency, reason, state,
-    planned_at, lot_id, discount_minor)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    planned_at, lot_id, discount_minor, failed_at, failure_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 REFUND = """
 SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
@@ -38,11 +38,23 @@ SELECT r.refund_id, r.order_id, r.session_id, r.amount_minor, r.currency, r.reas
     r.discount_minor
 FROM lots AS l JOIN sessions AS s ON s.lot_id = l.lot_id
 JOIN refunds AS r ON r.session_id = s.session_id
-WHERE l.purchase_id = $1 AND r.state = 'paid_otherwise' ORDER BY r.order_id, r.refund_id
+WHERE l.purchase_id = $1 AND r.state IN ('paid_otherwise', 'failed')
+ORDER BY r.order_id, r.refund_id
+"""
+SENT_BACK_OF = """
+SELECT COALESCE(sum(r.amount_minor), 0)::bigint FROM refunds AS r
+WHERE r.state IN ('planned', 'issued', 'settled') AND r.refund_id <> $2 AND r.refund_id IN (
+    SELECT r.refund_id FROM refunds AS r LEFT JOIN sessions AS s ON s.session_id = r.session_id
+    WHERE r.order_id = $1 AND s.lot_id IS NULL
+    UNION ALL
+    SELECT r.refund_id FROM lots AS l JOIN sessions AS s ON s.lot_id = l.lot_id
+    JOIN refunds AS r ON r.session_id = s.session_id
+    WHERE l.purchase_id = $1 AND r.lot_id IS NULL
+)
 """
 SAVE_REFUND = """
 UPDATE refunds SET state = $2, stripe_refund_id = $3, issued_at = $4, failed_at = $5,
-    failure_code = $6, attempt = $7
+    failure_code = $6, attempt = $7, amount_minor = $8
 WHERE refund_id = $1
 """
 INSERT_EARNINGS = """
@@ -86,6 +98,8 @@ async def add_refund(conn: Connection, refund: Refund) -> None:
         refund.planned_at,
         refund.lot_id,
         refund.discount_minor,
+        refund.failed_at,
+        refund.failure_code,
     )
 
 
@@ -106,8 +120,13 @@ async def refunds_of_order(conn: Connection, order_id: UUID) -> list[Refund]:
 
 
 async def refunds_of_credits(conn: Connection, purchase_id: UUID) -> list[Refund]:
-    """Return refunds paid otherwise of sessions that credits of a purchase paid, by order."""
+    """Return refunds that Stripe did not send of sessions that credits of a purchase paid."""
     return [_refund(row) for row in await conn.fetch(REFUNDS_OF_CREDITS, purchase_id)]
+
+
+async def sent_back_of(conn: Connection, purchase_id: UUID, but_for: UUID) -> int:
+    """Return what of a purchase's charge goes back by refunds but for one, sent or planned."""
+    return int(await conn.fetchval(SENT_BACK_OF, purchase_id, but_for))
 
 
 async def save_refund(conn: Connection, refund: Refund) -> None:
@@ -121,6 +140,7 @@ async def save_refund(conn: Connection, refund: Refund) -> None:
         refund.failed_at,
         refund.failure_code,
         refund.attempt,
+        refund.amount.minor,
     )
 
 
