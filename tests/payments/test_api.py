@@ -12,7 +12,7 @@ from shared.contracts import booking
 from shared.contracts import payments as facts
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, World
-from tests.payments.shop import LIST, UNIT, WHOLE, Shop
+from tests.payments.shop import DAY, LIST, UNIT, WHOLE, Shop
 
 ACCOUNT: dict[str, Any] = {
     "country": "US",
@@ -221,6 +221,23 @@ async def test_what_a_credit_paid_is_never_told_as_less_than_nothing(world: Worl
     path = f"/v1/orders/{given.order_id}/money"
     told = str(await shop.ask("GET", path, who=friend))
     assert "goes back to the card of whoever gave the session" in told
+
+
+async def test_a_purchase_of_credits_says_what_became_of_it(world: World) -> None:
+    """A gift that was paid back is no gift any more, and a fund whose time is over gives none."""
+    shop = await Shop(world).open()
+    gift, fund = await shop.give("gifts", 2), await shop.give("sponsorships", 1)
+
+    async def became(purchase_id: UUID) -> tuple[int, int, bool]:
+        shown = await shop.ask("GET", f"/v1/purchases/{purchase_id}")
+        return shown["remaining"], shown["refunded_minor"], shown["expired"]
+
+    assert await became(gift) == (2, 0, False)
+    shown = {"shown_amount_minor": 2 * LIST}
+    await shop.ask("POST", f"/v1/purchases/{gift}/refund", shown, status=202)
+    assert await became(gift) == (0, 2 * LIST, False)
+    await world.advance(400 * DAY)
+    assert await became(fund) == (0, LIST, True)
 
 
 async def test_the_return_page_brings_the_news(world: World) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from tests.web.conftest import MENTOR, OFFERING, ORDER, STARTS
 
-GIFT, FUNDED, UNPAID, LAPSED = (f"0190a000-0000-7000-8000-00000000040{n}" for n in range(4))
+GIFT, FUNDED, UNPAID, LAPSED, PAID_BACK, OVER = (
+    f"0190a000-0000-7000-8000-00000000040{n}" for n in range(6)
+)
 PREPAID: Mapping[str, tuple[str, ...]] = {
     "/packages/{package_id}": (f"/packages/{ORDER}",),
     "/give": (f"/give?offering={OFFERING}",),
     "/credits": ("/credits",),
     "/purchases/{purchase_id}": tuple(
-        f"/purchases/{each}" for each in (ORDER, GIFT, FUNDED, UNPAID, LAPSED)
+        f"/purchases/{each}" for each in (ORDER, GIFT, FUNDED, UNPAID, LAPSED, PAID_BACK, OVER)
     ),
     "/purchases/{purchase_id}/return": (f"/purchases/{UNPAID}/return",),
     "/mentor/packages": ("/mentor/packages",),
@@ -48,6 +50,8 @@ def prepaid() -> dict[str, object]:
         bought(FUNDED, "sponsorship", granted=1),
         bought(UNPAID, "package", "open", expires_at=None),
         bought(LAPSED, "package", "closed", expires_at=None),
+        bought(PAID_BACK, "gift", remaining=0, used=0, refunded_minor=50000),
+        bought(OVER, "sponsorship", remaining=0, granted=1, refunded_minor=40000, expired=True),
     ]
     item = {"offering_id": OFFERING, "title": "First <steps>", "minutes": 60, "available": 2,
             "expires_at": STARTS}  # fmt: skip

@@ -16,7 +16,7 @@ from tests.web.conftest import (
     problem,
 )
 from tests.web.filling import ASKED, BY_REQUEST, fill
-from tests.web.prepaid import GIFT
+from tests.web.prepaid import GIFT, bought
 from web.shapes import Question
 
 QUOTED = {
@@ -152,6 +152,28 @@ async def test_receipts_are_of_who_paid(person: Browser, services: Services) -> 
     mine = order("completed") | {"mentor_id": order()["mentee_id"], "mentee_id": MENTOR}
     services.tell("GET", f"/v1/orders/{ORDER}", (200, mine))
     assert "Your receipts" not in (await person.page(here)).text
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"kind": "gift", "refunded_minor": 50000, "used": 0},
+         "It was paid back $500.00 went back to the card you paid with. A code for it is void."),
+        ({"kind": "sponsorship", "granted": 1, "refunded_minor": 40000, "expired": True},
+         "gave 1 of 5 sessions to people who could not pay. $400.00 went back to the card"),
+        ({"kind": "package", "expired": True}, "Its time is over 2 of 5 sessions were booked."),
+    ],
+)  # fmt: skip
+async def test_what_is_over_promises_nothing(
+    person: Browser, services: Services, more: dict[str, object], words: str
+) -> None:
+    """A purchase that was paid back or expired says so, and offers no code and no time."""
+    ended = bought(GIFT, **(more | {"remaining": 0}))  # pyright: ignore[reportArgumentType]
+    services.tell("GET", f"/v1/purchases/{GIFT}", (200, ended))
+    text = " ".join((await person.page(f"/purchases/{GIFT}")).text.split())
+    assert words in text
+    for other in ("is ready", "Show a code", "gives these", "Pick a time"):
+        assert other not in text
 
 
 async def test_operators_see_and_pay_back_what_was_paid_ahead(

@@ -19,6 +19,7 @@ from services.payments.domain.orders import Order, State
 from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import credits as store
 from services.payments.store import orders as order_store
+from services.payments.store import outcomes as outcome_store
 from shared.auth import Role
 from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
@@ -76,7 +77,8 @@ class CreditsView(View):
 class PurchaseView(View):
     """A purchase of credits as its buyer sees it; of what was given away, only the numbers.
 
-    `refundable_minor` is what may be had back now. `redeemed`: somebody has the gift.
+    `refundable_minor` is what may be had back now, `refunded_minor` what went back of unused ones.
+    `redeemed`: somebody has the gift. `expired`: the time to book is over.
     `resting`: as for credits.
     """
 
@@ -94,6 +96,8 @@ class PurchaseView(View):
     redeemed: bool
     price_minor: Minor
     refundable_minor: Minor
+    refunded_minor: Minor
+    expired: bool
     currency: CurrencyCode
     hold_until: datetime
     paid_at: datetime | None
@@ -241,13 +245,15 @@ async def _purchase(call: Call, conn: Connection, order_id: UUID) -> PurchaseVie
     if order is None or not may or not lots:
         raise NotFound
     used, rest = await store.used_of(conn, order_id), await store.resting(conn, lots)
-    shown = _shown(order, lots, used, rest, call.now)
+    refunds = await outcome_store.refunds_of_order(conn, order_id)
+    refunded = sum(each.amount.minor for each in refunds if each.state != "failed")
+    shown = _shown(order, lots, used, rest, refunded, call.now)
     frozen = await store.is_frozen(conn, order_id)
     return shown.model_copy(update={"refundable_minor": 0}) if frozen else shown
 
 
 def _shown(
-    order: Order, lots: Sequence[Lot], used: int, rest: set[UUID], now: datetime
+    order: Order, lots: Sequence[Lot], used: int, rest: set[UUID], refunded: int, now: datetime
 ) -> PurchaseView:
     bought = rules.bought_of(lots)
     resting = bought.lot_id in rest
@@ -270,6 +276,8 @@ def _shown(
         redeemed=order.kind == "gift" and bought.owner_id is not None,
         price_minor=order.price.minor,
         refundable_minor=refundable,
+        refunded_minor=refunded,
+        expired=bool(bought.expires_at and bought.expires_at <= now) and not resting,
         currency=order.price.currency,
         hold_until=order.hold_until,
         paid_at=order.paid_at,
