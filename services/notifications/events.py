@@ -285,9 +285,9 @@ def _hear_plans(ears: Ears) -> None:
     async def rested(conn: Connection, heard: Heard[payments.PlanRested]) -> None:
         await plans.tell_of_rest(conn, heard.fact, at=heard.happened_at)
 
-    @ears.on(payments.PlanWoken)
-    async def woken(conn: Connection, heard: Heard[payments.PlanWoken]) -> None:
-        await plans.tell_of_waking(conn, heard.fact, at=heard.happened_at)
+    @ears.on(payments.PlanContinued)
+    async def continued(conn: Connection, heard: Heard[payments.PlanContinued]) -> None:
+        await plans.tell_of_going_on(conn, heard.fact, at=heard.happened_at)
 
     @ears.on(payments.PlanEndScheduled)
     async def ending(conn: Connection, heard: Heard[payments.PlanEndScheduled]) -> None:

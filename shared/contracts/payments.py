@@ -244,7 +244,7 @@ class PlanRested(PlanFact):
     period_end: PeriodEnd
 
 
-class PlanWoken(PlanFact):
+class PlanContinued(PlanFact):
     """What a plan brings can be booked again: it goes on as people left it."""
 
     next_payment_at: AwareDatetime | None = Field(
@@ -370,7 +370,7 @@ FACTS: tuple[type[Fact], ...] = (
     PlanPaused,
     PlanResumed,
     PlanRested,
-    PlanWoken,
+    PlanContinued,
     PlanEndScheduled,
     PlanEnded,
     AccountConnected,

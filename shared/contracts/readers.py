@@ -161,7 +161,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.PlanPaused: {"notifications": "Tells both sides from when on nothing is paid."},
     payments.PlanResumed: {"notifications": "Tells both sides when the next month is paid."},
     payments.PlanRested: {"notifications": "Tells both sides why nothing is paid, and until when."},
-    payments.PlanWoken: {"notifications": "Tells both sides that it goes on."},
+    payments.PlanContinued: {"notifications": "Tells both sides that it goes on."},
     payments.PlanEndScheduled: {"notifications": "Tells both sides when it ends, or does not."},
     payments.PlanEnded: {"notifications": "Tells both sides, and why."},
     prepaid.CreditsBought: {

@@ -99,7 +99,7 @@ async def test_a_plan_rests_while_nobody_can_book_and_goes_on_by_itself(study: S
     await world.hear(offering(shop, 3, published=True), times=2)
     await world.rest()
     assert len(await world.told(facts.PlanRested)) == 1
-    (woken,) = await world.told(facts.PlanWoken)
+    (woken,) = await world.told(facts.PlanContinued)
     assert woken.next_payment_at == datetime.fromisoformat((await study.show())["period_end"])
     (good,) = (await shop.ask("GET", "/v1/me/credits"))["items"]
     assert (good["resting"], _at(good) - _at(credit)) == (False, RESTED)
@@ -154,7 +154,7 @@ async def test_what_people_paused_stays_so_when_it_can_be_booked_again(study: St
     await world.hear(mentor(shop, 5, "approved"))
     await world.rest()
     assert await world.told(facts.PlanResumed) == []
-    woken = [each.next_payment_at is None for each in await world.told(facts.PlanWoken)]
+    woken = [each.next_payment_at is None for each in await world.told(facts.PlanContinued)]
     assert (len(await world.told(facts.PlanPaused)), woken) == (1, [True, False])
     assert len(await study.stripes("charge")) == 1
     await study.renew()

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.notifications.commands.planning import plan
 from services.notifications.domain.messages import Details, Plan, cause_of
 from shared.contracts.payments import (
+    PlanContinued,
     PlanEnded,
     PlanEndScheduled,
     PlanFact,
@@ -17,7 +18,6 @@ from shared.contracts.payments import (
     PlanRested,
     PlanResumed,
     PlanStarted,
-    PlanWoken,
 )
 from shared.db import Connection
 
@@ -53,9 +53,9 @@ async def tell_of_rest(conn: Connection, fact: PlanRested, *, at: datetime) -> N
     await _tell_both(conn, fact, "plan_rested", _until(fact.period_end), at)
 
 
-async def tell_of_waking(conn: Connection, fact: PlanWoken, *, at: datetime) -> None:
+async def tell_of_going_on(conn: Connection, fact: PlanContinued, *, at: datetime) -> None:
     """Tell both sides that a plan goes on that rested, and when it is paid."""
-    await _tell_both(conn, fact, "plan_woken", _until(fact.next_payment_at), at)
+    await _tell_both(conn, fact, "plan_continued", _until(fact.next_payment_at), at)
 
 
 async def tell_of_ending(conn: Connection, fact: PlanEndScheduled, *, at: datetime) -> None:

@@ -51,7 +51,7 @@ PAGES: Mapping[str, str] = {
             "plan_paused",
             "plan_resumed",
             "plan_rested",
-            "plan_woken",
+            "plan_continued",
             "plan_ending",
             "plan_kept",
             "plan_ended",

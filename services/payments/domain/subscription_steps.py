@@ -34,6 +34,7 @@ from services.payments.domain.subscriptions import (
     is_quiet,
 )
 from shared.contracts.payments import (
+    PlanContinued,
     PlanEnded,
     PlanEndScheduled,
     PlanFact,
@@ -41,7 +42,6 @@ from shared.contracts.payments import (
     PlanRested,
     PlanResumed,
     PlanStarted,
-    PlanWoken,
 )
 
 
@@ -283,7 +283,7 @@ def _told(old: Subscription, new: Subscription, seen: SubscribedSeen) -> list[Pl
         facts.append(PlanRested(**about(), period_end=until))
     elif old.resting and not new.resting:
         paid = None if new.paused or new.ending else until
-        facts.append(PlanWoken(**about(), next_payment_at=paid))
+        facts.append(PlanContinued(**about(), next_payment_at=paid))
     if new.state == "ended" and old.state != "ended":
         facts.append(PlanEnded(**about(), because=new.ended_because or "wished"))
     elif new.ending != old.ending:
