@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from shared.db import in_transaction, transaction
 from shared.ids import new_id
 from tests.payments.conftest import CONNECT_SECRETS, HOLD, NOON, PLATFORM_SECRETS, World
 
+FAILS_TO_REFUND = "4000000000005126"
 STORED = "SELECT type, state FROM webhooks ORDER BY event_id"
 
 
@@ -210,6 +212,87 @@ async def test_a_webhook_that_overtakes_our_commit_waits(world: World) -> None:
     await world.rest()
     assert (await world.order(order)).state == "paid"
     assert len(await world.told(facts.PaymentSucceeded)) == 1
+
+
+async def until_notice(world: World, like: str, *, tried: bool = False) -> None:
+    """Wait until a notice of a kind has come, or was obeyed in vain; nothing else is done."""
+    condition = "type LIKE $1" + (" AND first_tried_at IS NOT NULL" if tried else "")
+    async with asyncio.timeout(10):
+        while not await world.pool.fetch(f"SELECT 1 FROM webhooks WHERE {condition}", like):  # noqa: S608
+            if tried:
+                await obey(world)
+            await world.sim("GET", "rest")
+
+
+async def obey(world: World) -> None:
+    """Let the notices be obeyed that are due, and nothing else."""
+    await next(loop for loop in world.loops if loop.name == "obey_webhooks").step()
+
+
+async def let_them_age(world: World) -> None:
+    """Let notices have come, and been tried first, an hour ago; they are tried again."""
+    await world.pool.execute(
+        """UPDATE webhooks SET received_at = received_at - interval '1 hour',
+            first_tried_at = first_tried_at - interval '1 hour', next_try_at = now()"""
+    )
+    await obey(world)
+
+
+async def test_notices_that_came_while_the_worker_was_away_are_obeyed(world: World) -> None:
+    """A payment and its dispute wait for an hour: age alone puts nothing aside."""
+    order = await world.hold()
+    await world.rest()
+    await world.pay(order)
+    (charge,) = (await world.sim("GET", "history"))[1]["objects"]["charge"]
+    await world.sim("POST", "disputes", {"charge": charge["id"]})
+    await until_notice(world, "charge.dispute.%")
+    await until_notice(world, "checkout.%")
+    await let_them_age(world)
+    await world.rest()
+    assert [row["order_id"] for row in await world.pool.fetch("SELECT order_id FROM disputes")] == [
+        order.order_id
+    ]
+    assert (await world.order(order)).sessions[0].disputed_at is not None
+
+
+async def test_what_was_put_aside_is_obeyed_once_it_is_known(world: World) -> None:
+    """A dispute of a payment that nobody told us of waits for the look that finds the payment."""
+    order = await world.hold()
+    await world.rest()
+    await world.sim("POST", "webhooks", {"mode": "drop"})
+    await world.pay(order)
+    (charge,) = (await world.sim("GET", "history"))[1]["objects"]["charge"]
+    await world.sim("POST", "webhooks", {"mode": "normal"})
+    await world.sim("POST", "disputes", {"charge": charge["id"]})
+    await until_notice(world, "charge.dispute.%", tried=True)
+    await let_them_age(world)
+    states = "SELECT DISTINCT state FROM webhooks WHERE type LIKE 'charge.dispute.%'"
+    assert [row["state"] for row in await world.pool.fetch(states)] == ["unmatched"]
+    await world.advance(timedelta(minutes=5))
+    assert [row["state"] for row in await world.pool.fetch(states)] == ["obeyed"]
+    assert await world.pool.fetchval("SELECT count(*) FROM disputes") == 1
+
+
+async def test_a_refund_whose_answer_was_lost_fails_all_the_same(world: World) -> None:
+    """Its notice waits for the answer that is asked for again, which knows of no failure yet."""
+    order = await world.hold()
+    await world.rest()
+    await world.pay(order, FAILS_TO_REFUND)
+    await world.rest()
+    await world.say(booking.BookingLost, order, reason="time_sold")
+    now = world.clock.now()
+    call = await in_transaction(world.pool, lambda conn: take_operation(conn, now))
+    assert call is not None
+    await world.gateway.perform(call.request, call.key)
+    world.clock.instant += timedelta(hours=2)
+    await until_notice(world, "refund.failed", tried=True)
+    await let_them_age(world)
+    state = "SELECT DISTINCT state FROM webhooks WHERE type = 'refund.failed'"
+    assert await world.pool.fetchval(state) == "waiting"
+    await world.pool.execute("UPDATE operations SET lease_until = now() - interval '1 second'")
+    await world.rest()
+    assert await world.pool.fetchval("SELECT state FROM refunds") == "failed"
+    assert len(await world.told(facts.RefundFailed)) == 1
 
 
 async def test_a_notice_about_another_page_is_put_aside(world: World) -> None:

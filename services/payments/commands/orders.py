@@ -9,6 +9,7 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import fees, lots, promotions
 from services.payments.commands.plans import announcer, plan
+from services.payments.commands.webhooks import wake_notices
 from services.payments.domain import orders as rules
 from services.payments.domain import outcomes
 from services.payments.domain.freezing import bear_fee
@@ -91,6 +92,7 @@ async def follow_checkout(
         await store.save_order(conn, order)
         if order.sessions:
             await announcer.announce(conn, fact, at=now)
+        await wake_notices(conn, str(order.order_id))
     if seen.payment is not None:
         await record_payment(conn, order, seen.payment, now)
     elif seen.status == "expired":
@@ -107,6 +109,7 @@ async def record_payment(
     if order.state != "paid":
         order, fact = rules.pay(order, payment, now)
         await _take_in(conn, order, fact, payment.charge_id, now)
+        await wake_notices(conn, payment.payment_intent_id)
     if order.stripe_fee_minor is None and payment.fee_minor is not None:
         fee = Money(payment.fee_minor, payment.fee_currency or order.price.currency)
         waited = order.borne_fee_minor is None

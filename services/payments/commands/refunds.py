@@ -11,6 +11,7 @@ from services.payments.commands.charges import banks_part_of, charge_of, payer_o
 from services.payments.commands.decisions import plan_call_for
 from services.payments.commands.orders import need_order
 from services.payments.commands.plans import announcer
+from services.payments.commands.webhooks import wake_notices
 from services.payments.domain import mending, outcomes
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
@@ -43,6 +44,7 @@ async def follow_refund(
         order, refund, fact = outcomes.issue(order, refund, payer_id, seen.stripe_refund_id, now)
         await _save(conn, order, refund)
         await announcer.announce(conn, fact, at=now)
+        await wake_notices(conn, str(refund.refund_id))
     if seen.booked and refund.state == "issued":
         refund = replace(refund, state="settled")
         await store.save_refund(conn, refund)

@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.payments.commands.plans import WEBHOOKS_BELL, plan
-from services.payments.domain.notices import UNMATCHED_AFTER, About, about, pause_after
+from services.payments.domain.notices import (
+    HELD_UP_AFTER,
+    PAYMENT_CALLS,
+    UNMATCHED_AFTER,
+    About,
+    about,
+    pause_after,
+)
 from services.payments.domain.requests import (
     LookAtAccount,
     LookAtCheckout,
@@ -76,7 +83,7 @@ async def obey_next_webhook(conn: Connection, now: datetime) -> bool:
         return True
     if request is not None and (call := await _planned(conn, request, now)):
         await store.end_webhook(conn, event.event_id, "obeyed", call)
-    elif request is None and system_now() > notice.received_at + UNMATCHED_AFTER:
+    elif request is None and await _is_in_vain(conn, notice):
         await _put_aside(conn, event)
     else:
         await _wait(conn, notice)
@@ -109,6 +116,15 @@ async def obey_again(conn: Connection, event_id: str) -> None:
     if not await store.wait_again(conn, event_id):
         raise NotFound
     await ring(conn, WEBHOOKS_BELL)
+
+
+async def wake_notices(conn: Connection, *subjects: str) -> None:
+    """Have notices obeyed that came before we knew what they are about, or were put aside for it.
+
+    Whoever records an id of Stripe's that notices lead to us by calls this with it.
+    """
+    if await store.wake(conn, subjects):
+        await ring(conn, WEBHOOKS_BELL)
 
 
 async def follow_account_events(conn: Connection, account_id: str, now: datetime) -> None:
@@ -148,6 +164,18 @@ async def _wait(conn: Connection, notice: Notice) -> None:
     await store.postpone_webhook(conn, notice.event.event_id, pause_after(notice.attempts))
 
 
+async def _is_in_vain(conn: Connection, notice: Notice) -> bool:
+    """Return whether an event was tried for long enough, and no answer that is due may explain it.
+
+    How long ago it came says nothing: the worker or Stripe may have been away meanwhile.
+    """
+    now, event = system_now(), notice.event
+    if notice.first_tried_at is None or now <= notice.first_tried_at + UNMATCHED_AFTER:
+        return False
+    kinds = PAYMENT_CALLS if about(event.type) is About.DISPUTE else ()
+    return not await operations.may_tell(conn, event.subject or "", kinds, now - HELD_UP_AFTER)
+
+
 async def _put_aside(conn: Connection, event: EventSeen) -> None:
     _log.warning("webhook_unmatched", type=event.type, event_id=event.event_id)
     await store.end_webhook(conn, event.event_id, "unmatched")
@@ -185,11 +213,11 @@ async def _look_at_refund(conn: Connection, event: EventSeen) -> Request | None:
     refund = await outcomes.load_refund(conn, _our_id(event))
     if refund is None:
         raise Unmatched
-    if refund.stripe_refund_id is None:
-        return None
-    if refund.stripe_refund_id != event.object_id:
+    if refund.stripe_refund_id == event.object_id:
+        return LookAtRefund(refund_id=refund.refund_id, stripe_refund_id=event.object_id)
+    if refund.state != "planned":
         raise Unmatched
-    return LookAtRefund(refund_id=refund.refund_id, stripe_refund_id=event.object_id)
+    return None
 
 
 async def _look_at_dispute(conn: Connection, event: EventSeen) -> Request | None:

@@ -9,8 +9,18 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import Enum
 
+from services.payments.domain.requests import CreateCheckout, ExpireCheckout, LookAtCheckout
+from services.payments.domain.subscription_calls import SUBSCRIPTION_REQUESTS
+
 UNMATCHED_AFTER = timedelta(minutes=10)
-"""System time after which an event about nothing of ours is put aside."""
+"""System time after its first try after which an event about nothing of ours is put aside."""
+HELD_UP_AFTER = timedelta(minutes=1)
+"""How long a call is due when calls do not get through to Stripe (system time)."""
+PAYMENT_CALLS = tuple(
+    request.kind
+    for request in (CreateCheckout, ExpireCheckout, LookAtCheckout, *SUBSCRIPTION_REQUESTS)
+)
+"""The calls of which any may tell us of the payment that a bank disputes."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 15.0
 DOUBLINGS_AT_MOST = 10

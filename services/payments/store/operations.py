@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,13 @@ HAS_OPEN = """
 SELECT EXISTS (
     SELECT 1 FROM operations
     WHERE subject = $1 AND state IN ('planned', 'sent', 'undetermined')
+)
+"""
+MAY_TELL = """
+SELECT EXISTS (
+    SELECT 1 FROM operations
+    WHERE state IN ('planned', 'sent')
+      AND (subject = $1 OR (kind = ANY($2::text[]) AND (outcome IS NOT NULL OR next_try_at < $3)))
 )
 """
 HIGHEST_GENERATION = "SELECT max(generation) FROM operations WHERE kind = $1 AND subject = $2"
@@ -153,6 +161,16 @@ async def postpone_operation(
 async def has_open(conn: Connection, subject: str) -> bool:
     """Return whether a call about the subject has not ended."""
     return bool(await conn.fetchval(HAS_OPEN, subject))
+
+
+async def may_tell(
+    conn: Connection, subject: str, kinds: Sequence[str], due_before: datetime
+) -> bool:
+    """Return whether Stripe still has to answer a call about the subject, or a held up one.
+
+    Held up is a call of these kinds that was tried in vain, or was due already at that time.
+    """
+    return bool(await conn.fetchval(MAY_TELL, subject, kinds, due_before))
 
 
 async def try_again_now(conn: Connection, operation_id: UUID) -> str | None:

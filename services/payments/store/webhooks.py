@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,7 +18,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (event_id) DO NOTHING RETURNING event_id
 """
 NEXT_WEBHOOK = """
-SELECT event_id, type, account_id, object_id, subject, created_at, attempts, received_at
+SELECT event_id, type, account_id, object_id, subject, created_at, attempts, first_tried_at
 FROM webhooks WHERE state = 'waiting' AND next_try_at <= $1
 ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
@@ -25,11 +26,21 @@ END_WEBHOOK = """
 UPDATE webhooks SET state = $2, attempts = attempts + 1, operation_id = $3 WHERE event_id = $1
 """
 POSTPONE_WEBHOOK = """
-UPDATE webhooks SET attempts = attempts + 1, next_try_at = $2 WHERE event_id = $1
+UPDATE webhooks SET attempts = attempts + 1, next_try_at = $2,
+    first_tried_at = COALESCE(first_tried_at, $3)
+WHERE event_id = $1
 """
 WAIT_AGAIN = """
-UPDATE webhooks SET state = 'waiting', next_try_at = $2, received_at = $2
+UPDATE webhooks SET state = 'waiting', next_try_at = $2, received_at = $2,
+    first_tried_at = NULL
 WHERE event_id = $1 AND state = 'unmatched' RETURNING event_id
+"""
+# Whoever obeys one of them at this moment is waited for, and has then seen too little.
+WAKE = """
+UPDATE webhooks SET state = 'waiting', next_try_at = $2, first_tried_at = NULL,
+    received_at = CASE WHEN state = 'unmatched' THEN $2 ELSE received_at END
+WHERE subject = ANY($1::text[]) AND state IN ('waiting', 'unmatched')
+RETURNING event_id
 """
 ADD_EVENT_SOURCE = """
 INSERT INTO event_reads (source, account_id, read_until, next_read_at)
@@ -59,11 +70,11 @@ class EventSource:
 
 @dataclass(frozen=True)
 class Notice:
-    """A stored webhook whose turn it is."""
+    """A stored webhook whose turn it is; `first_tried_at` is when it was first tried in vain."""
 
     event: EventSeen
     attempts: int
-    received_at: datetime
+    first_tried_at: datetime | None
 
 
 async def add_webhook(conn: Connection, event: EventSeen, state: str) -> bool:
@@ -87,8 +98,8 @@ async def next_webhook(conn: Connection) -> Notice | None:
     if row is None:
         return None
     fields = dict(row)
-    attempts, received_at = fields.pop("attempts"), fields.pop("received_at")
-    return Notice(EventSeen.model_validate(fields), attempts, received_at)
+    attempts, first_tried_at = fields.pop("attempts"), fields.pop("first_tried_at")
+    return Notice(EventSeen.model_validate(fields), attempts, first_tried_at)
 
 
 async def end_webhook(
@@ -103,9 +114,15 @@ async def wait_again(conn: Connection, event_id: str) -> bool:
     return await conn.fetchval(WAIT_AGAIN, event_id, system_now()) is not None
 
 
+async def wake(conn: Connection, subjects: Sequence[str]) -> bool:
+    """Have webhooks about one of these obeyed now, also what matched nothing; return if any."""
+    return bool(await conn.fetch(WAKE, subjects, system_now()))
+
+
 async def postpone_webhook(conn: Connection, event_id: str, pause: timedelta) -> None:
     """Have a webhook tried again after a while of system time."""
-    await conn.execute(POSTPONE_WEBHOOK, event_id, system_now() + pause)
+    now = system_now()
+    await conn.execute(POSTPONE_WEBHOOK, event_id, now + pause, now)
 
 
 async def add_event_source(
