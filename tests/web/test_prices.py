@@ -19,7 +19,7 @@ async def person(browser: Browser, services: Services) -> Browser:
 
 
 async def test_a_mentor_makes_and_pauses_a_code(person: Browser, services: Services) -> None:
-    """A percentage or an amount, limits, and days as instants; one's fees stand above."""
+    """A percentage or an amount, limits, and days of one's own zone; one's fees stand above."""
     text = (await person.page(PRICES)).text
     for words in ("at least $1.00 of a session", "taken from your share", "used 3 of 10 times"):
         assert words in text, words
@@ -31,8 +31,8 @@ async def test_a_mentor_makes_and_pauses_a_code(person: Browser, services: Servi
     assert answer.status == 303, text
     assert services.of("POST", "/v1/me/promotions")[0].body == {
         "code": "MINE-10", "amount_minor": 1_000, "currency": "USD", "at_most": None,
-        "per_person": 1, "first_purchase_only": False, "starts_at": "2030-03-01T00:00:00Z",
-        "ends_at": "2030-03-31T23:59:59Z", "offering_id": OFFERING,
+        "per_person": 1, "first_purchase_only": False, "starts_at": "2030-02-28T18:15:00Z",
+        "ends_at": "2030-03-31T18:14:59Z", "offering_id": OFFERING,
     }  # fmt: skip
     answer, text = await person.submit(PRICES, PRICES, code="mine-10")
     assert (answer.status, "Write a percentage" in text) == (422, True)

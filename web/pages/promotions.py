@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from aiohttp import web
 
 from shared.money import CURRENCIES
 from web.client import Refused, Service, wrong_fields
-from web.forms import Form, as_whole
+from web.forms import Form, as_day, as_whole, midnight
+from web.pages.mentors import instant_text
 from web.pages.offerings import COMMON_CURRENCIES
 from web.pages.pricing import CODE_FORM
 from web.price_shapes import FeeRule, Minimum, MyFees, Promotion, Tier
@@ -23,8 +25,8 @@ BASIS_POINTS = 100
 HUNDREDTHS_DIGITS = 2
 REASON_LONGEST = 500
 TIERS_SHOWN = 4
-DAY_ENDS = "T23:59:59Z"
-DAY_BEGINS = "T00:00:00Z"
+ONE_DAY, LAST = timedelta(days=1), timedelta(seconds=1)
+"""A code is good to the end of its last day, on the clock of who makes it."""
 MINE, ALL = "/v1/me/promotions", "/v1/operator/promotions"
 FEES = "/v1/operator/fees"
 
@@ -54,7 +56,7 @@ async def mine(visit: Visit) -> web.Response:
 async def make_mine(visit: Visit) -> web.Response:
     """Make a code for one's own offerings."""
     offering_id = visit.form.text("offering_id")
-    body = _described(visit.form) | ({"offering_id": offering_id} if offering_id else {})
+    body = _described(visit) | ({"offering_id": offering_id} if offering_id else {})
     await visit.send(Service.PAYMENTS, "POST", MINE, body)
     return visit.go("/mentor/prices", "The code can be used from now on.")
 
@@ -77,7 +79,7 @@ async def codes(visit: Visit) -> web.Response:
 
 async def make(visit: Visit) -> web.Response:
     """Make a code that the platform pays for."""
-    body = _described(visit.form) | {"reason": _reason(visit, "make")}
+    body = _described(visit) | {"reason": _reason(visit, "make")}
     await visit.send(Service.PAYMENTS, "POST", ALL, body)
     return visit.go("/operator/codes", "The code can be used from now on.")
 
@@ -143,19 +145,20 @@ def _fees_page(mentor_id: str) -> str:
     return f"/operator/fees?mentor={mentor_id}" if mentor_id else "/operator/fees"
 
 
-def _described(form: Form) -> dict[str, object]:
+def _described(visit: Visit) -> dict[str, object]:
+    form = visit.form
     code = form.text("code").upper()
     if not CODE_FORM.match(code):
         raise wrong_fields(code="Use 3 to 24 letters, digits and hyphens.")
-    starts, ends = form.day("starts_on"), form.day("ends_on")
+    starts, ends = as_day(form.day("starts_on") or ""), as_day(form.day("ends_on") or "")
     return {
         "code": code,
         **_off(form),
         "at_most": form.whole_if_any("at_most", least=1, most=USES_MOST),
         "per_person": form.whole_if_any("per_person", least=1, most=USES_MOST),
         "first_purchase_only": form.text("first_purchase_only") == "yes",
-        "starts_at": f"{starts}{DAY_BEGINS}" if starts else None,
-        "ends_at": f"{ends}{DAY_ENDS}" if ends else None,
+        "starts_at": instant_text(midnight(starts, visit.zone)) if starts else None,
+        "ends_at": instant_text(midnight(ends + ONE_DAY, visit.zone) - LAST) if ends else None,
     }
 
 
