@@ -11,6 +11,7 @@ from services.payments.domain.seen import Seen
 from shared.contracts import booking
 from shared.db import in_transaction
 from tests.payments.conftest import Bought, World
+from tests.payments.shop import LIST, Shop
 from tests.payments.test_disputes import decide, dispute, part_of, stored
 from tests.payments.test_mending import act
 
@@ -148,3 +149,21 @@ async def test_of_two_banks_money_only_what_one_gave_back_is_sent(world: World) 
     assert await sent(world) == [4_000, 8_000]
     assert (await part_of(world, order)).keys() == STRIPE_ALONE
     await world.check_books()
+
+
+async def test_a_session_that_a_credit_paid_for_goes_on_beside_a_disputed_one(
+    world: World,
+) -> None:
+    """The bank has the card's money alone: of the credit's session it has nothing."""
+    shop = await Shop(world).open()
+    await shop.buy(2)
+    order = await shop.hold(LIST, LIST, LIST)
+    await world.rest()
+    await world.pay(order)
+    await world.rest()
+    await dispute(world, order)
+    await world.rest()
+    found = (await world.order(order)).sessions
+    assert sorted((each.lot_id is None, each.disputed_at is None) for each in found) == [
+        (False, True), (False, True), (True, False),
+    ]  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.payments.commands.accounts import follow_payout
 from services.payments.domain.requirements import failure, reason, wanted
+from services.payments.domain.seen import PayoutSeen
 from shared.auth import Role
 from shared.contracts import payments as facts
+from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import World
 from tests.payments.test_recovery import earned
@@ -91,3 +94,17 @@ def test_reasons_in_words() -> None:
     assert reason("under_review") == "Stripe is reviewing your account."
     assert reason("new_thing") == "Stripe says: new thing."
     assert failure("new_thing") == failure(None) == "The bank gave no reason that we know."
+
+
+async def test_a_payout_arrives_when_stripe_says_last(world: World) -> None:
+    """The bank takes a day longer: the mentor sees the new day."""
+    mentor = new_id()
+    await world.connect(mentor)
+    soon = datetime(2030, 5, 9, tzinfo=UTC)
+    for arrives_at in (soon, soon + timedelta(days=1)):
+        seen = PayoutSeen(payout_id="po_1", status="in_transit", amount_minor=1, currency="USD",
+                          created_at=soon, arrives_at=arrives_at)  # fmt: skip
+        await in_transaction(
+            world.pool, lambda conn, seen=seen: follow_payout(conn, mentor, seen, soon)
+        )
+    assert await world.pool.fetchval("SELECT arrives_at FROM payouts") == soon + timedelta(days=1)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.domain import transfers
+from services.payments.domain.mending import (
+    WriteOffNotInSteps,
+    WriteOffTooMuch,
+    check_write_off,
+)
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Earnings, expect
 from services.payments.domain.recovery import give, take
 from services.payments.domain.transfers import Debt, Transfer
+from shared.errors import Refusal
 from shared.money import Money
 
 NOW = datetime(2030, 5, 6, 12, tzinfo=UTC)
@@ -138,3 +146,35 @@ def test_no_transfer_is_reversed_by_more_than_it_was(
     assert sum(part.minor for _, part in parts) == min(amount, rest)
     for transfer, part in parts:
         assert 0 < part.minor <= transfer.amount.minor - transfer.reversed_minor
+
+
+@pytest.mark.parametrize(
+    ("currency", "floor"),
+    [("USD", 20_000), ("HUF", 7_000_000), ("IDR", 800_000_000), ("JPY", 30_000), ("KWD", 60_000)],
+)
+def test_operators_are_told_of_debts_beyond_a_floor_of_the_currency(
+    currency: str, floor: int
+) -> None:
+    """About the same everywhere, whatever a unit of the currency is worth."""
+    for owed, told in ((floor, False), (floor + 1, True)):
+        assert Debt(ID, Money(owed, currency), Money(0, currency)).beyond_floor == told
+
+
+@pytest.mark.parametrize(
+    ("currency", "free", "amount", "refusal"),
+    [
+        ("KWD", 8_500, 4_330, None),
+        ("KWD", 8_500, 4_333, WriteOffNotInSteps),
+        ("KWD", 8_503, 8_503, None),
+        ("HUF", 850_000, 850, WriteOffNotInSteps),
+        ("USD", 8_500, 1, None),
+        ("USD", 8_500, 8_501, WriteOffTooMuch),
+        ("USD", 8_500, 0, WriteOffTooMuch),
+    ],
+)
+def test_a_part_of_a_debt_is_written_off_in_steps_that_stripe_can_transfer(
+    currency: str, free: int, amount: int, refusal: type[Refusal] | None
+) -> None:
+    """What is left of the debt is kept from a later share, of which Stripe must take the rest."""
+    with pytest.raises(refusal) if refusal else nullcontext():
+        check_write_off(Money(amount, currency), Money(free, currency))

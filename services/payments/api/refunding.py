@@ -18,6 +18,7 @@ from services.payments.domain.mending import (
     NotRefundable,
     RefundNotInSteps,
     RefundTooMuch,
+    WriteOffNotInSteps,
     WriteOffTooMuch,
     amount_back,
     may_refund,
@@ -168,7 +169,7 @@ def add_routes(api: Api) -> None:
         may=operator,
         idempotent=True,
         status=ACCEPTED,
-        refusals=(WriteOffTooMuch,),
+        refusals=(WriteOffTooMuch, WriteOffNotInSteps),
     )(write_off)
     api.get("/v1/me/debts", may=Role.MENTOR)(show_debts)
 

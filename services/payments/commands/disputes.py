@@ -83,12 +83,18 @@ async def _look(conn: Connection, order_id: UUID, dispute_id: str, now: datetime
 
 
 async def _hold(conn: Connection, order: Order, now: datetime) -> Order:
-    """Stop the release and the transfer of the sessions while the money may be lost."""
+    """Stop the release and the transfer of the sessions while the money may be lost.
+
+    Those that credits paid for do not wait: the bank has nothing of them.
+    """
     known = await store.disputes_of(conn, order.order_id)
     since = min((each.opened_at for each in known if each.is_contested), default=None)
-    if all(session.disputed_at == since for session in order.sessions):
+    sessions = tuple(
+        replace(session, disputed_at=since) if session.lot_id is None else session
+        for session in order.sessions
+    )
+    if sessions == order.sessions:
         return order
-    sessions = tuple(replace(session, disputed_at=since) for session in order.sessions)
     held = replace(order, sessions=sessions)
     await order_store.save_sessions(conn, held)
     if since is None:

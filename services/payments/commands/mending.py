@@ -122,15 +122,15 @@ async def reverse_again(conn: Connection, deed: Deed, now: BusinessInstant) -> D
 
 
 async def write_off(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
-    """Let the platform bear what a mentor owes, or a part of it; raises `WriteOffTooMuch`.
+    """Let the platform bear what a mentor owes, or a part of it.
 
-    What Stripe is being asked to take back is not free to be written off.
+    What Stripe is being asked to take back is not free to be written off. Raises `WriteOffTooMuch`
+    or `WriteOffNotInSteps`.
     """
     mentor_id = UUID(deed.subject)
     amount = Money(int(deed.arguments["amount_minor"]), str(deed.arguments["currency"]))
     debt = await transfer_store.lock_debt(conn, mentor_id, amount.currency, now)
-    if not 0 < amount.minor <= debt.free.minor:
-        raise mending.WriteOffTooMuch(most_minor=debt.free.minor, currency=amount.currency)
+    mending.check_write_off(amount, debt.free)
     await transfer_store.save_debt(conn, replace(debt, owed=debt.owed - amount), now)
     await books.post(conn, ledger.recovery.write_off(new_id(), mentor_id, amount, now))
     return {"amount_minor": amount.minor, "currency": amount.currency}

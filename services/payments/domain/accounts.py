@@ -196,7 +196,8 @@ def follow_payout(
 ) -> tuple[ConnectedAccount, Payout, list[PayoutFact]]:
     """Take over what Stripe shows of a payout; its facts come in order, each once."""
     payout = known or _new_payout(account, seen)
-    payout = replace(payout, replaces=seen.replaces or payout.replaces)
+    again = seen.replaces or payout.replaces
+    payout = replace(payout, replaces=again, arrives_at=seen.arrives_at)
     steps = [payout] if known is None else []
     if seen.status == "in_transit" and payout.state == "created":
         payout = replace(payout, state="in_transit")

@@ -14,7 +14,7 @@ from services.payments.domain.orders import ENDED, Order, Session
 from services.payments.domain.outcomes import Earnings, Refund, gone_after, is_held_back
 from services.payments.domain.splits import Split
 from shared.errors import Kind, Refusal
-from shared.money import Money, charge_step
+from shared.money import Money, charge_step, payout_step
 
 
 class NothingToRelease(Refusal):
@@ -67,6 +67,13 @@ class WriteOffTooMuch(Refusal):
 
     code = "write_off_too_much"
     detail = "Not more can be written off than is owed and not being taken back at this moment."
+
+
+class WriteOffNotInSteps(Refusal):
+    """Stripe could not transfer what the debt would leave of a share; the facts carry the step."""
+
+    code = "write_off_not_in_steps"
+    detail = "Write off all of it, or a multiple of the step in which Stripe moves this currency."
 
 
 class AmountsOutdated(Refusal):
@@ -166,6 +173,15 @@ def amount_back(
     if back.minor % step and back != left:
         raise RefundNotInSteps(step_minor=step, currency=left.currency)
     return back
+
+
+def check_write_off(amount: Money, free: Money) -> None:
+    """Raise `WriteOffTooMuch` or `WriteOffNotInSteps` unless so much of a debt can be forgiven."""
+    if not 0 < amount.minor <= free.minor:
+        raise WriteOffTooMuch(most_minor=free.minor, currency=amount.currency)
+    step = payout_step(amount.currency)
+    if amount.minor % step and amount != free:
+        raise WriteOffNotInSteps(step_minor=step, currency=amount.currency)
 
 
 def check_shown(split: Split, shown: tuple[int, int, int] | None) -> None:

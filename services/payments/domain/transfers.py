@@ -18,17 +18,17 @@ from services.payments.domain.outcomes import Earnings
 from services.payments.ledger.entries import Part
 from shared.contracts.payments import DebtIncurred, TransferReversed, TransferSent
 from shared.ids import new_id
-from shared.money import Money, decimals
+from shared.money import Money, decimals, smallest_charge
 
 State = Literal["planned", "sent", "refused", "netted"]
 ReversalState = Literal["planned", "done", "refused"]
 Because = Literal["refund", "dispute"]
 """Why a mentor owes something."""
 
-DEBT_FLOOR_WHOLE = 200
-"""Whole units that a mentor may owe before operators are told."""
-DEBT_FLOORS_WHOLE = {"HUF": 70_000, "JPY": 30_000, "KRW": 270_000, "KWD": 60}
-"""The same where a whole unit is worth much less, or more, than a euro."""
+DEBT_FLOOR_CHARGES = 400
+"""How many smallest charges a mentor may owe before operators are told: about 200 dollars."""
+DEBT_FLOORS_WHOLE = {"INR": 17_000, "JPY": 30_000, "KRW": 270_000, "KWD": 60}
+"""The same in whole units where Stripe's smallest charge is worth much less, or more."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,9 @@ class Debt:
     @property
     def beyond_floor(self) -> bool:
         """Return whether operators are to be told."""
-        floor = DEBT_FLOORS_WHOLE.get(self.owed.currency, DEBT_FLOOR_WHOLE)
-        return self.owed.minor > floor * 10 ** decimals(self.owed.currency)
+        currency = self.owed.currency
+        whole = DEBT_FLOORS_WHOLE.get(currency, 0) * 10 ** decimals(currency)
+        return self.owed.minor > (whole or DEBT_FLOOR_CHARGES * smallest_charge(currency))
 
 
 def plan(

@@ -62,7 +62,8 @@ SAVE_PAYOUT = """
 INSERT INTO payouts (stripe_payout_id, mentor_id, amount_minor, currency, state, created_at,
     arrives_at, ended_at, failure_code, replaces)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (stripe_payout_id) DO UPDATE SET state = EXCLUDED.state, ended_at = EXCLUDED.ended_at,
+ON CONFLICT (stripe_payout_id) DO UPDATE SET state = EXCLUDED.state,
+    arrives_at = EXCLUDED.arrives_at, ended_at = EXCLUDED.ended_at,
     failure_code = EXCLUDED.failure_code, replaces = EXCLUDED.replaces
 """
 LIST_PAYOUTS = """
