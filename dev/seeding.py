@@ -22,6 +22,7 @@ from dev.marketplace import Marketplace, Say
 from services.booking.commands import offerings as booking
 from services.booking.commands.availability import set_availability
 from services.booking.domain.offerings import Offering
+from services.booking.domain.terms import Terms
 from services.booking.slots import Rules, WeeklyHours
 from services.payments.commands import accounts as payments
 from services.payments.domain.accounts import ConnectedAccount
@@ -203,7 +204,7 @@ async def _published(
     async def publish(conn: Connection) -> None:
         for each in offerings:
             now = market.clock.now()
-            await booking.publish(conn, each.offering_id, each.mentor_id, now=now)
+            await booking.publish(conn, each.offering_id, each.mentor_id, terms=Terms(), now=now)
 
     try:
         await in_transaction(pools.booking, publish)

@@ -11,8 +11,10 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.money import CURRENCIES
 
 
 def _split(value: object) -> object:
@@ -26,6 +28,24 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several words in one variable, parted by commas."""
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split)]
 """Networks in CIDR form, parted by commas."""
+
+
+def _chargeable(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the codes; raises `ValueError` for one that cards cannot be charged in."""
+    unknown = sorted(set(codes) - CURRENCIES)
+    if unknown:
+        raise ValueError(f"no currency that cards can be charged in: {', '.join(unknown)}")
+    return codes
+
+
+Currencies = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(_split),
+    Field(min_length=1),
+    AfterValidator(_chargeable),
+]
+"""Currencies that cards can be charged in, parted by commas."""
 
 
 class CommonSettings(BaseSettings):

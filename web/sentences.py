@@ -39,6 +39,7 @@ SENTENCES: Mapping[str, str] = {
     "price_too_large": "Choose a lower price: a card cannot be charged so much at once.",
     "price_not_chargeable": "Choose a rounder price: cards are charged in whole units here.",
     "currency_differs": "Use the currency of your other offerings: you are paid in one currency.",
+    "currency_not_settled": "We cannot be paid in this currency. Choose another one.",
     "share_not_yours": "Only operators choose what goes back. Cancel on the terms shown.",
     "not_confirmed": f"This needs a confirmed session. {_AGAIN}",
     "session_unnamed": "This purchase has several sessions. Open the one you mean and try again.",

@@ -9,7 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.booking.domain.calendars import Reach
 from services.booking.domain.terms import Terms
-from shared.config import Networks
+from shared.config import Currencies, Networks
+from shared.money import CURRENCIES
 
 
 class BookingSettings(BaseSettings):
@@ -21,6 +22,11 @@ class BookingSettings(BaseSettings):
     migrate_database_url: str | None = None
     jwks_url: str = Field(validation_alias="PROFILES_JWKS_URL")
     web_url: str = Field(description="Where the web client is, for links in calendars.")
+    settlement_currencies: Currencies = Field(
+        default=tuple(sorted(CURRENCIES)),
+        validation_alias="PAYMENTS_SETTLEMENT_CURRENCIES",
+        description="What payments can be settled in; nothing else is put up for sale.",
+    )
     hold_minutes: int = Field(default=15, ge=1, le=120)
     hold_grace_minutes: int = Field(default=2, ge=0, le=60)
     completion_hours: int = Field(default=24, ge=0, le=24 * 14)
@@ -56,6 +62,7 @@ class BookingSettings(BaseSettings):
             move_answer=timedelta(hours=self.move_answer_hours),
             absent_after=timedelta(minutes=self.absent_after_minutes),
             objection=timedelta(days=self.objection_days),
+            settlement_currencies=frozenset(self.settlement_currencies),
         )
 
     def reach(self) -> Reach:

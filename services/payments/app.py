@@ -35,14 +35,24 @@ class LiveKeyWithMovableClock(SystemExit):
         super().__init__("PAYMENTS_STRIPE_KEY is live: unset MENTORIUM_CLOCK_FILE")
 
 
+class SettlementCurrenciesUnknown(SystemExit):
+    """A live Stripe key, and nobody said which balances its account has."""
+
+    def __init__(self) -> None:
+        """Say what is missing."""
+        super().__init__("PAYMENTS_STRIPE_KEY is live: set PAYMENTS_SETTLEMENT_CURRENCIES")
+
+
 def describe() -> Service:
     """Return the service as its settings describe it.
 
-    Raises `SettingsMissing`, and `LiveKeyWithMovableClock`.
+    Raises `SettingsMissing`, `LiveKeyWithMovableClock` and `SettlementCurrenciesUnknown`.
     """
     settings = load(Settings)
     if settings.is_live and CommonSettings().mentorium_clock_file is not None:
         raise LiveKeyWithMovableClock
+    if settings.is_live and not settings.names_currencies:
+        raise SettlementCurrenciesUnknown
     return _Wiring(settings).service()
 
 
@@ -95,4 +105,5 @@ def terms_of(settings: Settings) -> Terms:
         web_url=settings.web_url,
         platform_share_basis_points=settings.platform_share_basis_points,
         release_delay=timedelta(hours=settings.release_delay_hours),
+        settlement_currencies=frozenset(settings.settlement_currencies),
     )

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from openapi_spec_validator import validate
 
+from services.booking.commands.offerings import publish
+from services.booking.domain.offerings import CurrencyNotSettled
+from services.booking.domain.terms import Terms
 from shared.auth import Role
 from shared.contracts.booking import OfferingPublished, OfferingWithdrawn
 from shared.contracts.payments import AccountChanged
+from shared.db import in_transaction
+from shared.ids import OfferingId
 from shared.web.openapi import document
 from tests.booking.conftest import NOW, OFFERING, Marketplace
 
@@ -50,6 +56,24 @@ async def test_an_offering_is_published_when_mentor_and_account_are_ready(market
     assert (status, again) == (200, answer)
     (told,) = await market.facts(OfferingPublished)
     assert (told.version, told.price_minor, told.published) == (1, 12_000, True)
+
+
+async def test_what_we_hold_no_balance_in_is_not_put_up_for_sale(market: Marketplace):
+    """The refusal names the currencies that payments are settled in."""
+    mentor = market.person(Role.MENTEE, Role.MENTOR)
+    _, draft = await market.call("POST", MINE, mentor, json=OFFERING)
+    await market.approve(mentor)
+    terms = Terms(settlement_currencies=frozenset({"EUR"}))
+    offering_id = OfferingId(UUID(draft["offering_id"]))
+    with pytest.raises(CurrencyNotSettled) as refused:
+        await in_transaction(
+            market.pool,
+            lambda conn: publish(
+                conn, offering_id, mentor.person_id, terms=terms, now=market.clock.now()
+            ),
+        )
+    assert refused.value.facts == {"currencies": "EUR"}
+    assert await market.facts(OfferingPublished) == []
 
 
 async def test_what_was_free_costs_nothing_until_an_account_can_receive(market: Marketplace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,16 +10,18 @@ from ops.verify.checks import DISPUTE_DIFFERS
 from services.payments.commands.effects import apply_answer
 from services.payments.domain.requests import LookAtDispute
 from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
+from services.payments.events import listen
 from services.payments.ledger.chart import Account
 from services.payments.ledger.movements import by_hand
 from services.payments.store.ledger import post
 from shared.auth import Role
 from shared.contracts import booking
-from shared.contracts.payments import DisputeOpened, EarningsReleased
+from shared.contracts.payments import CheckoutClosed, DisputeOpened, EarningsReleased
 from shared.db import in_transaction
 from shared.ids import new_id
+from shared.inbox import Inbox
 from shared.money import Money
-from tests.payments.conftest import DELAY, Bought, World
+from tests.payments.conftest import DELAY, TERMS_OF_NOW, Bought, World
 
 DISPUTE = "du_abroad"
 TAKEN = -3_250
@@ -101,3 +104,19 @@ async def test_a_dispute_lost_in_another_currency_lets_the_session_go_on(world: 
     (released,) = await world.told(EarningsReleased)
     assert (released.mentor_minor, released.currency) == (8_500, "KWD")
     assert (await page(world))["state"] == "lost"
+
+
+async def test_nobody_is_charged_in_a_currency_that_we_hold_no_balance_in(world: World) -> None:
+    """The purchase is closed for that reason, and Stripe is asked for nothing."""
+    world.inbox = Inbox(
+        world.pool,
+        listen(replace(TERMS_OF_NOW, settlement_currencies=frozenset({"EUR"}))),
+        world.clock,
+    )
+    order = await world.hold()
+    await world.rest()
+    found = await world.order(order)
+    assert (found.state, found.closed_because) == ("closed", "currency_not_settled")
+    assert [fact.order_id for fact in await world.told(CheckoutClosed)] == [order.order_id]
+    assert await world.pool.fetch("SELECT 1 FROM operations WHERE kind = 'checkout.create'") == []
+    assert (await world.order(await world.hold(currency="EUR"))).state == "being_prepared"

@@ -13,7 +13,11 @@ import aiohttp
 import pytest
 
 from dev.ports import free_ports
-from services.payments.app import LiveKeyWithMovableClock, describe
+from services.payments.app import (
+    LiveKeyWithMovableClock,
+    SettlementCurrenciesUnknown,
+    describe,
+)
 from shared.clock import FileBusinessClock
 from shared.config import SettingsMissing
 from tests.engines import Database
@@ -47,12 +51,31 @@ def test_a_live_key_and_a_movable_clock_never_meet(
 ) -> None:
     """With real money the clock is the system's: the process refuses to start otherwise."""
     give(monkeypatch, settings(key="sk_live_x"))
+    monkeypatch.setenv("PAYMENTS_SETTLEMENT_CURRENCIES", "USD")
     monkeypatch.delenv("MENTORIUM_CLOCK_FILE", raising=False)
     assert describe().name == "payments"
     FileBusinessClock.create(tmp_path / "clock")
     monkeypatch.setenv("MENTORIUM_CLOCK_FILE", str(tmp_path / "clock"))
     with pytest.raises(LiveKeyWithMovableClock):
         describe()
+
+
+def test_a_live_key_needs_to_be_told_our_balances(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With real money somebody says in which currencies; a word that is none is no answer."""
+    give(monkeypatch, settings(key="sk_live_x"))
+    monkeypatch.delenv("MENTORIUM_CLOCK_FILE", raising=False)
+    monkeypatch.delenv("PAYMENTS_SETTLEMENT_CURRENCIES", raising=False)
+    with pytest.raises(SettlementCurrenciesUnknown):
+        describe()
+    monkeypatch.setenv("PAYMENTS_SETTLEMENT_CURRENCIES", "USD, EUR")
+    assert describe().name == "payments"
+    for wrong in ("usd", "USD,XXX", ""):
+        monkeypatch.setenv("PAYMENTS_SETTLEMENT_CURRENCIES", wrong)
+        with pytest.raises(SettingsMissing, match="PAYMENTS_SETTLEMENT_CURRENCIES"):
+            describe()
+    assert "no currency" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from services.booking.api.surface import after_id, api, cursor_after
+from services.booking.api.surface import after_id, api, cursor_after, terms_of
 from services.booking.commands.offerings import (
     change_offering,
     create_offering,
@@ -18,6 +18,7 @@ from services.booking.domain.offerings import (
     QUESTIONS_AT_MOST,
     AccountCannotReceive,
     CurrencyDiffers,
+    CurrencyNotSettled,
     MentorNotApproved,
     Offering,
     OfferingContent,
@@ -200,13 +201,14 @@ async def change_my_offering(
     may=Role.MENTOR,
     status=200,
     idempotent=True,
-    refusals=(MentorNotApproved, AccountCannotReceive, CurrencyDiffers),
+    refusals=(MentorNotApproved, AccountCannotReceive, CurrencyDiffers, CurrencyNotSettled),
 )
 async def publish_my_offering(
     call: Call, conn: Connection, offering_id: OfferingId
 ) -> Annotated[Versioned, OwnOfferingView]:
     """Put an offering up for sale."""
-    return _reply(await publish(conn, offering_id, call.person_id, now=call.now))
+    terms = terms_of(call)
+    return _reply(await publish(conn, offering_id, call.person_id, terms=terms, now=call.now))
 
 
 @api.post(

@@ -16,6 +16,7 @@ from services.booking.domain.offerings import (
     tell_again,
     withdraw_offering,
 )
+from services.booking.domain.terms import Terms
 from services.booking.store import offerings, people
 from shared.clock import BusinessInstant
 from shared.db import Connection
@@ -60,7 +61,12 @@ async def change_offering(
 
 
 async def publish(
-    conn: Connection, offering_id: OfferingId, mentor_id: PersonId, *, now: datetime
+    conn: Connection,
+    offering_id: OfferingId,
+    mentor_id: PersonId,
+    *,
+    terms: Terms,
+    now: datetime,
 ) -> Offering:
     """Put one's offering up for sale, whose currency is the mentor's from then on.
 
@@ -71,6 +77,7 @@ async def publish(
         offering,
         approved=await people.is_approved(conn, mentor_id),
         can_receive=await people.can_receive(conn, mentor_id),
+        settled=terms.settlement_currencies,
     )
     currency = offering.content.currency
     _agree(currency, await offerings.settle_currency(conn, mentor_id, currency))

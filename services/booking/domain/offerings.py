@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -56,6 +57,13 @@ class CurrencyDiffers(Refusal):
 
     code = "currency_differs"
     detail = "Price this offering in the currency of your other offerings (see currency)."
+
+
+class CurrencyNotSettled(Refusal):
+    """The platform holds no balance in this currency, so nobody could be paid in it."""
+
+    code = "currency_not_settled"
+    detail = "Price this offering in a currency that payments are settled in (see currencies)."
 
 
 class MentorNotApproved(Refusal):
@@ -181,13 +189,18 @@ def edit_offering(offering: Offering, content: OfferingContent, *, can_receive: 
     return _told(edited, OfferingPublished) if edited.is_published else (edited, None)
 
 
-def publish_offering(offering: Offering, *, approved: bool, can_receive: bool) -> Change:
-    """Put it up for sale; raises `MentorNotApproved` or `AccountCannotReceive`.
+def publish_offering(
+    offering: Offering, *, approved: bool, can_receive: bool, settled: Collection[str]
+) -> Change:
+    """Put it up for sale in one of the currencies that are `settled`.
 
-    What costs nothing needs no account that receives money.
+    Raises `MentorNotApproved`, `CurrencyNotSettled` or `AccountCannotReceive`. What costs nothing
+    needs no account that receives money.
     """
     if not approved:
         raise MentorNotApproved
+    if offering.content.currency not in settled:
+        raise CurrencyNotSettled(currencies=", ".join(sorted(settled)))
     if not can_receive and offering.content.price_minor:
         raise AccountCannotReceive
     if offering.is_published:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.money import CURRENCIES
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -17,7 +19,8 @@ class Terms:
     then pays within `request_payment`; a slot from the waitlist is kept for `offer_answer`. Each
     side moves a session `moves` times at most, and answers what the other proposes within
     `move_answer`. Whoever is not in the room `absent_after` the start can be reported.
-    Until `objection` after its end somebody may object to a session.
+    Until `objection` after its end somebody may object to a session. Offerings are for sale in
+    `settlement_currencies`.
     """
 
     hold: timedelta = timedelta(minutes=15)
@@ -34,6 +37,7 @@ class Terms:
     move_answer: timedelta = timedelta(hours=48)
     absent_after: timedelta = timedelta(minutes=15)
     objection: timedelta = timedelta(days=14)
+    settlement_currencies: frozenset[str] = CURRENCIES
 
     @property
     def payment_minutes(self) -> int:

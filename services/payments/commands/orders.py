@@ -46,6 +46,8 @@ async def open_order(conn: Connection, held: BookingHeld, terms: Terms, now: dat
         await close_order(conn, order, "hold_over", now)
     elif not order.to_pay.minor:
         await settle_without_card(conn, order, now)
+    elif order.price.currency not in terms.settlement_currencies:
+        await close_order(conn, order, "currency_not_settled", now)
     else:
         await plan(conn, rules.checkout_for(order, terms), now)
 

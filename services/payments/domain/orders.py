@@ -22,7 +22,7 @@ from shared.contracts.booking import BookingHeld
 from shared.contracts.payments import CheckoutClosed, CheckoutOpened, PaymentSucceeded
 from shared.errors import Kind as RefusalKind
 from shared.errors import NotFound, Refusal
-from shared.money import Money, charge_step, spread
+from shared.money import CURRENCIES, Money, charge_step, spread
 
 CreditKind = Literal["package", "gift", "sponsorship", "plan"]
 Kind = Literal["sessions"] | CreditKind
@@ -52,11 +52,15 @@ BACK_PATH = "{web}/{what}/{order_id}"
 
 @dataclass(frozen=True)
 class Terms:
-    """The platform's terms, frozen on each purchase when it begins."""
+    """The platform's terms, frozen on each purchase when it begins.
+
+    Nobody is charged in a currency that the platform's Stripe account would exchange.
+    """
 
     web_url: str
     platform_share_basis_points: int
     release_delay: timedelta
+    settlement_currencies: frozenset[str] = CURRENCIES
 
 
 @dataclass(frozen=True)
