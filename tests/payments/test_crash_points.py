@@ -22,12 +22,20 @@ NewDatabase = Callable[..., Awaitable[Database]]
 
 
 async def payment(world: World) -> None:
-    """Sell a session, and pay for another when its time is sold already."""
+    """Sell a session, and pay for another when its time is sold already.
+
+    We hear of the payment only when we have asked Stripe to close its page.
+    """
     await world.buy()
     late = await world.hold()
     await world.rest()
+    await world.sim("POST", "webhooks", {"mode": "hold"})
     await world.pay(late)
-    await world.advance(HOLD)
+    world.clock.instant += HOLD
+    await world.rest()
+    await world.sim("POST", "webhooks", {"mode": "normal"})
+    await world.sim("POST", "webhooks/release", {})
+    await world.rest()
     await world.say(booking.BookingExpired, late)
     await world.rest()
     await world.say(booking.BookingLost, late, reason="time_sold")
