@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
+from shared.auth import Role
 from shared.contracts import booking
 from shared.ids import new_id
 from tests.ops.promql import Shown
@@ -194,6 +195,25 @@ async def events_unread(ward: Ward) -> AsyncGenerator[Trouble]:
     long_ago = ward.world.clock.now() - timedelta(days=4)
     await ward.spoil("UPDATE payments.event_reads SET read_at = $1, next_read_at = $1", long_ago)
     yield Trouble(at(ward, "payments"), mended=ward.world.rest)
+
+
+@trouble("NoticesUnmatched")
+async def notices_unmatched(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Plant a notice of a payment that was put aside."""
+    order = await ward.world.buy()
+    await ward.world.rest()
+    event_id = await ward.world.pool.fetchval(
+        """UPDATE webhooks SET state = 'unmatched'
+        WHERE type = 'checkout.session.completed' AND subject = $1 RETURNING event_id""",
+        str(order.order_id),
+    )
+
+    async def obey_anew() -> None:
+        path, reason = f"/v1/operator/webhooks/{event_id}/obey", {"reason": "It is ours."}
+        await ward.world.call("POST", path, new_id(), Role.OPERATOR, body=reason)
+        await ward.world.rest()
+
+    yield Trouble(at(ward, "payments"), {"order": str(order.order_id)}, mended=obey_anew)
 
 
 @trouble("WebhooksWait")

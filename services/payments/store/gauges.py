@@ -28,6 +28,10 @@ SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(COALESCE(read_at, read_
     AS value
 FROM event_reads
 """
+NOTICES_UNMATCHED = """
+SELECT count(*) AS value FROM webhooks
+WHERE state = 'unmatched' AND received_at > now() - interval '1 day'
+"""
 FAILED_REFUNDS = "SELECT count(*) AS value FROM refunds WHERE state = 'failed'"
 DISPUTES_UNANSWERED = """
 SELECT count(*) AS value FROM disputes
@@ -75,6 +79,11 @@ GAUGES = (
         "mentorium_payments_events_unread_seconds",
         "How long the event list that is furthest behind was not read (business time).",
         EVENTS_UNREAD,
+    ),
+    Measure(
+        "mentorium_payments_notices_unmatched",
+        "Notices of Stripe that came within a day and are about nothing that we know.",
+        NOTICES_UNMATCHED,
     ),
     Measure(
         "mentorium_payments_failed_refunds",
