@@ -106,6 +106,28 @@ async def read_it(world: World, mentor: UUID, may: Statement) -> None:
     }  # fmt: skip
 
 
+async def test_a_row_says_what_of_a_price_had_gone_back(world: World):
+    """Price less what went back less our fee is the share, on the page, in the table, on paper."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await world.buy(mentor_id=mentor)
+    await world.say(booking.BookingCancelled, order, by="mentee", refund_basis_points=5_000)
+    await world.advance(JUNE - NOON + timedelta(days=1))
+    (may,) = await statements(world, mentor)
+    where = f"/v1/statements/{may.statement_id}"
+    _, shown = await world.call("GET", where, mentor, Role.MENTOR)
+    earned = shown["movements"][0]
+    names = ("price_minor", "given_back_minor", "fee_minor", "amount_minor")
+    assert [earned[name] for name in names] == [12_000, 6_000, 900, 5_100]
+    _, table = await fetch(world, f"{where}/statement.csv", mentor, Role.MENTOR)
+    row = list(csv.DictReader(table.decode().splitlines()))[1]
+    assert (row["price"], row["given_back"], row["platform_fee"], row["amount"]) == (
+        "120.00", "60.00", "9.00", "51.00",
+    )  # fmt: skip
+    _, paper = await fetch(world, f"{where}/statement.pdf", mentor, Role.MENTOR)
+    assert paper[:4] == b"%PDF"
+
+
 async def test_a_payout_is_stated_when_it_ended_and_only_what_arrived_counts(world: World):
     """One that the bank sends back stands there as failed; its money counts once, sent again."""
     mentor = new_id()

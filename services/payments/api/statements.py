@@ -48,7 +48,10 @@ class StatementView(View):
 
 
 class MovementView(View):
-    """One posting to the balance; of a share with the whole price and the platform's fee."""
+    """One posting to the balance.
+
+    Of a share with the whole price, what of it had gone back before, and the platform's fee.
+    """
 
     at: datetime
     topic: Topic
@@ -59,6 +62,7 @@ class MovementView(View):
     amount_minor: int
     kept_minor: int
     price_minor: int | None
+    given_back_minor: int | None
     fee_minor: int | None
 
 
@@ -156,7 +160,9 @@ async def show_statement(call: Call, statement_id: UUID, conn: Connection) -> St
     month = statement.month
     return StatementDetails(
         **_fields(statement),
-        movements=[MovementView.model_validate(vars(each)) for each in month.movements],
+        movements=[
+            MovementView.model_validate(each, from_attributes=True) for each in month.movements
+        ],
         payouts=[PaidOutView.model_validate(vars(each)) for each in month.payouts],
     )
 

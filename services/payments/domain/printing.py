@@ -15,7 +15,7 @@ from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
 from services.payments.domain.documents import Document, Series
-from services.payments.domain.statements import Statement, Topic
+from services.payments.domain.statements import Movement, Statement, Topic
 from services.payments.domain.tables import of_payout, plain
 
 FONTS = Path(__file__).parents[1] / "templates" / "fonts"
@@ -155,7 +155,7 @@ def statement_pdf(statement: Statement) -> bytes:
         paper.write_line("What moved your balance", size=12, bold=True)
         paper.ln(2)
         head = ("Day", "What", "Session", "Price / our fee", "Amount")
-        paper.amounts(head, _movements(statement), (13, 27, 30, 16, 14), 0)
+        paper.amounts(head, _movements(statement), (12, 24, 28, 22, 14), 0)
     if statement.month.payouts:
         paper.write_line("What Stripe paid out to your bank", size=12, bold=True)
         paper.ln(2)
@@ -189,15 +189,22 @@ def _movements(statement: Statement) -> list[tuple[str, ...]]:
             f"{each.at:%d %b}",
             each.words,
             each.title or "",
-            ""
-            if each.price_minor is None
-            else f"{plain(each.price_minor, currency)} / {plain(each.fee_minor or 0, currency)}",
+            _price_and_fee(each, currency),
             _signed(each.amount_minor, currency)
             if each.topic != "kept"
             else f"({plain(each.kept_minor, currency)})",
         )
         for each in statement.month.movements
     ]
+
+
+def _price_and_fee(movement: Movement, currency: str) -> str:
+    if movement.price_minor is None:
+        return ""
+    price, back = plain(movement.price_minor, currency), movement.given_back_minor
+    if back:
+        price = f"{price} less {plain(back, currency)} given back"
+    return f"{price} / {plain(movement.fee_minor or 0, currency)}"
 
 
 def _payouts(statement: Statement) -> list[tuple[str, ...]]:

@@ -51,6 +51,13 @@ class Movement(BaseModel):
     price_minor: int | None = None
     fee_minor: int | None = None
 
+    @property
+    def given_back_minor(self) -> int | None:
+        """Return what of a share's price had gone back before it was shared out."""
+        if self.price_minor is None:
+            return None
+        return self.price_minor - (self.fee_minor or 0) - self.amount_minor
+
 
 class PaidOut(BaseModel):
     """A payout that ended in the month: it arrived at the bank, or it failed.

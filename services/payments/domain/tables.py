@@ -14,8 +14,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula."""
 
 _STATEMENT = (
-    "at", "what", "session", "order_id", "session_id", "price", "platform_fee", "kept_for_debt",
-    "amount", "balance", "currency",
+    "at", "what", "session", "order_id", "session_id", "price", "given_back", "platform_fee",
+    "kept_for_debt", "amount", "balance", "currency",
 )  # fmt: skip
 _SUMMARY = ("quarter", "currency", "sessions", "gross", "refunds", "fees", "net")
 
@@ -24,7 +24,7 @@ def statement_csv(statement: Statement) -> str:
     """Return every movement of a statement with the balance after it, and the payouts below."""
     currency, balance, period = statement.currency, statement.opening_minor, statement.period
     rows: list[Sequence[object]] = [
-        (period.since.isoformat(), "Opening balance", *[""] * 7, plain(balance, currency), currency)
+        (period.since.isoformat(), "Opening balance", *[""] * 8, plain(balance, currency), currency)
     ]
     for each in statement.month.movements:
         balance += each.amount_minor
@@ -35,8 +35,9 @@ def statement_csv(statement: Statement) -> str:
                 text(each.title or ""),
                 each.order_id or "",
                 each.session_id or "",
-                "" if each.price_minor is None else plain(each.price_minor, currency),
-                "" if each.fee_minor is None else plain(each.fee_minor, currency),
+                _perhaps(each.price_minor, currency),
+                _perhaps(each.given_back_minor, currency),
+                _perhaps(each.fee_minor, currency),
                 plain(each.kept_minor, currency) if each.kept_minor else "",
                 plain(each.amount_minor, currency),
                 plain(balance, currency),
@@ -44,13 +45,13 @@ def statement_csv(statement: Statement) -> str:
             )
         )
     rows.append(
-        (period.until.isoformat(), "Closing balance", *[""] * 7, plain(balance, currency), currency)
+        (period.until.isoformat(), "Closing balance", *[""] * 8, plain(balance, currency), currency)
     )
     rows += [
         (
             each.ended_at.isoformat(),
             of_payout(each, currency),
-            *[""] * 6,
+            *[""] * 7,
             plain(each.paid_minor, currency),
             "",
             currency,
@@ -58,6 +59,10 @@ def statement_csv(statement: Statement) -> str:
         for each in statement.month.payouts
     ]
     return _written(_STATEMENT, rows)
+
+
+def _perhaps(minor: int | None, currency: str) -> str:
+    return "" if minor is None else plain(minor, currency)
 
 
 def of_payout(payout: PaidOut, currency: str) -> str:
