@@ -111,6 +111,11 @@ async def test_a_mentor_who_fails_makes_amends_once(world: World) -> None:
     assert await off(world, second) == A_TENTH
     assert await amends(world, mentee) == []
     assert (await world.balances())["promotions"] == A_TENTH
+    _, papers = await world.call("GET", "/v1/me/receipts", mentee)
+    _, paper = await world.call("GET", f"/v1/receipts/{papers['items'][0]['document_id']}", mentee)
+    assert (paper["amends"], paper["discount_minor"], paper["amount_minor"]) == (
+        True, A_TENTH, 10_800,
+    )  # fmt: skip
     assert await off(world, await world.hold(mentee_id=mentee)) == 0
     await world.connect(second.mentor_id)
     now = world.clock.now()

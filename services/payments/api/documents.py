@@ -54,6 +54,7 @@ class DocumentDetails(DocumentView):
     bought: Kind
     items: list[ItemView]
     discount_minor: Minor
+    amends: bool
     credits_minor: Minor
     receipt: str | None
     reason: str | None
@@ -84,6 +85,7 @@ async def show_receipt(call: Call, document_id: UUID, conn: Connection) -> Docum
         bought=content.kind,
         items=[ItemView.model_validate(vars(item)) for item in content.items],
         discount_minor=content.discount_minor,
+        amends=content.amends,
         credits_minor=content.credits_minor,
         receipt=content.receipt,
         reason=content.reason,

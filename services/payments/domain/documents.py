@@ -48,8 +48,8 @@ class Item(BaseModel):
 class Content(BaseModel):
     """All that a document says beside its number.
 
-    The items less the discount and what credits paid are the amount. A credit note says of which
-    receipt it is, and why.
+    The items less the discount and what credits paid are the amount; the discount may be `amends`.
+    A credit note says of which receipt it is, and why.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +60,7 @@ class Content(BaseModel):
     kind: Kind
     items: tuple[Item, ...]
     discount_minor: int = 0
+    amends: bool = False
     credits_minor: int = 0
     amount_minor: int
     currency: str
@@ -118,6 +119,7 @@ def receipt(order: Order, paid_minor: int, paid_at: datetime) -> Content:
         kind=order.kind,
         items=_items(order),
         discount_minor=order.discount.minor,
+        amends=order.has_amends,
         credits_minor=sum(each.price.minor for each in order.sessions if each.lot_id is not None),
         amount_minor=paid_minor,
         currency=order.price.currency,

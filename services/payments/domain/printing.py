@@ -22,6 +22,7 @@ FONTS = Path(__file__).parents[1] / "templates" / "fonts"
 INK, QUIET, ACCENT, SHADE = (30, 34, 42), (104, 110, 122), (36, 92, 78), (243, 245, 244)
 MARGIN_MM = 20
 SELLER = "Mentorium"
+AMENDS = "Amends for a session that did not take place"
 WORDS: dict[Topic, str] = {
     "earned": "Earned with sessions",
     "given_back": "Given back to mentees",
@@ -126,7 +127,8 @@ def receipt_pdf(document: Document) -> bytes:
     paper.facts(facts)
     rows = [(item.words, _money(item.amount_minor, content.currency)) for item in content.items]
     if content.discount_minor:
-        rows.append(("Promotion code", _money(-content.discount_minor, content.currency)))
+        words = AMENDS if content.amends else "Promotion code"
+        rows.append((words, _money(-content.discount_minor, content.currency)))
     if content.credits_minor:
         rows.append(("Paid with credits", _money(-content.credits_minor, content.currency)))
     total = "Goes back to your card" if credit else "Paid by card"
