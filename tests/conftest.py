@@ -34,8 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares a marketplace or a browser, however many run."""
+    """Keep in one process what shares a marketplace or a browser, however many run.
+
+    First, because pytest-xdist reads the groups in a hook of the same name.
+    """
     for item in items:
         shared = next(
             (kind for kind in ("journey", "browser") if item.get_closest_marker(kind)), ""
