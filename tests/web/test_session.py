@@ -66,7 +66,9 @@ def test_ended_cookie_is_refused() -> None:
     assert sealer.open(sealer.seal(full())) is None
 
 
-@pytest.mark.parametrize("cookie", ["abc.def", CookieSealer(KEY).seal(full())])
+@pytest.mark.parametrize(
+    "cookie", ["abc.def", CookieSealer(KEY).seal(full())], ids=["no seal", "another key"]
+)
 async def test_a_useless_cookie_is_replaced(
     browser: Browser, services: Services, cookie: str
 ) -> None:
