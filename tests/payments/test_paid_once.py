@@ -10,10 +10,12 @@ from services.payments.domain.operations import Operation, Refused
 from services.payments.domain.seen import Seen
 from shared.contracts import booking
 from shared.db import in_transaction
+from shared.ids import new_id
 from tests.payments.conftest import Bought, World
 from tests.payments.shop import LIST, Shop
 from tests.payments.test_disputes import decide, dispute, part_of, stored
 from tests.payments.test_mending import act
+from tests.payments.test_recovery import PAID_OUT, earned, lend, write_off
 
 DEADLINE_SECONDS = 20.0
 REFUNDS = """
@@ -167,3 +169,27 @@ async def test_a_session_that_a_credit_paid_for_goes_on_beside_a_disputed_one(
     assert sorted((each.lot_id is None, each.disputed_at is None) for each in found) == [
         (False, True), (False, True), (True, False),
     ]  # fmt: skip
+
+
+async def test_a_share_that_was_written_off_is_not_paid_again_when_the_bank_gives_back(
+    world: World,
+) -> None:
+    """The mentor kept it when the bank took it: won, it is kept for what is owed again."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await world.advance(PAID_OUT)
+    await lend(world)
+    opened = await dispute(world, order)
+    await world.rest()
+    assert (await world.balances())["mentor_debt"] == 10_200
+    assert (await write_off(world, mentor, 10_200))[0] == 202
+    await decide(world, opened, "win")
+    await world.advance(PAID_OUT)
+    transfers = await world.movements("transfer")
+    assert [row["amount"] for row in transfers] == [-10_200]
+    balances = await world.balances()
+    assert [balances.get(name, 0) for name in ("bad_debts", "mentor_debt", "mentor_payable")] == [
+        0, 0, 0,
+    ]  # fmt: skip
+    await world.check_books()

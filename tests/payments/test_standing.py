@@ -231,17 +231,17 @@ async def test_a_page_that_was_open_when_the_mentor_went_brings_a_plan_that_rest
 
 
 @pytest.mark.parametrize(
-    ("statement", "index"),
+    ("statement", "of", "index"),
     [
-        (OFFERED_BY, "offered_mentor"),
-        (TURNED, "offered_mentor"),
-        (LOCK_RESTING, "lots_offering"),
+        (OFFERED_BY, UUID(int=1), "offered_mentor"),
+        (TURNED, UUID(int=1), "offered_mentor"),
+        (LOCK_RESTING, [UUID(int=1)], "lots_offering"),
     ],
 )
 async def test_what_a_mentor_sells_is_found_by_index(
-    world: World, statement: str, index: str
+    world: World, statement: str, of: UUID | list[UUID], index: str
 ) -> None:
     """However many others there are."""
     async with world.pool.acquire() as conn, conn.transaction():
         await conn.execute("SET LOCAL enable_seqscan = off")
-        assert index in str(await conn.fetch(f"EXPLAIN {statement}", UUID(int=1)))
+        assert index in str(await conn.fetch(f"EXPLAIN {statement}", of))

@@ -23,5 +23,5 @@ async def test_amends_are_named_before_anybody_pays(browser: Browser, services: 
         assert "$90.00" in text
     text = (await browser.page("/credits")).text
     assert WORDS in text
-    assert "$12.00 off, with any mentor" in text
+    assert "$12.00 off, with any mentor whose prices are in USD" in text
     assert "1 Jan 2999" in text

@@ -13,9 +13,11 @@ from services.payments.api.credits import LotView, lot_view
 from services.payments.commands import credits as commands
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Lot
+from services.payments.domain.offered import NotForSale
 from services.payments.store import credits as store
 from shared.auth import Role
 from shared.db import Connection
+from shared.errors import NotFound
 from shared.web import Api, Body, Call, View
 
 MENTEES_SHOWN = 50
@@ -66,7 +68,7 @@ def add_routes(api: Api) -> None:
     api.post("/v1/gifts/redeem", idempotent=True, refusals=redeeming)(redeem_gift)
     mentor = Role.MENTOR
     api.get("/v1/me/fund", may=mentor)(show_fund)
-    granting = (rules.FundEmpty, rules.NobodyYouKnow)
+    granting = (rules.FundEmpty, rules.NobodyYouKnow, NotForSale, NotFound)
     api.post("/v1/me/fund/grants", may=mentor, idempotent=True, refusals=granting)(grant)
 
 

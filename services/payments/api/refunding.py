@@ -46,6 +46,7 @@ _WHY = {
     "reversal": "Taken back from your Stripe account.",
     "netting": "Kept from a later share.",
     "debt_written_off": "Written off: you do not owe it any more.",
+    "debt_owed_again": "Owed again: the share that it had been written off of came back to you.",
 }
 
 

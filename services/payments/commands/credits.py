@@ -157,8 +157,9 @@ async def grant(
 ) -> Lot:
     """Give a session that a sponsor paid to somebody who has booked with the mentor before.
 
-    Raises `NobodyYouKnow` or `FundEmpty`.
+    Raises `NobodyYouKnow`, `NotForSale` where it could not be booked, or `FundEmpty`.
     """
+    (await need_offered(conn, offering_id)).check_for_sale()
     if not await store.knows(conn, mentor_id, mentee_id):
         raise rules.NobodyYouKnow
     found = await store.fund_for(conn, mentor_id, offering_id, now)

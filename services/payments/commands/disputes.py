@@ -90,7 +90,7 @@ async def _hold(conn: Connection, order: Order, now: datetime) -> Order:
     known = await store.disputes_of(conn, order.order_id)
     since = min((each.opened_at for each in known if each.is_contested), default=None)
     sessions = tuple(
-        replace(session, disputed_at=since) if session.lot_id is None else session
+        replace(session, disputed_at=since if session.lot_id is None else None)
         for session in order.sessions
     )
     if sessions == order.sessions:
@@ -110,8 +110,10 @@ async def _move(
         return order
     if movement.is_foreign_to(dispute):
         # Nothing is posted: the comparison with Stripe's list names it until an operator books it.
-        taken = movement.amount.minor < 0
-        return order if taken else await _pay_what_is_owed(conn, order, now)
+        if movement.amount.minor >= 0:
+            return await _pay_what_is_owed(conn, order, now)
+        await _each_refund(conn, order, cover_failed, now)
+        return order
     fee = dispute_fee(order.order_id, movement.movement_id, movement.fee, movement.moved_at)
     await books.post(conn, fee.shown_by(dispute.dispute_id))
     if movement.amount.minor < 0:

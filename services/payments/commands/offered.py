@@ -7,6 +7,7 @@ waits for it with a lock on credits or on a plan.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -66,6 +67,7 @@ async def need_offered(conn: Connection, offering_id: UUID) -> Offered:
 
 async def _turn(conn: Connection, mentor_id: UUID, now: datetime) -> None:
     """Stop what was paid ahead of an offering that cannot be booked any more, or let it go on."""
+    back: dict[UUID, datetime] = {}
     for offered in await store.turned(conn, mentor_id):
         offering_id, since = offered.offering_id, offered.unbookable_since
         await store.mark(conn, offering_id, None if since else now)
@@ -73,10 +75,14 @@ async def _turn(conn: Connection, mentor_id: UUID, now: datetime) -> None:
         if since is None:
             await store.close_pages(conn, offering_id, now)
         else:
-            await _wake(conn, offering_id, since, now)
+            back[offering_id] = since
+    await _wake(conn, back, now)
 
 
-async def _wake(conn: Connection, offering_id: UUID, since: datetime, now: datetime) -> None:
-    """Give credits the time again that they rested."""
-    for lot in await credits_store.lock_resting(conn, offering_id):
-        await credits_store.save_lot(conn, credit_rules.thaw(lot, since, now))
+async def _wake(conn: Connection, back: Mapping[UUID, datetime], now: datetime) -> None:
+    """Give the credits of these offerings the time again that they rested since then.
+
+    They are locked last and by their ids, as everywhere.
+    """
+    for lot in await credits_store.lock_resting(conn, list(back)):
+        await credits_store.save_lot(conn, credit_rules.thaw(lot, back[lot.offering_id], now))

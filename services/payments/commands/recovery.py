@@ -14,7 +14,7 @@ from services.payments.domain.recovery import Sides
 from services.payments.domain.requests import CreateReversal
 from services.payments.domain.seen import ReversalSeen
 from services.payments.domain.transfers import Because, Reversal, Transfer
-from services.payments.ledger.entries import Entry, Line
+from services.payments.ledger.entries import Entry, Line, minus
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as store
@@ -78,7 +78,29 @@ async def give(
     entry = _entry(order, session, cause, sides, given_by, now)
     if await books.post(conn, entry.shown_by(source)):
         await store.save_earnings(conn, more)
+        await _owe_again(conn, order, session, minus(sides.mentor), now)
         await ring(conn, TRANSFERS_BELL)
+
+
+async def _owe_again(
+    conn: Connection, order: Order, session: Session, brought: Money, now: datetime
+) -> None:
+    """Let a mentor owe again what was written off of a session's share that comes back.
+
+    The mentor kept what was written off: transferred once more, it would be paid twice.
+    """
+    if brought.minor <= 0:
+        return
+    debt = await transfer_store.lock_debt(conn, order.mentor_id, brought.currency, now)
+    written = await transfer_store.written_off_of(
+        conn, order.mentor_id, session.session_id, brought.currency
+    )
+    again = Money(min(brought.minor, written.minor), brought.currency)
+    if again.minor:
+        await transfer_store.save_debt(conn, replace(debt, owed=debt.owed + again), now)
+        part = order.part(session.session_id)
+        entry = ledger.recovery.owed_again(part, new_id(), order.mentor_id, again, now)
+        await books.post(conn, entry)
 
 
 async def ask_back(

@@ -55,6 +55,9 @@ async def follow_refund(
         await books.post(conn, entry.shown_by(refund.stripe_refund_id))
     if seen.status in FAILED and refund.state in ("issued", "settled"):
         await _fail(conn, order, refund, seen.failure_code, now)
+        # A bank may have given the mentee the same in between: nobody is to pay it once more.
+        order, failed = await _need_refund(conn, refund.refund_id)
+        await cover_failed(conn, order, failed, now)
 
 
 def _is_about(refund: Refund, request: CreateRefund | LookAtRefund, seen: RefundSeen) -> bool:
@@ -66,6 +69,7 @@ def _is_about(refund: Refund, request: CreateRefund | LookAtRefund, seen: Refund
 
 async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datetime) -> None:
     """Note that Stripe refused a refund: a bank has paid it, or an operator finds another way."""
+    await _take_turn_of_charge(conn, refund_id)
     order, refund = await _need_refund(conn, refund_id)
     if refund.state != "planned":
         return
@@ -77,6 +81,20 @@ async def refuse_refund(conn: Connection, refund_id: UUID, code: str, now: datet
         await _fail(conn, order, refund, code, now)
     elif rest := await _cover(conn, order, refund, banks, now):
         await plan_call_for(conn, order, rest, now)
+
+
+async def _take_turn_of_charge(conn: Connection, refund_id: UUID) -> None:
+    """Wait until nobody else reckons what a bank paid of the charge that a credit was bought with.
+
+    The purchase of the credit is locked before the one that it paid for, as a dispute does.
+    """
+    known = await store.load_refund(conn, refund_id)
+    order = await order_store.load_order(conn, known.order_id) if known else None
+    if known is None or order is None or known.session_id is None:
+        return
+    charge = await charge_of(conn, order, order.session(known.session_id))
+    if charge.order_id != order.order_id:
+        await need_order(conn, charge.order_id)
 
 
 async def _bank_has_it(conn: Connection, order: Order, refund: Refund) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from services.payments import ledger
 from services.payments.commands.charges import source_of
 from services.payments.commands.orders import need_order
-from services.payments.commands.plans import announcer, plan
+from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
 from services.payments.commands.recovery import ask_back, need_earnings
 from services.payments.domain import transfers as rules
 from services.payments.domain.orders import Order, Session
@@ -16,11 +16,12 @@ from services.payments.domain.outcomes import Earnings
 from services.payments.domain.requests import CreateTransfer, LookAtAccount
 from services.payments.domain.seen import TransferSeen
 from services.payments.domain.transfers import Transfer
+from services.payments.store import accounts as account_store
 from services.payments.store import ledger as books
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
 from services.payments.store import transfers as store
-from shared.db import Connection
+from shared.db import Connection, ring
 from shared.errors import Missing
 from shared.money import Money
 
@@ -72,8 +73,14 @@ async def refuse_transfer(
     if transfer.state != "planned":
         return
     kept, refused = rules.refuse(await need_earnings(conn, session), transfer, code)
-    await outcome_store.save_earnings(conn, kept)
     await store.save_transfer(conn, refused)
+    account = await account_store.load_account(conn, request.mentor_id)
+    if account is not None and account.stripe_account_id not in (None, request.account_id):
+        # Another account was connected while the call was on its way: it is sent there.
+        await outcome_store.save_earnings(conn, replace(kept, transfer_state="waiting"))
+        await ring(conn, TRANSFERS_BELL)
+        return
+    await outcome_store.save_earnings(conn, kept)
     look = LookAtAccount(mentor_id=request.mentor_id, account_id=request.account_id)
     await plan(conn, look, now)
 

@@ -139,10 +139,13 @@ def _items(order: Order) -> tuple[Item, ...]:
     if not order.sessions:
         return (Item(words=order.title, amount_minor=order.price.minor),)
     many = len(order.sessions)
+    # A version before this one kept what a mentor's code took off for the whole purchase only.
+    apart = order.taken_off_minor - sum(each.taken_off_minor for each in order.sessions)
+    by_card = next((each for each in order.sessions if each.lot_id is None), None)
     return tuple(
         Item(
             words=order.title if many == 1 else f"{order.title}, session {place} of {many}",
-            amount_minor=each.price.minor + each.taken_off_minor,
+            amount_minor=each.price.minor + each.taken_off_minor + (each is by_card) * apart,
             session_id=each.session_id,
         )
         for place, each in enumerate(order.sessions, 1)

@@ -27,6 +27,7 @@ TOPICS: dict[str, tuple[Topic, str]] = {
     "transfer": ("sent", "Sent to your Stripe account"),
     "reversal": ("came_back", "Taken back from your Stripe account"),
     "debt_written_off": ("written_off", "What you owed was written off"),
+    "debt_owed_again": ("written_off", "Owed again: the share that was written off came back"),
     "netting": ("kept", "Kept for what you owed"),
 }
 """What each kind of posting is to a mentor; an unknown one counts by its sign."""

@@ -122,6 +122,9 @@ STORY: dict[tuple[str, Account], Told] = {
     ("netting", Account.MENTOR_DEBT): Told(
         "netting", "This part of the share stayed here for what the mentor owed.", _MENTOR
     ),
+    ("debt_owed_again", Account.MENTOR_DEBT): Told(
+        "owed_again", "What had been written off of this share is owed again.", _MENTOR
+    ),
     ("reversal", Account.STRIPE_BALANCE): Told(
         "reversal", "Stripe took back from the mentor's account what was owed.", _MENTOR
     ),

@@ -67,3 +67,13 @@ def write_off(name: UUID, mentor_id: UUID, amount: Money, at: datetime) -> Entry
         Line(Account.BAD_DEBTS, amount.minor, amount.currency),
         Line(Account.MENTOR_DEBT, -amount.minor, amount.currency, mentor_id=mentor_id),
     )
+
+
+def owed_again(part: Part, name: UUID, mentor_id: UUID, amount: Money, at: datetime) -> Entry:
+    """Post that a mentor owes again what was written off: the share itself came back."""
+    return entry(
+        f"debt_owed_again:{name}",
+        at,
+        line(Account.MENTOR_DEBT, amount, part, mentor_id),
+        line(Account.BAD_DEBTS, minus(amount), part),
+    )

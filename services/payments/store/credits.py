@@ -83,7 +83,7 @@ WHERE l.purchase_id = $1 AND NOT EXISTS (
 IS_FROZEN = "SELECT EXISTS (SELECT FROM frozen_purchases WHERE order_id = $1)"
 RESTING = "SELECT lot_id FROM resting_lots WHERE lot_id = ANY($1::uuid[])"
 LOCK_RESTING = f"""
-{_LOT} WHERE offering_id = $1 AND remaining > 0 AND expires_at IS NOT NULL
+{_LOT} WHERE offering_id = ANY($1) AND remaining > 0 AND expires_at IS NOT NULL
     AND NOT (kind = 'sponsorship' AND owner_id IS NULL)
 ORDER BY lot_id FOR UPDATE
 """
@@ -230,9 +230,9 @@ async def resting(conn: Connection, lots: Sequence[Lot]) -> set[UUID]:
     return {row["lot_id"] for row in rows}
 
 
-async def lock_resting(conn: Connection, offering_id: UUID) -> list[Lot]:
-    """Return the credits, locked, that rest while their offering cannot be booked."""
-    return [_lot(row) for row in await conn.fetch(LOCK_RESTING, offering_id)]
+async def lock_resting(conn: Connection, offerings: Sequence[UUID]) -> list[Lot]:
+    """Return the credits, locked, that rest while their offerings cannot be booked."""
+    return [_lot(row) for row in await conn.fetch(LOCK_RESTING, offerings)]
 
 
 async def used_of(conn: Connection, purchase_id: UUID) -> int:

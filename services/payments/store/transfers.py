@@ -97,6 +97,16 @@ ASKED = """
 SELECT COALESCE(sum(amount_minor), 0)::bigint FROM reversals
 WHERE mentor_id = $1 AND currency = $2 AND state = 'planned'
 """
+WRITTEN_OFF_OF = """
+SELECT least(
+    COALESCE(sum(l.amount_minor) FILTER (WHERE l.session_id = $2), 0),
+    COALESCE(
+        -sum(l.amount_minor) FILTER (WHERE e.kind IN ('debt_written_off', 'debt_owed_again')), 0
+    )
+)::bigint
+FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE l.mentor_id = $1 AND l.currency = $3 AND l.account = 'mentor_debt'
+"""
 SAVE_DEBT = """
 UPDATE debts SET owed_minor = $3, beyond_floor = $4,
     since = CASE WHEN owed_minor = 0 THEN $5 ELSE since END
@@ -254,6 +264,14 @@ async def lock_debt(conn: Connection, mentor_id: UUID, currency: str, now: datet
     # Read in a statement that begins when the debt is locked.
     asked = await conn.fetchval(ASKED, mentor_id, currency)
     return Debt(mentor_id, Money(owed, currency), Money(asked, currency))
+
+
+async def written_off_of(
+    conn: Connection, mentor_id: UUID, session_id: UUID, currency: str
+) -> Money:
+    """Return how much was written off of what a mentor owed for a session; the debt is locked."""
+    found = await conn.fetchval(WRITTEN_OFF_OF, mentor_id, session_id, currency)
+    return Money(max(0, found), currency)
 
 
 async def save_debt(conn: Connection, debt: Debt, now: datetime) -> None:
