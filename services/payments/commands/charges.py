@@ -61,7 +61,7 @@ async def payer_of(conn: Connection, order: Order, session: Session | None) -> U
 
 async def banks_part_of(conn: Connection, order: Order, refund: Refund) -> Money:
     """Return what of a refund a bank has paid in our place, by all that we know."""
-    session = order.session(refund.session_id) if refund.session_id else None
+    session = order.named(refund.session_id)
     paid = await _paid_with(conn, order, session)
     sent = await outcome_store.sent_back_of(conn, paid.order_id, refund.refund_id)
     taken = await dispute_store.taken_of(conn, paid.order_id)

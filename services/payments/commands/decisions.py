@@ -143,7 +143,7 @@ async def plan_refund(
 
 async def plan_call_for(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
     """Plan the call that asks Stripe for this attempt at a refund."""
-    session = order.session(refund.session_id) if refund.session_id else None
+    session = order.named(refund.session_id)
     charge = await charge_of(conn, order, session)
     request = CreateRefund(
         refund_id=refund.refund_id,

@@ -103,7 +103,7 @@ async def _bank_has_it(conn: Connection, order: Order, refund: Refund) -> bool:
     What is refused for a dispute that is over, and gave back what it took, nobody would ever send.
     One that we do not know yet is about to be told.
     """
-    session = order.session(refund.session_id) if refund.session_id else None
+    session = order.named(refund.session_id)
     charge = await charge_of(conn, order, session)
     known = await dispute_store.disputes_of(conn, charge.order_id)
     if not known or not all(each.is_over for each in known):
@@ -204,7 +204,7 @@ async def _need_refund(conn: Connection, refund_id: UUID) -> tuple[Order, Refund
 
 
 async def _payer_of_refund(conn: Connection, order: Order, refund: Refund) -> UUID:
-    session = order.session(refund.session_id) if refund.session_id else None
+    session = order.named(refund.session_id)
     return await payer_of(conn, order, session)
 
 

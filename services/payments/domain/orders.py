@@ -188,6 +188,10 @@ class Order:
         nothing = Money(0, self.price.currency)
         return sum((each.to_pay for each in self.sessions), nothing)
 
+    def named(self, session_id: UUID | None) -> Session | None:
+        """Return the session that is named, if one is; raises `NotFound`."""
+        return self.session(session_id) if session_id else None
+
     def session(self, session_id: UUID | None) -> Session:
         """Return one session, the only one when none is named.
 
