@@ -82,6 +82,18 @@ async def test_what_nobody_can_book_is_not_sold(study: Study, what: str) -> None
     assert page["state"] == "closed"
 
 
+async def test_a_page_that_was_being_prepared_when_the_mentor_went_is_closed(study: Study) -> None:
+    """Stripe was being asked for it: it is there for a moment, and nobody can pay on it."""
+    shop, world = study.shop, study.world
+    path = f"/v1/packages/{await shop.package()}/purchases"
+    bought = await shop.ask("POST", path, {"as_gift": False}, status=201)
+    assert bought["state"] == "being_prepared"
+    await world.hear(stop(shop, "suspended"))
+    await world.rest()
+    page = await shop.ask("GET", f"/v1/purchases/{bought['purchase_id']}")
+    assert page["state"] == "closed"
+
+
 async def test_a_plan_rests_while_nobody_can_book_and_goes_on_by_itself(study: Study) -> None:
     """No month is paid meanwhile, credits keep their time, and both are told."""
     shop, world = study.shop, study.world
@@ -213,6 +225,37 @@ async def test_a_mentor_who_is_back_before_stripe_heard_leaves_no_pause(study: S
     (subscription,) = await study.stripes("subscription")
     assert subscription["pause_collection"] is None
     assert (await study.show())["resting"] is False
+
+
+@pytest.mark.parametrize("where", ["before_the_change", "after_the_change"])
+async def test_another_plan_that_waits_at_the_edge_of_a_month_has_nobody_pay_for_rest(
+    study: Study, where: str
+) -> None:
+    """Until the other plan holds, the one whose sessions nobody can book takes no payment."""
+    shop, world = study.shop, study.world
+    shown = await study.subscribe()
+    other = Shop(world, mentor_id=shop.mentor_id, buyer_id=shop.buyer_id)
+    follows = await Study(await other.open()).plan()
+    change, end = {"plan_id": follows}, datetime.fromisoformat(shown["period_end"])
+    path = f"/v1/subscriptions/{study.subscription_id}/change"
+    if where == "before_the_change":
+        await world.hear(stop(shop, "withdrawn"))
+        await world.advance(end - HOUR - world.clock.now())
+        assert (await study.show())["resting"] is True
+        await shop.ask("POST", path, change, status=202)
+        world.clock.instant = end - timedelta(minutes=20)
+    else:
+        await world.advance(end - HOUR - world.clock.now())
+        await shop.ask("POST", path, change, status=202)
+        world.clock.instant = end - timedelta(minutes=20)
+        await world.hear(stop(shop, "withdrawn"))
+    await world.advance(3 * HOUR)
+    assert len(await study.stripes("charge")) == 1
+    shown = await study.show()
+    assert (shown["plan"]["plan_id"], shown["resting"]) == (follows, False)
+    await study.renew()
+    assert [each["amount"] for each in await study.stripes("charge")] == [MONTH] * 2
+    await study.check()
 
 
 async def test_a_page_that_was_open_when_the_mentor_went_brings_a_plan_that_rests(

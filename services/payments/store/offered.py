@@ -53,7 +53,7 @@ WHERE state NOT IN ('closed', 'ended')
 """
 CLOSE_PAGES = """
 UPDATE orders SET close_at = LEAST(close_at, $2)
-WHERE state = 'open'
+WHERE state IN ('being_prepared', 'open')
     AND order_id IN (SELECT purchase_id FROM lots WHERE offering_id = $1 AND expires_at IS NULL)
 """
 
@@ -116,7 +116,7 @@ async def look_at_plans(conn: Connection, offering_id: UUID, at: datetime) -> No
 
 
 async def close_pages(conn: Connection, offering_id: UUID, at: datetime) -> None:
-    """Have the open payment pages closed on which credits of an offering are bought."""
+    """Have the payment pages closed on which credits of an offering are bought, or will be."""
     await conn.execute(CLOSE_PAGES, offering_id, at)
 
 
