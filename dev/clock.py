@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ops.rest import Marketplace, next_due, wait_for_rest
+from ops.rest import Marketplace, Watch
 from shared.clock import ClockMovedBack, FileBusinessClock, move_clock_to
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
@@ -47,13 +47,14 @@ async def advance(
         raise ClockFixed("the clock is not moved while a live Stripe key is set")
     clock = FileBusinessClock(clock_file)
     try:
-        await _advance(market, clock_file, clock, target, say)
+        async with Watch(market) as watch:
+            await _advance(watch, clock_file, clock, target, say)
     finally:
         clock.close()
 
 
 async def _advance(
-    market: Marketplace,
+    watch: Watch,
     clock_file: Path,
     clock: FileBusinessClock,
     target: datetime,
@@ -61,12 +62,12 @@ async def _advance(
 ) -> None:
     if target < clock.now():
         raise ClockMovedBack(f"the business clock already shows {clock.now().isoformat()}")
-    await wait_for_rest(market, clock)
-    while (due := await next_due(market, clock.now())) and due <= target:
+    await watch.wait_for_rest(clock)
+    while (due := await watch.next_due(clock.now())) and due <= target:
         _move(clock_file, due, say)
-        await wait_for_rest(market, clock)
+        await watch.wait_for_rest(clock)
     _move(clock_file, target, say)
-    await wait_for_rest(market, clock)
+    await watch.wait_for_rest(clock)
 
 
 def _move(clock_file: Path, instant: datetime, say: Callable[[str], None]) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import Self, get_args
 
 import aiohttp
 import asyncpg
@@ -33,9 +34,20 @@ _KAFKA_DEADLINE_MS = 5_000
 _KAFKA_RETRY_MS = 10
 """The client asks for each topic's leader after one such pause; the default makes a look slow."""
 
-_IN_FLIGHT = "SELECT kind FROM {schema}.in_flight"
-_OVERDUE = "SELECT kind FROM {schema}.due WHERE due_at <= $1"
-_NEXT_DUE = "SELECT min(due_at) FROM {schema}.due WHERE due_at > $1"
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    KafkaError,
+    aiohttp.ClientError,
+)
+
+_GOING_ON = """
+SELECT '{service} ' || kind AS what FROM {service}.in_flight
+UNION ALL SELECT '{service} ' || kind || ' due' FROM {service}.due WHERE due_at <= $1
+"""
+_NEXT_DUE = "SELECT min(due_at) AS due_at FROM {service}.due WHERE due_at > $1"
 
 Ends = dict[tuple[str, int], int]
 """Where each partition that somebody reads ends, by topic and number."""
@@ -59,108 +71,143 @@ class NotAtRest(TimeoutError):
 async def wait_for_rest(
     market: Marketplace, clock: BusinessClock, seconds: float = REST_SECONDS
 ) -> None:
-    """Return when the marketplace is at rest; raises `NotAtRest` after `seconds`.
+    """Return when the marketplace is at rest; raises `NotAtRest` after `seconds`."""
+    async with Watch(market) as watch:
+        await watch.wait_for_rest(clock, seconds)
 
-    A part that cannot be looked at (it is being restarted, say) counts as not at rest.
+
+class Watch:
+    """Looks at a marketplace again and again; a context whose connections are kept meanwhile.
+
+    Connecting takes longer than looking. What breaks is connected anew at the next look.
     """
-    going_on: list[str] = []
-    try:
-        async with asyncio.timeout(seconds):
-            while going_on := await what_goes_on(market, clock):
-                await asyncio.sleep(_POLL_SECONDS)
-    except TimeoutError:
-        raise NotAtRest(f"not at rest after {seconds:g} s: {', '.join(going_on)}") from None
 
+    def __init__(self, market: Marketplace) -> None:
+        """Look at `market`; nothing is connected yet."""
+        self._market = market
+        self._lines: _Lines | None = None
 
-async def what_goes_on(market: Marketplace, clock: BusinessClock) -> list[str]:
-    """Return what keeps the marketplace from rest, in words; empty when it is at rest.
+    async def __aenter__(self) -> Self:
+        """Return itself."""
+        return self
 
-    One look is not enough: a fact may leave an outbox just before we look there and reach its
-    reader just after we looked at Kafka. So two looks must both find nothing, and no fact may have
-    been published between them.
-    """
-    try:
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up."""
+        await self._hang_up()
+
+    async def wait_for_rest(self, clock: BusinessClock, seconds: float = REST_SECONDS) -> None:
+        """Return when the marketplace is at rest; raises `NotAtRest` after `seconds`.
+
+        A part that cannot be looked at (it is being restarted, say) counts as not at rest.
+        """
+        going_on: list[str] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while going_on := await self.what_goes_on(clock):
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            what = ", ".join(going_on)
+            raise NotAtRest(f"not at rest after {seconds:g} s: {what}") from None
+
+    async def what_goes_on(self, clock: BusinessClock) -> list[str]:
+        """Return what keeps the marketplace from rest, in words; empty when it is at rest.
+
+        One look is not enough: a fact may leave an outbox just before we look there and reach its
+        reader just after we looked at Kafka. So two looks must both find nothing, and no fact may
+        have been published between them.
+        """
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                lines = await self._connected()
+                found, ends = await lines.look(clock)
+                if found:
+                    return found
+                found, ends_later = await lines.look(clock)
+        except _AWAY as error:
+            await self._hang_up()
+            return [f"cannot be looked at: {type(error).__name__} {error}".rstrip()]
+        return found or ([] if ends == ends_later else ["facts are being published"])
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        """Return the first instant after `after` at which something happens by itself, if any."""
         async with asyncio.timeout(_LOOK_SECONDS):
-            found, ends = await _look(market, clock)
-            if found:
-                return found
-            found, ends_later = await _look(market, clock)
-    except (OSError, TimeoutError, asyncpg.PostgresError, KafkaError, aiohttp.ClientError) as error:
-        return [f"cannot be looked at: {type(error).__name__} {error}".rstrip()]
-    return found or ([] if ends == ends_later else ["facts are being published"])
+            return await (await self._connected()).next_due(after)
+
+    async def _connected(self) -> _Lines:
+        if self._lines is None:
+            self._lines = lines = _Lines(self._market)
+            await lines.connect()
+        return self._lines
+
+    async def _hang_up(self) -> None:
+        lines, self._lines = self._lines, None
+        if lines:
+            await lines.hang_up()
 
 
-async def next_due(market: Marketplace, after: datetime) -> datetime | None:
-    """Return the first instant after `after` at which something happens by itself, if any."""
-    connection = await asyncpg.connect(market.database_url, timeout=_LOOK_SECONDS)
-    try:
-        queries = (_NEXT_DUE.format(schema=service) for service in market.services)
-        instants = [await connection.fetchval(query, after) for query in queries]
-    finally:
-        await connection.close()
-    if market.simulator_url and (answer := await _ask(f"{market.simulator_url}/_sim/due"))["next"]:
-        instants.append(datetime.fromisoformat(str(answer["next"])))
-    return min((each for each in instants if each and each > after), default=None)
+class _Lines:
+    """The connections over which a marketplace is looked at."""
 
+    def __init__(self, market: Marketplace) -> None:
+        self._market = market
+        self._broker = Broker(market.kafka_servers, market.topic_prefix)
+        self._open = AsyncExitStack()
+        self._going_on = " UNION ALL ".join(_GOING_ON.format(service=s) for s in market.services)
+        self._next_due = " UNION ALL ".join(_NEXT_DUE.format(service=s) for s in market.services)
 
-async def _look(market: Marketplace, clock: BusinessClock) -> tuple[list[str], Ends]:
-    found = await _unfinished(market, clock)
-    if not found and market.simulator_url:
-        resting = (await _ask(f"{market.simulator_url}/_sim/rest"))["resting"]
-        found = [] if resting else ["the Stripe simulator is working"]
-    return (found, {}) if found else await _behind(market)
+    async def connect(self) -> None:
+        """Connect with all parts; what was connected when one is away waits for `hang_up`."""
+        limits = aiohttp.ClientTimeout(total=_LOOK_SECONDS)
+        self._http = await self._open.enter_async_context(aiohttp.ClientSession(timeout=limits))
+        self._database = await asyncpg.connect(self._market.database_url, timeout=_LOOK_SECONDS)
+        self._open.push_async_callback(self._database.close, timeout=_LOOK_SECONDS)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._market.kafka_servers,
+            request_timeout_ms=_KAFKA_DEADLINE_MS,
+            retry_backoff_ms=_KAFKA_RETRY_MS,
+        )
+        self._open.push_async_callback(self._consumer.stop)
+        await self._consumer.start()
+        self._admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._market.kafka_servers, request_timeout_ms=_KAFKA_DEADLINE_MS
+        )
+        self._open.push_async_callback(self._admin.close)
+        await self._admin.start()
 
+    async def hang_up(self) -> None:
+        """Close what is open; what is away already is let go."""
+        with suppress(*_AWAY):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await self._open.aclose()
 
-async def _unfinished(market: Marketplace, clock: BusinessClock) -> list[str]:
-    """Count what is in flight and what is overdue, by service and kind."""
-    counted: Counter[str] = Counter()
-    connection = await asyncpg.connect(market.database_url, timeout=_LOOK_SECONDS)
-    try:
-        for service in market.services:
-            in_flight = await connection.fetch(_IN_FLIGHT.format(schema=service))
-            overdue = await connection.fetch(_OVERDUE.format(schema=service), clock.now())
-            counted.update(f"{service} {row['kind']}" for row in in_flight)
-            counted.update(f"{service} {row['kind']} due" for row in overdue)
-    finally:
-        await connection.close()
-    return [f"{count} × {what}" for what, count in sorted(counted.items())]
+    async def look(self, clock: BusinessClock) -> tuple[list[str], Ends]:
+        """Return what goes on by one look and, when nothing does, where every partition ends."""
+        rows = await self._database.fetch(self._going_on, clock.now())
+        if rows:
+            counted = Counter(str(row["what"]) for row in rows)
+            return [f"{count} × {what}" for what, count in sorted(counted.items())], {}
+        if self._market.simulator_url and not (await self._ask("rest"))["resting"]:
+            return ["the Stripe simulator is working"], {}
+        return await self._behind()
 
+    async def next_due(self, after: datetime) -> datetime | None:
+        """Return the first instant after `after` that a service or the simulator waits for."""
+        rows = await self._database.fetch(self._next_due, after)
+        instants = [row["due_at"] for row in rows]
+        if self._market.simulator_url and (answer := await self._ask("due"))["next"]:
+            instants.append(datetime.fromisoformat(str(answer["next"])))
+        return min((each for each in instants if each and each > after), default=None)
 
-async def _behind(market: Marketplace) -> tuple[list[str], Ends]:
-    """Return which readers have facts before them, and where every partition ends."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=market.kafka_servers,
-        request_timeout_ms=_KAFKA_DEADLINE_MS,
-        retry_backoff_ms=_KAFKA_RETRY_MS,
-    )
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=market.kafka_servers, request_timeout_ms=_KAFKA_DEADLINE_MS
-    )
-    try:
-        await consumer.start()
-        await admin.start()
-        return await _lags(market, admin, consumer)
-    finally:
-        await consumer.stop()
-        await admin.close()
+    async def _behind(self) -> tuple[list[str], Ends]:
+        """Return which readers have facts before them, and where every partition ends."""
+        rows = await progress_of(self._admin, self._consumer, self._broker, self._market.services)
+        lags: Counter[str] = Counter()
+        for row in rows:
+            lags[row.reader] += row.lag
+        found = [f"{reader} has {lag} facts before it" for reader, lag in lags.items() if lag]
+        return found, {(row.topic, row.partition): row.end for row in rows}
 
-
-async def _lags(
-    market: Marketplace, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
-) -> tuple[list[str], Ends]:
-    broker = Broker(market.kafka_servers, market.topic_prefix)
-    rows = await progress_of(admin, consumer, broker, market.services)
-    lags: Counter[str] = Counter()
-    for row in rows:
-        lags[row.reader] += row.lag
-    found = [f"{reader} has {lag} facts before it" for reader, lag in lags.items() if lag]
-    return found, {(row.topic, row.partition): row.end for row in rows}
-
-
-async def _ask(url: str) -> dict[str, object]:
-    limits = aiohttp.ClientTimeout(total=_LOOK_SECONDS)
-    async with (
-        aiohttp.ClientSession(timeout=limits) as session,
-        session.get(url, raise_for_status=True) as answer,
-    ):
-        return await answer.json()
+    async def _ask(self, what: str) -> dict[str, object]:
+        url = f"{self._market.simulator_url}/_sim/{what}"
+        async with self._http.get(url, raise_for_status=True) as answer:
+            return await answer.json()

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from dev.clock import ClockFixed, advance, parse_instant, parse_span
 from dev.ports import LOOPBACK, free_ports
-from ops.rest import ALL_SERVICES, Marketplace, NotAtRest, next_due, wait_for_rest, what_goes_on
+from ops.rest import ALL_SERVICES, Marketplace, NotAtRest, Watch, wait_for_rest
 from shared.clock import ClockMovedBack, FileBusinessClock
 from shared.contracts.topics import TOPICS
 from tests.engines import Database, KafkaServer
@@ -94,8 +94,8 @@ async def read_all(kafka: KafkaServer, topic: str, group: str) -> None:
 
 async def it_says(market: Marketplace, clock: FileBusinessClock, *words: str) -> None:
     """Look until exactly these words are said; a slow machine may at first not get to look."""
-    async with asyncio.timeout(FOUND_SECONDS):
-        while await what_goes_on(market, clock) != list(words):
+    async with asyncio.timeout(FOUND_SECONDS), Watch(market) as watch:
+        while await watch.what_goes_on(clock) != list(words):
             await asyncio.sleep(0.05)
 
 
@@ -133,7 +133,8 @@ async def test_what_cannot_be_looked_at_is_not_rest(own: Database, clock: FileBu
     without_kafka = Marketplace(own.ops_url, f"{LOOPBACK}:{nobody}")
     away = f"postgresql://ops_reader@{LOOPBACK}:{nobody}/mentorium"
     for market in (without_kafka, Marketplace(away, f"{LOOPBACK}:{nobody}")):
-        (word,) = await what_goes_on(market, clock)
+        async with Watch(market) as watch:
+            (word,) = await watch.what_goes_on(clock)
         assert "cannot be looked at" in word
 
 
@@ -169,10 +170,35 @@ async def test_the_simulator_has_its_say(
     async with simulator(answers) as url:
         both = Marketplace(own.ops_url, market.kafka_servers, market.topic_prefix, url)
         await it_says(both, clock, "the Stripe simulator is working")
-        assert await next_due(both, now) == now + timedelta(hours=2)
-        answers |= {"rest": {"resting": True}, "due": {"next": None}}
-        await wait_for_rest(both, clock, FOUND_SECONDS)
-        assert await next_due(both, now) == now + timedelta(hours=3)
+        async with Watch(both) as watch:
+            assert await watch.next_due(now) == now + timedelta(hours=2)
+            answers |= {"rest": {"resting": True}, "due": {"next": None}}
+            await watch.wait_for_rest(clock, FOUND_SECONDS)
+            assert await watch.next_due(now) == now + timedelta(hours=3)
+
+
+async def test_a_connection_that_broke_is_made_anew(
+    market: Marketplace, own: Database, clock: FileBusinessClock
+):
+    """A watcher outlives a database that hung up on it: at the next look it is back."""
+    async with Watch(market) as watch:
+        await watch.wait_for_rest(clock, FOUND_SECONDS)
+        await own_backends_end(own)
+        (word,) = await watch.what_goes_on(clock)
+        assert "cannot be looked at" in word
+        await watch.wait_for_rest(clock, FOUND_SECONDS)
+
+
+async def own_backends_end(own: Database) -> None:
+    """End every session in the test's database, as a server does that is restarted."""
+    superuser = await asyncpg.connect(own.superuser_url)
+    try:
+        await superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await superuser.close()
 
 
 @asynccontextmanager
