@@ -210,3 +210,18 @@ async def test_the_page_of_a_session_says_why(
     services.tell("GET", f"/v1/orders/{ORDER}", (200, order(state, **said)))
     page = await person.page(f"/sessions/{ORDER}")
     assert ILL in page.text
+
+
+@pytest.mark.parametrize("state", ["held", "offered"])
+async def test_an_answered_request_and_an_offered_time_carry_the_price_that_was_shown(
+    person: Browser, services: Services, state: str
+) -> None:
+    """Both lead to the payment with the price of the session's page, like every other road."""
+    one = OF_STATE[state]
+    here, pay = f"/sessions/{one}", f"/orders/{one}/pay?shown=USD12000"
+    if state == "held":
+        assert f'href="{pay}"' in (await person.page(here)).html
+        return
+    services.tell("POST", f"/v1/orders/{one}/accept", (200, order("held", order_id=one)))
+    answer, text = await person.submit(here, f"{here}/take")
+    assert answer.headers.get("Location") == pay, text

@@ -93,8 +93,13 @@ async def keep(visit: Visit, path: str, body: Mapping[str, object]) -> web.Respo
     order = Order.model_validate_json(answer.content)
     if order.state == "requested":
         return visit.go(f"/sessions/{order.order_id}", "Your request is on its way.")
+    return to_payment(visit, order.order_id)
+
+
+def to_payment(visit: Visit, order_id: object) -> web.Response:
+    """Go on to the payment, with what was shown as to be paid."""
     shown = shown_to(visit)
-    return visit.go(f"/orders/{order.order_id}/pay{f'?shown={shown}' if shown else ''}")
+    return visit.go(f"/orders/{order_id}/pay{f'?shown={shown}' if shown else ''}")
 
 
 def shown_to(visit: Visit) -> Shown | None:

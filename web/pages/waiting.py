@@ -9,7 +9,7 @@ from aiohttp import web
 
 from web.client import Service, wrong_fields
 from web.forms import as_day, midnight
-from web.pages.holding import answers_of, looks_like_id
+from web.pages.holding import answers_of, looks_like_id, to_payment
 from web.pages.mentors import instant_text
 from web.pages.people import names_of
 from web.routes import ID, Row, do, see
@@ -71,7 +71,7 @@ async def take(visit: Visit) -> web.Response:
     """Take the time that is offered, and go on to the payment."""
     order_id = visit.part("order_id")
     await visit.send(Service.BOOKING, "POST", f"/v1/orders/{order_id}/accept")
-    return visit.go(f"/orders/{order_id}/pay")
+    return to_payment(visit, order_id)
 
 
 async def pass_on(visit: Visit) -> web.Response:
