@@ -145,11 +145,9 @@ async def ask_next(conn: Connection, now: datetime) -> bool:
     subscription_id = await store.next_to_look_at(conn, now)
     if subscription_id is None:
         return False
-    subscription = await _need(conn, subscription_id)
+    subscription, quiet = await _rest(conn, await _need(conn, subscription_id), now)
     since = await store.read_from(conn, subscription_id)
     next_plan = await need_plan(conn, subscription.next_plan_id)
-    drafted = await store.has_draft(conn, subscription_id)
-    quiet = rules.is_quiet(subscription, now, drafted=drafted)
     request = steps.next_call(subscription, since, next_plan, quiet=quiet)
     if request is not None:
         await plan(conn, request, now)
@@ -190,7 +188,7 @@ async def follow(
 
     Several calls answer side by side; one that may show something older is made anew.
     """
-    subscription = await _rest(conn, await _need(conn, request.subscription_id))
+    subscription, _ = await _rest(conn, await _need(conn, request.subscription_id), now)
     if steps.is_outdated(subscription, sent_at):
         await store.save_subscription(conn, replace(subscription, look_at=now))
         return
@@ -331,11 +329,18 @@ async def _give_back(conn: Connection, subscription: Subscription, now: datetime
             )
 
 
-async def _rest(conn: Connection, subscription: Subscription) -> Subscription:
-    """Have a plan rest if what it will bring cannot be booked, and go on if it can."""
-    brings = await need_plan(conn, subscription.next_plan_id)
+async def _rest(
+    conn: Connection, subscription: Subscription, now: datetime
+) -> tuple[Subscription, bool]:
+    """Have a plan rest if what it will bring cannot be booked, and go on if it can.
+
+    Returns as well whether a renewal is near: it brings the plan that is, another one waits.
+    """
+    drafted = await store.has_draft(conn, subscription.subscription_id)
+    quiet = rules.is_quiet(subscription, now, drafted=drafted)
+    brings = await need_plan(conn, subscription.plan_id if quiet else subscription.next_plan_id)
     offered = await need_offered(conn, brings.offering_id)
-    return rules.rest(subscription, bookable=offered.bookable)
+    return rules.rest(subscription, bookable=offered.bookable), quiet
 
 
 async def _need(conn: Connection, subscription_id: UUID) -> Subscription:
