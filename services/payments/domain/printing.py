@@ -1,18 +1,22 @@
 """Receipts, credit notes and statements on paper (A4, PDF). Pure: the same content, the same bytes.
 
 The fonts are embedded, in the parts that are used; DejaVu Sans has the letters of Latin, Greek and
-Cyrillic.
+Cyrillic. What somebody titled in other letters is named by its number, as its pages show both.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
 
 from services.payments.domain.documents import Document, Series
 from services.payments.domain.statements import Movement, Statement, Topic
@@ -21,7 +25,13 @@ from services.payments.domain.tables import of_payout, plain
 FONTS = Path(__file__).parents[1] / "templates" / "fonts"
 INK, QUIET, ACCENT, SHADE = (30, 34, 42), (104, 110, 122), (36, 92, 78), (243, 245, 244)
 MARGIN_MM = 20
+HEADING_MM = 30
+"""What a heading needs below it, lest it stand alone at the end of a page."""
 SELLER = "Mentorium"
+OTHER_LETTERS = (
+    "What is titled in letters that this paper does not have is named by its number; "
+    "our pages show the title."
+)
 AMENDS = "Amends for a session that did not take place"
 WORDS: dict[Topic, str] = {
     "earned": "Earned with sessions",
@@ -38,7 +48,7 @@ class _Paper(FPDF):
 
     def __init__(self, name: str, at: datetime) -> None:
         super().__init__(format="A4")
-        self._name = name
+        self._name, self._lacks_letters = name, False
         self.set_creation_date(at)
         self.set_title(f"{SELLER} {name}")
         self.set_lang("en")
@@ -56,7 +66,7 @@ class _Paper(FPDF):
     def footer(self) -> None:
         """Write which paper and page it is."""
         self.set_y(-MARGIN_MM + 4)
-        self.write_line(f"{self._name} · page {self.page_no()}", size=8, ink=QUIET)
+        self.write_line(f"{self._name} · page {self.page_no()} of {{nb}}", size=8, ink=QUIET)
 
     def write_line(
         self,
@@ -70,6 +80,28 @@ class _Paper(FPDF):
         self.set_font("sans", "B" if bold else "", size)
         self.set_text_color(*ink)
         self.multi_cell(0, size * 0.5, words, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def write_heading(self, words: str) -> None:
+        """Write what the table below is of, on the page where that begins."""
+        if self.will_page_break(HEADING_MM):
+            self.add_page()
+        self.write_line(words, size=12, bold=True)
+        self.ln(2)
+
+    def write_end(self, words: str) -> None:
+        """Write what is said below all tables."""
+        for each in (words, OTHER_LETTERS) if self._lacks_letters else (words,):
+            self.write_line(each, size=8, ink=QUIET)
+
+    def legible(self, words: str, number: str) -> str:
+        """Return words without signs that the font lacks; a `number` where it lacks letters."""
+        letters = cast("TTFFont", self.fonts["sans"]).cmap
+        whole = unicodedata.normalize("NFC", words)
+        known = "".join(each for each in whole if ord(each) in letters)
+        if known.strip() and sum(map(str.isalpha, known)) == sum(map(str.isalpha, whole)):
+            return " ".join(known.split())
+        self._lacks_letters = True
+        return number
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
         """Write names with what they are."""
@@ -125,7 +157,13 @@ def receipt_pdf(document: Document) -> bytes:
     if content.reason:
         facts.append(("Reason", content.reason))
     paper.facts(facts)
-    rows = [(item.words, _money(item.amount_minor, content.currency)) for item in content.items]
+    rows = [
+        (
+            paper.legible(item.words, _number(item.session_id, content.order_id)),
+            _money(item.amount_minor, content.currency),
+        )
+        for item in content.items
+    ]
     if content.discount_minor:
         words = AMENDS if content.amends else "Promotion code"
         rows.append((words, _money(-content.discount_minor, content.currency)))
@@ -134,7 +172,7 @@ def receipt_pdf(document: Document) -> bytes:
     total = "Goes back to your card" if credit else "Paid by card"
     rows.append((total, _money(content.amount_minor, content.currency)))
     paper.amounts(("What", "Amount"), rows, (75, 25), 1)
-    paper.write_line("Amounts include all taxes. Keep this for your records.", size=8, ink=QUIET)
+    paper.write_end("Amounts include all taxes. Keep this for your records.")
     return paper.finished()
 
 
@@ -154,19 +192,15 @@ def statement_pdf(statement: Statement) -> bytes:
     )
     paper.amounts(("Summary", "Amount"), _summary(statement), (75, 25), 1)
     if statement.month.movements:
-        paper.write_line("What moved your balance", size=12, bold=True)
-        paper.ln(2)
+        paper.write_heading("What moved your balance")
         head = ("Day", "What", "Session", "Price / our fee", "Amount")
-        paper.amounts(head, _movements(statement), (12, 24, 28, 22, 14), 0)
+        paper.amounts(head, _movements(paper, statement), (10, 23, 27, 23, 17), 0)
     if statement.month.payouts:
-        paper.write_line("What Stripe paid out to your bank", size=12, bold=True)
-        paper.ln(2)
+        paper.write_heading("What Stripe paid out to your bank")
         paper.amounts(("Day", "Payout", "Amount"), _payouts(statement), (15, 65, 20), 0)
-    paper.write_line(
+    paper.write_end(
         "Your balance is what was released to you and is not sent to your Stripe account yet, "
-        "less what you owe back.",
-        size=8,
-        ink=QUIET,
+        "less what you owe back."
     )
     return paper.finished()
 
@@ -184,17 +218,19 @@ def _summary(statement: Statement) -> list[tuple[str, str]]:
     return rows
 
 
-def _movements(statement: Statement) -> list[tuple[str, ...]]:
+def _movements(paper: _Paper, statement: Statement) -> list[tuple[str, ...]]:
     currency = statement.currency
     return [
         (
             f"{each.at:%d %b}",
             each.words,
-            each.title or "",
+            paper.legible(each.title, _number(each.session_id, each.order_id))
+            if each.title
+            else "",
             _price_and_fee(each, currency),
             _signed(each.amount_minor, currency)
             if each.topic != "kept"
-            else f"({plain(each.kept_minor, currency)})",
+            else f"({_grouped(each.kept_minor, currency)})",
         )
         for each in statement.month.movements
     ]
@@ -203,10 +239,10 @@ def _movements(statement: Statement) -> list[tuple[str, ...]]:
 def _price_and_fee(movement: Movement, currency: str) -> str:
     if movement.price_minor is None:
         return ""
-    price, back = plain(movement.price_minor, currency), movement.given_back_minor
+    price, back = _grouped(movement.price_minor, currency), movement.given_back_minor
     if back:
-        price = f"{price} less {plain(back, currency)} given back"
-    return f"{price} / {plain(movement.fee_minor or 0, currency)}"
+        price = f"{price} less {_grouped(back, currency)} given back"
+    return f"{price} / {_grouped(movement.fee_minor or 0, currency)}"
 
 
 def _payouts(statement: Statement) -> list[tuple[str, ...]]:
@@ -214,11 +250,15 @@ def _payouts(statement: Statement) -> list[tuple[str, ...]]:
     return [
         (
             f"{each.ended_at:%d %b}",
-            of_payout(each, currency),
+            of_payout(each, _grouped(each.amount_minor, currency)),
             _signed(each.paid_minor, currency),
         )
         for each in statement.month.payouts
     ]
+
+
+def _number(session_id: UUID | None, order_id: UUID | None) -> str:
+    return f"Session {session_id}" if session_id else f"Purchase {order_id}"
 
 
 def _day(at: datetime) -> str:
@@ -231,4 +271,8 @@ def _money(minor: int, currency: str) -> str:
 
 
 def _signed(minor: int, currency: str) -> str:
-    return plain(minor, currency).replace("-", "\N{MINUS SIGN}")
+    return _grouped(minor, currency).replace("-", "\N{MINUS SIGN}")
+
+
+def _grouped(minor: int, currency: str) -> str:
+    return f"{Decimal(plain(minor, currency)):,}"

@@ -50,7 +50,7 @@ def statement_csv(statement: Statement) -> str:
     rows += [
         (
             each.ended_at.isoformat(),
-            of_payout(each, currency),
+            of_payout(each, plain(each.amount_minor, currency)),
             *[""] * 7,
             plain(each.paid_minor, currency),
             "",
@@ -65,12 +65,12 @@ def _perhaps(minor: int | None, currency: str) -> str:
     return "" if minor is None else plain(minor, currency)
 
 
-def of_payout(payout: PaidOut, currency: str) -> str:
-    """Return what became of a payout, in words."""
+def of_payout(payout: PaidOut, amount: str) -> str:
+    """Return what became of a payout of an amount, in words."""
     if payout.state == "paid":
         return f"Paid out to your bank ({payout.payout_id})"
     end = "returned by the bank" if payout.returned else "failed"
-    return f"Payout of {plain(payout.amount_minor, currency)} {end} ({payout.payout_id})"
+    return f"Payout of {amount} {end} ({payout.payout_id})"
 
 
 def summary_csv(quarters: Iterable[Quarter]) -> str:
