@@ -136,10 +136,10 @@ async def test_one_slot_is_sold_to_one_of_fifty(
     market: Marketplace, caller: Caller, stall: Stall
 ) -> None:
     """Fifty people at the same moment: one 201, forty-nine 409, and nobody waits in a deadlock."""
-    people = [
-        await new_person(caller, f"Crowd {number}", wants="mentee", zone="UTC")
-        for number in range(CROWD)
-    ]
+    comers = (
+        new_person(caller, f"Crowd {number}", wants="mentee", zone="UTC") for number in range(CROWD)
+    )
+    people = await asyncio.gather(*comers)
     slot = await slot_after(people[0], stall, timedelta(days=1))
 
     async def attempt(person: Person) -> int:
