@@ -86,6 +86,11 @@ class CreditsExpired(MoneyFact):
     refunded: bool = Field(
         description="Whether their money goes back to who bought them.", examples=[False]
     )
+    unbookable: bool = Field(
+        default=False,
+        description="Whether it is so because nobody could book them for long.",
+        examples=[False],
+    )
 
 
 class CreditsRefunded(MoneyFact):

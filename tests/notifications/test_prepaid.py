@@ -46,6 +46,15 @@ def everything(market: Marketplace) -> list[MoneyFact]:
         told(market, AmendsGranted, 3, session_id=new_id(), expires_at=UNTIL, **MONEY),
         told(market, prepaid.CreditsReminded, 2, owner_id=mentee, remaining=1, expires_at=UNTIL),
         told(market, prepaid.CreditsExpired, 2, owner_id=mentee, remaining=2, refunded=False),
+        told(
+            market,
+            prepaid.CreditsExpired,
+            2,
+            owner_id=mentee,
+            remaining=2,
+            refunded=True,
+            unbookable=True,
+        ),
         told(market, prepaid.CreditsRefunded, 2, **REFUND),
         told(market, prepaid.CreditsRefundFailed, 3, **REFUND),
         told(market, prepaid.SponsoredSessionCompleted, 3, session_id=new_id(), sponsor_id=mentee),
@@ -60,6 +69,7 @@ def everything(market: Marketplace) -> list[MoneyFact]:
             [
                 "Yours: 3 sessions with Mia Mentor",
                 "1 session with Mia Mentor ends soon",
+                "Taken back: 2 sessions with Mia Mentor",
                 "$300.00 off your next session",
             ],
         ),
@@ -68,6 +78,7 @@ def everything(market: Marketplace) -> list[MoneyFact]:
             [
                 "Dein Guthaben: 3 Sitzungen mit Mia Mentor",
                 "1 Sitzung mit Mia Mentor endet bald",
+                "Zurückgenommen: 2 Sitzungen mit Mia Mentor",
                 "300,00 $ weniger bei deiner nächsten Sitzung",
             ],
         ),
@@ -80,7 +91,7 @@ async def test_every_step_has_its_letter(market: Marketplace, locale: str, words
         assert await market.hear(fact) == "handled"
     await market.work()
     subjects = [str(mail["Subject"]) for mail in market.mailbox.to(MENTEE)]
-    assert len(subjects) == 12
+    assert len(subjects) == 13
     missing = [each for each in words if not any(found.startswith(each) for found in subjects)]
     assert not missing, "|".join(subjects)
     assert not market.mailbox.to("mia@example.test")

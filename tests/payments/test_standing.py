@@ -11,12 +11,14 @@ import pytest
 
 from services.payments.store.credits import LOCK_RESTING
 from services.payments.store.offered import OFFERED_BY, TURNED
+from shared.auth import Role
 from shared.contracts import booking, profiles
 from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
 from shared.contracts.prepaid import CreditsExpired
+from shared.ids import new_id
 from tests.payments.conftest import World
-from tests.payments.shop import DAY, Shop
+from tests.payments.shop import DAY, LIST, Shop
 from tests.payments.study import HOUR, MONTH, SESSIONS, Study
 
 RESTED = 70 * DAY
@@ -144,6 +146,49 @@ async def test_who_paid_ahead_of_what_cannot_be_booked_has_it_back_at_any_time(
     back = sorted(each["amount"] for each in await study.stripes("refund"))
     assert back == [12_000, 30_000]
     await shop.check()
+
+
+@pytest.mark.parametrize("who", ["payer", "operator"])
+async def test_who_paid_for_somebody_else_has_it_back_when_it_cannot_be_booked_for_long(
+    world: World, who: str
+) -> None:
+    """A redeemed gift and a granted session: not at once, and who had them is told."""
+    shop = await Shop(world).open()
+    friend, mentee = new_id(), new_id()
+    gift, fund = await shop.give("gifts", 2), await shop.give("sponsorships", 2)
+    code = (await shop.ask("POST", f"/v1/gifts/{gift}/code", status=201))["code"]
+    await shop.ask("POST", "/v1/gifts/redeem", {"code": code}, who=friend, status=201)
+    await shop.hold(who=mentee, price_minor=0)
+    grant = {"offering_id": str(shop.offering_id), "mentee_id": str(mentee)}
+    await shop.ask("POST", "/v1/me/fund/grants", grant, who=shop.mentor_id, status=201)
+    await world.hear(stop(shop, "withdrawn"))
+    await world.advance(29 * DAY)
+    assert await _refundable(shop, gift, fund) == [0, LIST]
+    if who == "operator":
+        for each in (gift, fund):
+            path, said = f"/v1/operator/purchases/{each}/refund", {"reason": "She is gone."}
+            status, done = await world.call("POST", path, new_id(), Role.OPERATOR, body=said)
+            assert (status, done["details"]["amount_minor"]) == (202, 2 * LIST)
+    else:
+        await world.advance(DAY)
+        assert await _refundable(shop, gift, fund) == [2 * LIST, 2 * LIST]
+        for each in (gift, fund):
+            back = {"shown_amount_minor": 2 * LIST}
+            await shop.ask("POST", f"/v1/purchases/{each}/refund", back, status=202)
+    await world.rest()
+    told = {
+        each.owner_id: (each.remaining, each.unbookable)
+        for each in await world.told(CreditsExpired)
+    }
+    assert told == {friend: (2, True), mentee: (1, True)}
+    assert sum(each["amount"] for each in await Study(shop).stripes("refund")) == 4 * LIST
+    assert await shop.left(friend) == await shop.left(mentee) == [0]
+    await shop.check()
+
+
+async def _refundable(shop: Shop, *purchases: UUID) -> list[int]:
+    found = [await shop.ask("GET", f"/v1/purchases/{each}") for each in purchases]
+    return [each["refundable_minor"] for each in found]
 
 
 async def test_what_people_paused_stays_so_when_it_can_be_booked_again(study: Study) -> None:

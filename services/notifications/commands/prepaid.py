@@ -80,7 +80,8 @@ async def tell_of_end(conn: Connection, fact: CreditsExpired, *, at: datetime) -
     """Tell whose credits are over; a sponsor's money comes with a message of its own."""
     if fact.owner_id or not fact.refunded:
         details = _counted(fact.remaining)
-        await _tell(conn, fact, "credits_expired", fact.owner_id or fact.mentee_id, details, at)
+        kind = "credits_unbookable" if fact.unbookable else "credits_expired"
+        await _tell(conn, fact, kind, fact.owner_id or fact.mentee_id, details, at)
 
 
 async def tell_of_refund(

@@ -36,6 +36,7 @@ PAGES: Mapping[str, str] = {
             "amends_granted",
             "credits_expiring",
             "credits_expired",
+            "credits_unbookable",
             "credits_refunded",
             "credits_refund_failed",
             "sponsorship_thanks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -253,12 +253,17 @@ async def _purchase(call: Call, conn: Connection, order_id: UUID) -> PurchaseVie
 
 
 def _shown(
-    order: Order, lots: Sequence[Lot], used: int, rest: set[UUID], refunded: int, now: datetime
+    order: Order,
+    lots: Sequence[Lot],
+    used: int,
+    rest: Mapping[UUID, datetime],
+    refunded: int,
+    now: datetime,
 ) -> PurchaseView:
     bought = rules.bought_of(lots)
     resting = bought.lot_id in rest
     try:
-        refundable = rules.unused_of(bought, now, at_any_time=resting).minor
+        refundable = rules.worth_of(rules.unused_of(lots, rest, now)).minor
     except rules.NothingUnused:
         refundable = 0
     return PurchaseView(

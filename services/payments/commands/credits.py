@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -115,7 +116,8 @@ async def make_code(conn: Connection, order_id: UUID, buyer_id: UUID) -> str:
 
     Raises `NotFound` or `NotAGift`.
     """
-    order, lot = await _need_own(conn, order_id, buyer_id)
+    order, lots = await _need_own(conn, order_id, buyer_id)
+    lot = rules.bought_of(lots)
     waits = lot.kind == "gift" and lot.owner_id is None and lot.remaining
     if order.state != "paid" or not waits:
         raise rules.NotAGift
@@ -185,25 +187,36 @@ async def _grant(conn: Connection, order: Order, pool: Lot, mentee_id: UUID, now
 async def refund_unused(
     conn: Connection, order_id: UUID, buyer_id: UUID, shown_minor: int, now: datetime
 ) -> Money:
-    """Give the buyer's unused credits back as money, on the amount that was shown.
+    """Give what is unused back as money to who paid, on the amount that was shown.
 
     Raises `NotFound`, `NothingUnused` or `CreditsChanged`.
     """
-    order, lot = await _need_own(conn, order_id, buyer_id)
-    rests = bool(await store.resting(conn, [lot]))
-    amount = rules.unused_of(lot, now, at_any_time=rests)
+    order, lots = await _need_own(conn, order_id, buyer_id)
+    unused = rules.unused_of(lots, await store.resting(conn, lots), now)
+    amount = rules.worth_of(unused)
     if amount.minor != shown_minor:
         raise rules.CreditsChanged(amount_minor=amount.minor, currency=amount.currency)
-    await _refund(conn, order, lot, "cancelled", now)
+    await _give_back(conn, order, unused, "cancelled", now)
     return amount
 
 
 async def refund_as_asked(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Give unused credits back for an operator; raises `NotFound` or `NothingUnused`."""
-    order, lot = await _need(conn, UUID(deed.subject))
-    amount = rules.unused_of(lot, now, at_any_time=True)
-    await _refund(conn, order, lot, "operator", now)
+    order, lots = await _need(conn, UUID(deed.subject))
+    unused = rules.unused_of(lots, await store.resting(conn, lots), now, by_operator=True)
+    await _give_back(conn, order, unused, "operator", now)
+    amount = rules.worth_of(unused)
     return {"amount_minor": amount.minor, "currency": amount.currency}
+
+
+async def _give_back(
+    conn: Connection, order: Order, unused: Sequence[Lot], reason: RefundReason, now: datetime
+) -> None:
+    """Give back what lots are worth, and tell who had them if somebody else had paid."""
+    for lot in unused:
+        await _refund(conn, order, lot, reason, now)
+        if lot.is_anothers:
+            order = await _tell_of_end(conn, order, lot, now, refunded=True, unbookable=True)
 
 
 async def _refund(
@@ -250,14 +263,18 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
         await store.save_lot(conn, rules.empty(lot))
         entry = ledger.prepaid.expired(purchase_id, lot.account, lot_id, lot.value, lot.expires_at)
         await books.post(conn, entry)
-    fact = CreditsExpired(
-        **_about(await _told(conn, order)),
-        owner_id=lot.owner_id,
-        remaining=lot.remaining,
-        refunded=refunded,
-    )
-    await announcer.announce(conn, fact, at=now)
+    await _tell_of_end(conn, order, lot, now, refunded=refunded)
     return True
+
+
+async def _tell_of_end(
+    conn: Connection, order: Order, lot: Lot, now: datetime, **why: bool
+) -> Order:
+    """Tell that credits are over, and why; return their purchase one version on."""
+    order = await _told(conn, order)
+    fact = CreditsExpired(**_about(order), owner_id=lot.owner_id, remaining=lot.remaining, **why)
+    await announcer.announce(conn, fact, at=now)
+    return order
 
 
 async def remind_next(conn: Connection, now: datetime) -> bool:
@@ -275,6 +292,7 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     fact = CreditsReminded(
         **_about(await _told(conn, order)),
         owner_id=lot.owner_id,
+        kind=lot.kind,
         remaining=lot.remaining,
         expires_at=lot.expires_at,
     )
@@ -286,20 +304,20 @@ async def _time_stands(conn: Connection, lot: Lot) -> bool:
     return await store.is_frozen(conn, lot.purchase_id) or bool(await store.resting(conn, [lot]))
 
 
-async def _need(conn: Connection, order_id: UUID) -> tuple[Order, Lot]:
-    """Return a purchase of credits with the lot that was bought, both locked."""
+async def _need(conn: Connection, order_id: UUID) -> tuple[Order, list[Lot]]:
+    """Return a purchase of credits with its lots, all of them locked."""
     order = await order_store.lock_order(conn, order_id)
     lots = await store.lock_lots_of(conn, order_id)
     if order is None or not lots:
         raise NotFound
-    return order, rules.bought_of(lots)
+    return order, lots
 
 
-async def _need_own(conn: Connection, order_id: UUID, buyer_id: UUID) -> tuple[Order, Lot]:
-    order, lot = await _need(conn, order_id)
-    if lot.buyer_id != buyer_id:
+async def _need_own(conn: Connection, order_id: UUID, buyer_id: UUID) -> tuple[Order, list[Lot]]:
+    order, lots = await _need(conn, order_id)
+    if lots[0].buyer_id != buyer_id:
         raise NotFound
-    return order, lot
+    return order, lots
 
 
 async def _told(conn: Connection, order: Order) -> Order:

@@ -8,7 +8,7 @@ card. A sponsor's lot belongs to nobody until its mentor grants a session of it 
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -31,6 +31,8 @@ GRANT_GOOD_FOR = timedelta(days=90)
 """At least, from when the mentor grants a sponsored session."""
 RETURNED_GOOD_FOR = timedelta(days=30)
 """At least, from when a credit came back, however old its lot is."""
+GIVEN_RESTS_FOR = timedelta(days=30)
+"""How long nobody could book what somebody was given, before who paid for it has it back."""
 REMIND_BEFORE = timedelta(days=14)
 PAGE_OPEN_FOR = timedelta(hours=1)
 """How long a purchase of credits waits to be paid."""
@@ -62,7 +64,7 @@ class PackageTooDear(Refusal):
 
 
 class NothingUnused(Refusal):
-    """No credit of the purchase is left that its buyer may give back."""
+    """No credit of the purchase is left that its buyer may have back."""
 
     code = "nothing_unused"
     detail = "Only credits that are paid, unused, in time and still the buyer's can be given back."
@@ -171,9 +173,9 @@ class Lot:
         return Money(self.unit.minor * self.sessions, self.unit.currency)
 
     @property
-    def is_open(self) -> bool:
-        """Return whether it was paid."""
-        return self.expires_at is not None
+    def is_anothers(self) -> bool:
+        """Return whether somebody has it who did not pay for it."""
+        return self.owner_id not in (None, self.buyer_id)
 
 
 @dataclass(frozen=True)
@@ -361,17 +363,33 @@ def grant(pool: Lot, lot_id: UUID, mentee_id: UUID, now: datetime) -> tuple[Lot,
     return rest, _good_until(granted, expires_at, now)
 
 
-def unused_of(lot: Lot, now: datetime, *, at_any_time: bool = False) -> Money:
-    """Return what the buyer may have back of a lot; raises `NothingUnused`.
+def unused_of(
+    lots: Sequence[Lot], rest: Mapping[UUID, datetime], now: datetime, *, by_operator: bool = False
+) -> list[Lot]:
+    """Return the lots of a purchase whose rest who paid may have back; raises `NothingUnused`.
 
-    What somebody else was given is not the buyer's any more. Operators may give back what an
-    expired lot got again.
+    `rest` says since when nobody can book which of them. What somebody else was given goes back
+    to who paid only then, and not soon. Operators need not wait, nor mind the time that is over.
     """
-    theirs = lot.owner_id in (None, lot.buyer_id)
-    in_time = lot.expires_at is not None and (at_any_time or now < lot.expires_at)
-    if not lot.remaining or not theirs or not in_time:
+    back = [
+        lot
+        for lot in lots
+        if lot.remaining and _goes_back(lot, rest.get(lot.lot_id), now, by_operator=by_operator)
+    ]
+    if not back:
         raise NothingUnused
-    return lot.value
+    return back
+
+
+def _goes_back(lot: Lot, since: datetime | None, now: datetime, *, by_operator: bool) -> bool:
+    if lot.is_anothers:
+        return since is not None and (by_operator or now >= since + GIVEN_RESTS_FOR)
+    return by_operator or since is not None or (lot.expires_at is not None and now < lot.expires_at)
+
+
+def worth_of(lots: Sequence[Lot]) -> Money:
+    """Return what the credits are worth that are left of a purchase's lots, one at least."""
+    return Money(sum(lot.value.minor for lot in lots), lots[0].unit.currency)
 
 
 def _good_until(lot: Lot, expires_at: datetime, now: datetime) -> Lot:

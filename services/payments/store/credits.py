@@ -81,7 +81,12 @@ WHERE l.purchase_id = $1 AND NOT EXISTS (
 )
 """
 IS_FROZEN = "SELECT EXISTS (SELECT FROM frozen_purchases WHERE order_id = $1)"
-RESTING = "SELECT lot_id FROM resting_lots WHERE lot_id = ANY($1::uuid[])"
+RESTING = """
+SELECT l.lot_id, o.unbookable_since
+FROM resting_lots AS r JOIN lots AS l ON l.lot_id = r.lot_id
+JOIN offered AS o ON o.offering_id = l.offering_id
+WHERE r.lot_id = ANY($1::uuid[])
+"""
 LOCK_RESTING = f"""
 {_LOT} WHERE offering_id = ANY($1) AND remaining > 0 AND expires_at IS NOT NULL
     AND NOT (kind = 'sponsorship' AND owner_id IS NULL)
@@ -224,10 +229,10 @@ async def is_frozen(conn: Connection, purchase_id: UUID) -> bool:
     return bool(await conn.fetchval(IS_FROZEN, purchase_id))
 
 
-async def resting(conn: Connection, lots: Sequence[Lot]) -> set[UUID]:
-    """Return which credits rest because nobody can book what they are for."""
+async def resting(conn: Connection, lots: Sequence[Lot]) -> dict[UUID, datetime]:
+    """Return which credits rest because nobody can book what they are for, and since when."""
     rows = await conn.fetch(RESTING, [lot.lot_id for lot in lots])
-    return {row["lot_id"] for row in rows}
+    return {row["lot_id"]: row["unbookable_since"] for row in rows}
 
 
 async def lock_resting(conn: Connection, offerings: Sequence[UUID]) -> list[Lot]:
