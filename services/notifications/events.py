@@ -33,6 +33,7 @@ def hear(seal_private_key: str) -> Ears:
     _hear_outcomes(ears)
     _hear_money(ears)
     _hear_disputes(ears)
+    _hear_amends(ears)
     _hear_credits(ears)
     _hear_plans(ears)
     _hear_accounts(ears)
@@ -193,10 +194,6 @@ def _hear_money(ears: Ears) -> None:
     async def refund_failed(conn: Connection, heard: Heard[payments.RefundFailed]) -> None:
         await _tell_of_money(conn, heard, "refund_failed", to_mentor=False)
 
-    @ears.on(payments.AmendsGranted)
-    async def made_amends(conn: Connection, heard: Heard[payments.AmendsGranted]) -> None:
-        await prepaid.tell_of_amends(conn, heard.fact, at=heard.happened_at)
-
     @ears.on(payments.TransferSent)
     async def transferred(conn: Connection, heard: Heard[payments.TransferSent]) -> None:
         netted = heard.fact.netted_minor
@@ -207,6 +204,10 @@ def _hear_money(ears: Ears) -> None:
     async def owed(conn: Connection, heard: Heard[payments.DebtIncurred]) -> None:
         because = heard.fact.because
         await _tell_of_money(conn, heard, "debt_incurred", to_mentor=True, reason=because)
+
+    @ears.on(payments.DebtWrittenOff)
+    async def written_off(conn: Connection, heard: Heard[payments.DebtWrittenOff]) -> None:
+        await prepaid.tell_of_write_off(conn, heard.fact, at=heard.happened_at)
 
 
 def _hear_disputes(ears: Ears) -> None:
@@ -220,6 +221,16 @@ def _hear_disputes(ears: Ears) -> None:
     async def decided(conn: Connection, heard: Heard[payments.DisputeClosed]) -> None:
         if heard.fact.outcome != "inquiry_over":
             await _tell_of_money(conn, heard, f"dispute_{heard.fact.outcome}", to_mentor=True)
+
+
+def _hear_amends(ears: Ears) -> None:
+    @ears.on(payments.AmendsGranted)
+    async def made_amends(conn: Connection, heard: Heard[payments.AmendsGranted]) -> None:
+        await prepaid.tell_of_amends(conn, heard.fact, at=heard.happened_at)
+
+    @ears.on(ahead.AmendsReminded)
+    async def amends_end(conn: Connection, heard: Heard[ahead.AmendsReminded]) -> None:
+        await prepaid.remind_of_amends(conn, heard.fact, at=heard.happened_at)
 
 
 def _hear_credits(ears: Ears) -> None:

@@ -146,6 +146,20 @@ class DebtIncurred(MoneyFact):
     session_id: OfSession = None
 
 
+class DebtWrittenOff(Fact):
+    """The platform bears what a mentor owed, or a part of it."""
+
+    topic: ClassVar[str] = "payments.debts"
+    key_field: ClassVar[str] = "write_off_id"
+
+    write_off_id: UUID = Field(
+        description="What was decided once.", examples=["0198c5a1-7f3e-7c42-9d11-5a0e6b2f0d01"]
+    )
+    mentor_id: MentorRef
+    amount_minor: Minor
+    currency: CurrencyCode
+
+
 class TransferReversed(MoneyFact):
     """A part of a transfer came back from the connected account."""
 
@@ -363,6 +377,7 @@ FACTS: tuple[type[Fact], ...] = (
     EarningsReleased,
     TransferSent,
     DebtIncurred,
+    DebtWrittenOff,
     TransferReversed,
     PlanStarted,
     PlanRenewed,

@@ -29,6 +29,7 @@ GoodUntil = Annotated[
     AwareDatetime,
     Field(description="Until when it can be booked.", examples=["2027-03-02T12:05:00Z"]),
 ]
+WhatAhead = Literal["package", "gift", "sponsorship", "plan"]
 OwnerRef = Annotated[
     PersonRef | None,
     Field(description="Who may book with it; nobody yet of a gift or a fund.", examples=[None]),
@@ -38,7 +39,7 @@ OwnerRef = Annotated[
 class CreditsBought(MoneyFact):
     """Sessions were paid before they are booked; the mentee is who bought them."""
 
-    kind: Literal["package", "gift", "sponsorship", "plan"] = Field(
+    kind: WhatAhead = Field(
         description="For oneself, for somebody who has the code, for a mentor's fund, or by a plan."
     )
     offering_id: OfferingRef
@@ -74,7 +75,21 @@ class CreditsReminded(MoneyFact):
     """Credits end soon that nobody has booked with; the mentee is who bought them."""
 
     owner_id: OwnerRef = None
+    kind: WhatAhead | None = Field(
+        default=None,
+        description="How they were bought; none in facts told before it was said.",
+        examples=["package"],
+    )
     remaining: HowMany
+    expires_at: GoodUntil
+
+
+class AmendsReminded(MoneyFact):
+    """Amends end soon that were not used up; the mentee is whose they are."""
+
+    session_id: SessionRef
+    amount_minor: Minor = Field(description="What is left of them, in minor units.")
+    currency: CurrencyCode
     expires_at: GoodUntil
 
 
@@ -122,6 +137,7 @@ FACTS: tuple[type[Fact], ...] = (
     CreditsGranted,
     CreditsReturned,
     CreditsReminded,
+    AmendsReminded,
     CreditsExpired,
     CreditsRefunded,
     CreditsRefundFailed,

@@ -173,6 +173,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     prepaid.CreditsReminded: {
         "notifications": "Reminds who may book with them, or who paid for them."
     },
+    prepaid.AmendsReminded: {"notifications": "Reminds whose they are of what is left."},
     prepaid.CreditsExpired: {"notifications": "Tells whose credits they were."},
     prepaid.CreditsRefunded: {"notifications": "Tells who bought them how much comes back."},
     prepaid.CreditsRefundFailed: {
@@ -190,6 +191,7 @@ READERS: Mapping[type[Fact], Mapping[Service, str]] = {
     payments.DebtIncurred: {
         "notifications": "Tells the mentor that a share goes back, and how it will."
     },
+    payments.DebtWrittenOff: {"notifications": "Tells the mentor what is owed no more."},
     payments.AccountConnected: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountChanged: {"booking": _PAYABLE, "notifications": _TELLS_PAYABLE},
     payments.AccountSnapshot: {

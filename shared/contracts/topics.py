@@ -61,6 +61,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("payments.accounts", "mentor_id", "payments", retold=True),
     Topic("payments.payouts", "mentor_id", "payments"),
     Topic("payments.statements", "mentor_id", "payments"),
+    Topic("payments.debts", "write_off_id", "payments"),
     Topic("notifications.messages", "message_id", "notifications"),
 )
 

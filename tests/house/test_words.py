@@ -17,7 +17,7 @@ SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NOT_SPOKEN_YET = {
     "ContactErased": "readers obey it; accounts cannot be erased yet",
 }
-PAST = re.compile(r"(ed|Held|Bought|Withdrawn|Lost|Sent|Written|Paid|Snapshot)$")
+PAST = re.compile(r"(ed|Held|Bought|Withdrawn|WrittenOff|Lost|Sent|Written|Paid|Snapshot)$")
 
 
 def refusals() -> list[type[Refusal]]:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.payments.domain.amends import GOOD_FOR, due
+from services.payments.domain.amends import GOOD_FOR, REMIND_BEFORE, due
 from services.payments.domain.orders import Order, Session
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts.payments import AmendsGranted
+from shared.contracts.prepaid import AmendsReminded
 from shared.ids import new_id
 from shared.money import Money, charge_step
 from tests.payments.conftest import DELAY, NOON, Bought, World
@@ -122,6 +123,23 @@ async def test_a_mentor_who_fails_makes_amends_once(world: World) -> None:
     await world.say(booking.SessionCompleted, second, by="system", completed_at=now)
     await world.advance(DELAY + timedelta(days=1))
     assert [row["amount"] for row in await world.movements("transfer")] == [-10_200]
+    await check(world)
+
+
+async def test_what_is_left_of_amends_is_reminded_of_once(world: World) -> None:
+    """Two weeks before they end, of what no purchase used; of what is used up nobody hears."""
+    first, second = await world.buy(), await world.buy()
+    await let_down(world, first)
+    await let_down(world, second)
+    await world.buy(mentee_id=second.mentee_id)
+    await world.advance(GOOD_FOR - REMIND_BEFORE - timedelta(hours=1))
+    assert await world.told(AmendsReminded) == []
+    await world.advance(timedelta(days=2))
+    (told,) = await world.told(AmendsReminded)
+    assert (told.mentee_id, told.session_id, told.amount_minor) == (
+        first.mentee_id, first.session_id, A_TENTH,
+    )  # fmt: skip
+    assert told.expires_at == NOON + GOOD_FOR
     await check(world)
 
 

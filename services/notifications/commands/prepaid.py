@@ -11,8 +11,9 @@ from uuid import UUID
 from services.notifications.commands.orders import known_order
 from services.notifications.commands.planning import plan
 from services.notifications.domain.messages import Details, Plan, cause_of
-from shared.contracts.payments import AmendsGranted, MoneyFact
+from shared.contracts.payments import AmendsGranted, DebtWrittenOff, MoneyFact
 from shared.contracts.prepaid import (
+    AmendsReminded,
     CreditsBought,
     CreditsExpired,
     CreditsGranted,
@@ -72,8 +73,28 @@ async def tell_of_return(conn: Connection, fact: CreditsReturned, *, at: datetim
 
 async def remind(conn: Connection, fact: CreditsReminded, *, at: datetime) -> None:
     """Remind of what ends soon: who may book with it, or who paid for it."""
-    details = _counted(fact.remaining, until=fact.expires_at)
+    details = _counted(fact.remaining, until=fact.expires_at) | _of(fact)
     await _tell(conn, fact, "credits_expiring", fact.owner_id or fact.mentee_id, details, at)
+
+
+async def remind_of_amends(conn: Connection, fact: AmendsReminded, *, at: datetime) -> None:
+    """Remind of what still comes off the next purchase, and until when."""
+    details = {"until": fact.expires_at.isoformat()} | _money(fact)
+    await _tell(conn, fact, "amends_expiring", fact.mentee_id, details, at)
+
+
+async def tell_of_write_off(conn: Connection, fact: DebtWrittenOff, *, at: datetime) -> None:
+    """Tell a mentor what is owed no more."""
+    told = Plan(fact.mentor_id, "debt_written_off", cause_of(fact), at, details=_money(fact))
+    await plan(conn, told)
+
+
+def _of(fact: CreditsReminded) -> dict[str, str | int]:
+    """Return what the credits are to the reader; before it was told what they are, nothing."""
+    if fact.kind is None:
+        return {}
+    theirs = fact.kind if fact.owner_id else f"{fact.kind}_for_others"
+    return {"of": theirs}
 
 
 async def tell_of_end(conn: Connection, fact: CreditsExpired, *, at: datetime) -> None:
@@ -111,6 +132,11 @@ def _counted(count: int, *, until: datetime | None = None) -> dict[str, str | in
 
 
 def _money(
-    fact: CreditsBought | CreditsRefunded | CreditsRefundFailed | AmendsGranted,
+    fact: CreditsBought
+    | CreditsRefunded
+    | CreditsRefundFailed
+    | AmendsGranted
+    | AmendsReminded
+    | DebtWrittenOff,
 ) -> dict[str, str | int]:
     return {"amount_minor": fact.amount_minor, "currency": fact.currency}

@@ -24,6 +24,7 @@ PAGES: Mapping[str, str] = {
     "account_ready": "/mentor",
     "payout_paid": "/earnings",
     "payout_failed": "/earnings",
+    "debt_written_off": "/earnings",
     "statement_ready": "/statements",
     **dict.fromkeys(
         (
@@ -34,6 +35,7 @@ PAGES: Mapping[str, str] = {
             "gift_received",
             "credits_granted",
             "amends_granted",
+            "amends_expiring",
             "credits_expiring",
             "credits_expired",
             "credits_unbookable",
@@ -180,6 +182,7 @@ def _told(situation: Situation, voice: words.Voice) -> dict[str, object]:
     next_best = message.instant("next_starts_at")
     return {
         "reason": details.get("reason"),
+        "of": details.get("of"),
         "count": int(details.get("count", 0)),
         "reason_given": bool(details.get("reason_given")),
         "money": _money(voice, details, "amount_minor"),

@@ -121,5 +121,6 @@ _RULES: Mapping[str, Rule] = {
     "account_ready": _account_ready,
     "credits_expiring": _in_time,
     "amends_granted": _in_time,
+    "amends_expiring": _in_time,
 }
 """What must still hold at send time; a kind that is not here always goes out."""

@@ -84,6 +84,22 @@ async def grant_amends(
         await announcer.announce(conn, fact, at=now)
 
 
+async def remind_of_next_amends(conn: Connection, now: datetime) -> bool:
+    """Remind of the amends that end first, if something is left; return whether some are due."""
+    found = await store.next_to_remind(conn, now)
+    if found is None:
+        return False
+    promotion_id, mentee_id, order_id = found
+    order = await order_store.lock_order(conn, order_id)
+    good = await store.amends_of(conn, mentee_id, now)
+    left = next((each for each in good if each.promotion_id == promotion_id), None)
+    if await store.note_reminded(conn, promotion_id) and order and left:
+        told, fact = amends.remind(order, left)
+        await order_store.save_order(conn, told)
+        await announcer.announce(conn, fact, at=now)
+    return True
+
+
 async def look_up(
     conn: Connection,
     code: str | None,

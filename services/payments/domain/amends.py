@@ -14,10 +14,17 @@ from services.payments.domain.orders import Order, Session
 from services.payments.domain.promotions import Promotion
 from services.payments.domain.splits import fraction
 from shared.contracts.payments import AmendsGranted
+from shared.contracts.prepaid import AmendsReminded
 from shared.money import Money
 
 GOOD_FOR = timedelta(days=365)
 """As long as a sponsor's credits: who was let down need not hurry."""
+
+REMIND_BEFORE = timedelta(days=14)
+
+
+class NotAmends(Exception):
+    """A promotion that has a code is nobody's amends: a fault of ours."""
 
 
 def due(order: Order, session: Session, credit_basis_points: int, back_basis_points: int) -> Money:
@@ -48,6 +55,7 @@ def grant(
         ends_at=now + GOOD_FOR,
         mentee_id=order.mentee_id,
         amends_for=session.session_id,
+        remind_at=now + GOOD_FOR - REMIND_BEFORE,
     )
     fact = AmendsGranted(
         order_id=order.order_id,
@@ -60,3 +68,20 @@ def grant(
         expires_at=now + GOOD_FOR,
     )
     return told, promotion, fact
+
+
+def remind(order: Order, left: Promotion) -> tuple[Order, AmendsReminded]:
+    """Tell of what is `left` of amends for a session of an order, which end soon."""
+    if not (left.amends_for and left.amount_minor and left.currency and left.ends_at):
+        raise NotAmends(str(left.promotion_id))
+    told = replace(order, version=order.version + 1)
+    return told, AmendsReminded(
+        order_id=order.order_id,
+        mentor_id=order.mentor_id,
+        mentee_id=order.mentee_id,
+        version=told.version,
+        session_id=left.amends_for,
+        amount_minor=left.amount_minor,
+        currency=left.currency,
+        expires_at=left.ends_at,
+    )

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from services.payments.domain.orders import ENDED, Order, Session
 from services.payments.domain.outcomes import Earnings, Refund, gone_after, is_held_back
 from services.payments.domain.splits import Split
+from shared.contracts.payments import DebtWrittenOff
 from shared.errors import Kind, Refusal
 from shared.money import Money, charge_step, payout_step
 
@@ -173,6 +175,17 @@ def amount_back(
     if back.minor % step and back != left:
         raise RefundNotInSteps(step_minor=step, currency=left.currency)
     return back
+
+
+def tell_of_write_off(write_off_id: UUID, mentor_id: UUID, amount: Money) -> DebtWrittenOff:
+    """Return the fact that the platform bears what a mentor owed, told once."""
+    return DebtWrittenOff(
+        write_off_id=write_off_id,
+        mentor_id=mentor_id,
+        version=1,
+        amount_minor=amount.minor,
+        currency=amount.currency,
+    )
 
 
 def check_write_off(amount: Money, free: Money) -> None:

@@ -77,6 +77,7 @@ class Promotion:
     used: int = 0
     mentee_id: UUID | None = None
     amends_for: UUID | None = None
+    remind_at: datetime | None = None
     paused_by: Pauser | None = None
 
 

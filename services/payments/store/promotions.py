@@ -15,8 +15,8 @@ from shared.money import Money
 INSERT_PROMOTION = """
 INSERT INTO promotions (promotion_id, code, paid_by, made_by, made_at, percent_basis_points,
     amount_minor, currency, mentor_id, offering_id, at_most, per_person, first_purchase_only,
-    starts_at, ends_at, mentee_id, amends_for)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    starts_at, ends_at, mentee_id, amends_for, remind_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING
 """
 BY_CODE = """
@@ -58,6 +58,14 @@ CROSS JOIN LATERAL (
 ) AS u
 WHERE p.mentee_id = $1 AND p.ends_at > $2 AND p.amount_minor > u.taken_minor
 ORDER BY p.made_at, p.promotion_id
+"""
+NEXT_TO_REMIND = """
+SELECT p.promotion_id, p.mentee_id, s.order_id
+FROM promotions AS p JOIN sessions AS s ON s.session_id = p.amends_for
+WHERE p.remind_at <= $1 ORDER BY p.remind_at LIMIT 1
+"""
+NOTE_REMINDED = """
+UPDATE promotions SET remind_at = NULL WHERE promotion_id = $1 AND remind_at IS NOT NULL
 """
 SAVE_PAUSE = "UPDATE promotions SET paused_at = $2, paused_by = $3 WHERE promotion_id = $1"
 COUNT = "UPDATE promotions SET used = used + $2 WHERE promotion_id = $1"
@@ -105,6 +113,7 @@ async def add_promotion(conn: Connection, promotion: Promotion) -> bool:
         promotion.ends_at,
         promotion.mentee_id,
         promotion.amends_for,
+        promotion.remind_at,
     )
     return done.endswith(" 1")
 
@@ -135,6 +144,17 @@ async def list_promotions(
 async def amends_of(conn: Connection, mentee_id: UUID, now: datetime) -> list[Promotion]:
     """Return somebody's amends that are good, oldest first, each with what is left of it."""
     return [Promotion(**dict(row)) for row in await conn.fetch(AMENDS_OF, mentee_id, now)]
+
+
+async def next_to_remind(conn: Connection, now: datetime) -> tuple[UUID, UUID, UUID] | None:
+    """Return which amends end first that nobody was reminded of: their id, whose, of what order."""
+    row = await conn.fetchrow(NEXT_TO_REMIND, now)
+    return (row["promotion_id"], row["mentee_id"], row["order_id"]) if row else None
+
+
+async def note_reminded(conn: Connection, promotion_id: UUID) -> bool:
+    """Note that somebody is reminded of amends; return whether it was not noted before."""
+    return (await conn.execute(NOTE_REMINDED, promotion_id)).endswith(" 1")
 
 
 async def save_pause(conn: Connection, promotion: Promotion) -> None:
