@@ -116,6 +116,12 @@ def refund(
     have_done("payments", _deed("refund", order_id, reason, arguments))
 
 
+@saga.command("issue-papers")
+def issue_papers(order_id: OrderId, reason: Reason) -> None:
+    """Have the papers of a purchase tried again that did not add up."""
+    have_done("payments", _deed("issue_papers", order_id, reason))
+
+
 @saga.command("debts")
 def show_debts(as_json: AsJson = False) -> None:
     """List the mentors who got more than is left for them, and why Stripe took nothing back."""

@@ -11,6 +11,7 @@ from shared.ids import new_id
 from tests.ops.promql import Shown
 from tests.ops.troubles import TROUBLES, Trouble, at, trouble
 from tests.ops.ward import Ward
+from tests.payments.test_documents import put_aside, right
 from tests.payments.test_recovery import earned, lend, refund
 
 __all__ = ["TROUBLES"]
@@ -118,9 +119,21 @@ async def transfer_refused(ward: Ward) -> AsyncGenerator[Trouble]:
     )
 
 
+@trouble("PaperPutAside")
+async def paper_put_aside(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Plant a purchase whose lines do not come to what was paid, and mend them."""
+    order = await put_aside(ward.world)
+    await right(ward.world, order)
+    names = {"order": str(order.order_id)}
+    yield Trouble(at(ward, "payments"), names, mended=ward.world.rest, worker=ward.world.turn)
+
+
 @trouble("MentorOwesMuch")
 async def mentor_owes_much(ward: Ward) -> AsyncGenerator[Trouble]:
-    """Give a session back after it was paid out, before the bank sends a later payout back."""
+    """Give a session back after it was paid out, and the bank sends a later payout back.
+
+    Nobody asks by itself any more, as after a month.
+    """
     world, mentor = ward.world, new_id()
     await world.connect(mentor)
     order = await earned(world, mentor, 60_000)
@@ -129,6 +142,7 @@ async def mentor_owes_much(ward: Ward) -> AsyncGenerator[Trouble]:
     await earned(world, mentor, 70_000)
     await refund(world, order, refund_basis_points=10_000)
     await world.rest()
+    await ward.spoil("UPDATE payments.reversals SET ask_at = NULL")
     await world.sim("POST", "payouts/fail_next", {})
     await world.advance(timedelta(days=10))
     names = {"mentor": str(mentor), "currency": "USD"}

@@ -12,13 +12,16 @@ import pytest
 
 from services.payments import ledger
 from services.payments.commands.documents import issue_next_document
-from services.payments.domain.documents import Document, DoesNotAddUp, receipt
+from services.payments.domain.documents import Document, DoesNotAddUp, NothingPutAside, receipt
 from services.payments.ledger.entries import Paid
 from services.payments.store import documents as store
 from services.payments.store import ledger as books
+from services.payments.store.gauges import PAPERS_PUT_ASIDE
+from services.payments.workers.loops import ACTIONS
 from shared.auth import Role
 from shared.contracts import booking
 from shared.db import Connection, in_transaction
+from shared.deeds import Deed, carry_out
 from shared.ids import new_id
 from shared.money import Money
 from tests.payments.conftest import NOON, Bought, World
@@ -28,6 +31,11 @@ DYING = 0.3
 DEADLINE_SECONDS = 20
 
 GAPS = "SELECT series, year, last_number, given FROM document_gaps"
+DEARER = "UPDATE sessions SET price_minor = price_minor + $2 WHERE order_id = $1"
+WAITS = """
+SELECT details ->> 'error' AS error FROM saga_waits WHERE order_id = $1 AND needs_operator
+ORDER BY error
+"""
 
 
 class Died(Exception):
@@ -164,3 +172,55 @@ async def test_numbers_begin_anew_with_the_year(world: World):
     await world.advance(timedelta(days=260))
     (receipt,) = await issued(world, await world.buy())
     assert receipt.name == "R-2031-000001"
+
+
+async def put_aside(world: World) -> Bought:
+    """Buy a session whose price is not what was paid any more when its receipt is made."""
+    order = await world.hold()
+    await world.rest()
+    papers = next(loop for loop in world.loops if loop.name == "issue_documents")
+    world.loops.remove(papers)
+    await world.pay(order)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await world.pool.fetch("SELECT FROM documents_wanted"):
+            await world.turn()
+    await world.pool.execute(DEARER, order.order_id, 1)
+    world.loops.append(papers)
+    await world.rest()
+    await world.say(booking.BookingConfirmed, order, title="Career talk")
+    return order
+
+
+async def right(world: World, order: Bought) -> None:
+    """Let the price be again what was paid."""
+    await world.pool.execute(DEARER, order.order_id, -1)
+
+
+async def test_a_paper_that_does_not_add_up_keeps_no_other_waiting(world: World):
+    """It waits for an operator without a number, its credit note with it; both are made then."""
+    wrong = await put_aside(world)
+    await cancel(world, wrong, 5_000)
+    good = await world.buy(5_000)
+    assert [each.name for each in await issued(world, good)] == ["R-2030-000001"]
+    assert await issued(world, wrong) == []
+    waits = await world.pool.fetch(WAITS, wrong.order_id)
+    assert [row["error"] for row in waits] == ["DoesNotAddUp", "ReceiptPutAside"]
+    assert await world.pool.fetchval(PAPERS_PUT_ASIDE) == 2
+    await issue_papers(world, wrong)
+    assert await issued(world, wrong) == [], "nobody has mended the lines"
+    await right(world, wrong)
+    await issue_papers(world, wrong)
+    receipt, note = await issued(world, wrong)
+    assert (receipt.name, note.name) == ("R-2030-000002", "C-2030-000001")
+    assert note.content.receipt == receipt.name
+    assert await world.pool.fetch(GAPS) == []
+    with pytest.raises(NothingPutAside):
+        await issue_papers(world, wrong)
+
+
+async def issue_papers(world: World, order: Bought) -> None:
+    """Let an operator have the papers of a purchase tried again."""
+    deed = Deed("somebody", "issue_papers", str(order.order_id), "They add up now.")
+    act = ACTIONS["issue_papers"]
+    await in_transaction(world.pool, lambda conn: carry_out(conn, act, deed, world.clock.now()))
+    await world.rest()

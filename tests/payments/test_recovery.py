@@ -18,6 +18,10 @@ from tests.payments.test_crossings import release, step
 
 PAID_OUT = timedelta(days=10)
 REVERSALS = "/v1/transfers/*/reversals"
+DAILY = "SELECT due_at FROM due WHERE kind = 'ask_reversal_again'"
+NOBODY_ASKS = "UPDATE reversals SET ask_at = NULL"
+"""As when an account was asked in vain for long enough."""
+ASKED = "SELECT 1 FROM operations WHERE kind = 'transfer.reverse'"
 
 
 async def earned(
@@ -124,8 +128,6 @@ async def test_what_is_written_off_is_kept_from_no_later_share(world: World) -> 
             answered, "write_off_too_much" if answered == 409 else None
         )  # fmt: skip
     assert said["facts"] == {"most_minor": 3_200, "currency": "USD"}
-    (told,) = await world.told(facts.DebtWrittenOff)
-    assert (told.mentor_id, told.amount_minor, told.version) == (mentor, 7_000, 1)
     assert await debts(world, mentor) == ({"USD": 3_200}, [-7_000, 10_200])
     await earned(world, mentor, 6_000)
     assert [fact.netted_minor for fact in await world.told(facts.TransferSent)] == [0, 3_200]
@@ -295,6 +297,7 @@ async def test_an_operator_has_a_reversal_tried_again(world: World) -> None:
     await refund(world, second, refund_basis_points=10_000)
     await world.rest()
     assert await debts(world, mentor) == ({"USD": 15_300}, [5_100, 10_200])
+    await world.pool.execute(NOBODY_ASKS)
     await world.sim("POST", "payouts/fail_next", {})
     await world.advance(PAID_OUT)
     for _ in range(2):
@@ -302,6 +305,62 @@ async def test_an_operator_has_a_reversal_tried_again(world: World) -> None:
         await world.rest()
     assert (await debts(world, mentor))[0] == {}
     await world.check_books()
+
+
+async def test_what_an_account_did_not_hold_is_asked_for_a_day_later(world: World) -> None:
+    """Refused at first; once a payout came back into the account, it is taken, and once only."""
+    mentor = new_id()
+    await owing(world, mentor)
+    assert await debts(world, mentor) == ({"USD": 10_200}, [10_200])
+    await world.sim("POST", "payouts/fail_next", {})
+    await world.advance(PAID_OUT)
+    assert (await debts(world, mentor))[0] == {}
+    (taken,) = await world.movements("transfer_refund")
+    assert taken["amount"] == 10_200
+    assert await world.pool.fetch(DAILY) == []
+    await world.check_books()
+
+
+async def test_an_empty_account_is_asked_once_a_day(world: World) -> None:
+    """Whatever wakes the worker in between, Stripe hears of it again after a day."""
+    await owing(world, new_id())
+    for days in (1, 2, 3):
+        await world.advance(timedelta(days=1))
+        await world.turn()
+        assert len(await world.pool.fetch(ASKED)) == 1 + days
+    (waits,) = await world.pool.fetch(DAILY)
+    assert waits["due_at"] == world.clock.now() + timedelta(days=1)
+
+
+@pytest.mark.parametrize("how", ["netted", "written off"])
+async def test_what_is_owed_no_more_is_not_asked_for_again(world: World, how: str) -> None:
+    """A later share was kept for it, or the platform bears it: no money is taken twice."""
+    mentor = new_id()
+    await owing(world, mentor, sessions=1)
+    if how == "netted":
+        await earned(world, mentor)
+    else:
+        assert (await write_off(world, mentor, 10_200))[0] == 202
+        await world.rest()
+    asked = len(await world.pool.fetch(ASKED))
+    await world.advance(timedelta(days=3))
+    assert len(await world.pool.fetch(ASKED)) == asked
+    assert await world.movements("transfer_refund") == []
+    assert (await debts(world, mentor))[0] == {}
+    assert await world.pool.fetch(DAILY) == []
+    await world.check_books()
+
+
+async def owing(world: World, mentor: UUID, sessions: int = 2) -> None:
+    """Let a mentor owe a share that the account does not hold; another one is on its way to it."""
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    await world.advance(PAID_OUT)
+    await lend(world)
+    if sessions > 1:
+        await earned(world, mentor, 24_000)
+    await refund(world, order, refund_basis_points=10_000)
+    await world.rest()
 
 
 async def test_an_objection_settled_after_the_release_still_gives_back(world: World) -> None:

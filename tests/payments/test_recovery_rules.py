@@ -20,7 +20,7 @@ from services.payments.domain.mending import (
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Earnings, expect
 from services.payments.domain.recovery import give, take
-from services.payments.domain.transfers import Debt, Transfer
+from services.payments.domain.transfers import Debt, Reversal, Transfer
 from shared.errors import Refusal
 from shared.money import Money
 
@@ -178,3 +178,33 @@ def test_a_part_of_a_debt_is_written_off_in_steps_that_stripe_can_transfer(
     """What is left of the debt is kept from a later share, of which Stripe must take the rest."""
     with pytest.raises(refusal) if refusal else nullcontext():
         check_write_off(Money(amount, currency), Money(free, currency))
+
+
+def refused(attempt: int = 1, amount: int = 60) -> Reversal:
+    """Return a part of a transfer that the account did not hold."""
+    money = Money(amount, "USD")
+    asked = Reversal(ID, ID, ID, ID, ID, money, "planned", NOW, attempt=attempt)
+    return transfers.refuse_reversal(asked, "balance_insufficient", NOW)
+
+
+def test_an_account_that_held_too_little_is_asked_a_day_later_and_not_for_ever() -> None:
+    """Any other refusal, and the last of thirty, is nothing that a day lifts."""
+    day = NOW + transfers.ASK_AGAIN_AFTER
+    assert [refused(n).ask_at for n in (1, 29, 30)] == [day, day, None]
+    assert transfers.refuse_reversal(refused(), "account_invalid", NOW).ask_at is None
+
+
+@pytest.mark.parametrize(("owed", "under_way", "asked"), [(100, 0, 60), (100, 70, 30), (60, 60, 0)])
+def test_no_more_is_asked_for_again_than_is_owed_and_not_under_way(
+    owed: int, under_way: int, asked: int
+) -> None:
+    """A later share may have been kept, or another part be asked for at this moment."""
+    debt = Debt(ID, Money(owed, "USD"), Money(under_way, "USD"))
+    nothing, sent = Money(0, "USD"), Money(500, "USD")
+    transfer = Transfer(ID, ID, ID, ID, 1, sent, nothing, "sent", NOW)
+    again = transfers.ask_again(refused(), transfer, [refused()], debt)
+    assert again.ask_at is None
+    if asked:
+        assert (again.state, again.amount.minor, again.attempt) == ("planned", asked, 2)
+    else:
+        assert again.state == "refused"

@@ -1,4 +1,7 @@
-"""Receipts and credit notes are issued one after the other, so that their numbers have no gap."""
+"""Receipts and credit notes are issued one after the other, so that their numbers have no gap.
+
+One that does not add up is put aside with no number, and the others go on.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,15 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain import documents as rules
-from services.payments.domain.documents import Content, Document, Series, Wanted
+from services.payments.domain.documents import (
+    Content,
+    Document,
+    DoesNotAddUp,
+    NothingPutAside,
+    ReceiptPutAside,
+    Series,
+    Wanted,
+)
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
 from services.payments.store import credits as credit_store
@@ -14,8 +25,12 @@ from services.payments.store import documents as store
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
 from shared.db import Connection
+from shared.deeds import Deed, Details
 from shared.errors import Missing
 from shared.ids import new_id
+from shared.log import logger
+
+_log = logger("documents")
 
 
 async def issue_next_document(conn: Connection, now: datetime) -> bool:
@@ -26,12 +41,33 @@ async def issue_next_document(conn: Connection, now: datetime) -> bool:
     wanted = await store.next_wanted(conn)
     if wanted is None:
         return False
+    try:
+        await _issue_wanted(conn, wanted, now)
+    except (DoesNotAddUp, ReceiptPutAside) as fault:  # Both before a number is taken.
+        because = type(fault).__name__
+        _log.error("paper_put_aside", because=because, purchase_id=str(fault))
+        await store.put_aside(conn, wanted, because, now)
+    return True
+
+
+async def issue_again(conn: Connection, deed: Deed, now: datetime) -> Details:
+    """Have the papers of a purchase tried again that were put aside.
+
+    Raises `NothingPutAside`.
+    """
+    del now
+    papers = await store.take_up(conn, UUID(deed.subject))
+    if not papers:
+        raise NothingPutAside
+    return {"papers": papers}
+
+
+async def _issue_wanted(conn: Connection, wanted: Wanted, now: datetime) -> None:
     if wanted.kind == "payment":
         await _issue_receipt(conn, wanted, now)
     else:
         await _issue_credit_note(conn, wanted, now)
     await store.done(conn, wanted)
-    return True
 
 
 async def _issue_receipt(conn: Connection, wanted: Wanted, now: datetime) -> None:
@@ -54,6 +90,8 @@ async def _issue_credit_note(conn: Connection, wanted: Wanted, now: datetime) ->
     lot_id = _lot_of(order, refund)
     lot = await credit_store.load_lot(conn, lot_id) if lot_id else None
     person_id, purchase_id = rules.whose(order, lot)
+    if await store.is_receipt_put_aside(conn, purchase_id):
+        raise ReceiptPutAside(str(purchase_id))
     content = rules.credit_note(order, refund, await store.receipt_of(conn, purchase_id))
     await _issue(conn, Series.CREDIT_NOTE, wanted, person_id, content, now)
 

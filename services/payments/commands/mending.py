@@ -12,8 +12,9 @@ from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.books import book_difference
 from services.payments.commands.decisions import plan_refund
+from services.payments.commands.documents import issue_again
 from services.payments.commands.operations import look_for_operation, retry_operation
-from services.payments.commands.plans import TRANSFERS_BELL, announcer
+from services.payments.commands.plans import TRANSFERS_BELL
 from services.payments.commands.recovery import ask_again
 from services.payments.commands.refunds import send_again
 from services.payments.commands.webhooks import obey_again, read_events_now
@@ -132,9 +133,7 @@ async def write_off(conn: Connection, deed: Deed, now: BusinessInstant) -> Detai
     debt = await transfer_store.lock_debt(conn, mentor_id, amount.currency, now)
     mending.check_write_off(amount, debt.free)
     await transfer_store.save_debt(conn, replace(debt, owed=debt.owed - amount), now)
-    told = mending.tell_of_write_off(new_id(), mentor_id, amount)
-    await books.post(conn, ledger.recovery.write_off(told.write_off_id, mentor_id, amount, now))
-    await announcer.announce(conn, told, at=now)
+    await books.post(conn, ledger.recovery.write_off(new_id(), mentor_id, amount, now))
     return {"amount_minor": amount.minor, "currency": amount.currency}
 
 
@@ -172,6 +171,7 @@ ACTIONS: Actions = {
     "write_off": write_off,
     "retry_refund": retry_refund,
     "refund_paid_otherwise": pay_otherwise,
+    "issue_papers": issue_again,
 }
 """What operators can do here, by the name it is logged under."""
 

@@ -131,9 +131,31 @@ async def ask_again(
     The order is locked. Return how much is asked for.
     """
     debt = await transfer_store.lock_debt(conn, order.mentor_id, currency, now)
+    await transfer_store.ask_no_more(conn, session.session_id)
     reversible = await _reversible(conn, session, debt.free)
     await ask_back(conn, order, session, reversible, now)
     return reversible
+
+
+async def ask_next_again(conn: Connection, now: datetime) -> bool:
+    """Ask Stripe for what an account did not hold a day ago; return whether there was such a part.
+
+    What is owed no more, because a later share was kept or it was written off, is not asked for.
+    """
+    found = await transfer_store.next_to_ask_again(conn, now)
+    if found is None:
+        return False
+    session_id, reversal_id = found
+    asked = await transfer_store.reversals_of(conn, session_id)
+    reversal = next(each for each in asked if each.reversal_id == reversal_id)
+    if reversal.ask_at is not None and reversal.ask_at <= now:
+        transfer = await _transfer_of(conn, reversal)
+        debt = await transfer_store.lock_debt(
+            conn, reversal.mentor_id, reversal.amount.currency, now
+        )
+        again = transfers.ask_again(reversal, transfer, asked, debt)
+        await _save_and_plan(conn, transfer, again, now)
+    return True
 
 
 async def consequences_of(
@@ -174,8 +196,7 @@ async def refuse_reversal(
     if reversal.state != "planned":
         return
     await transfer_store.lock_debt(conn, order.mentor_id, reversal.amount.currency, now)
-    refused = replace(reversal, state="refused", refusal=code, ended_at=now)
-    await transfer_store.save_reversal(conn, refused)
+    await transfer_store.save_reversal(conn, transfers.refuse_reversal(reversal, code, now))
 
 
 async def _reversible(conn: Connection, session: Session, amount: Money) -> Money:
@@ -219,13 +240,22 @@ async def _plan_reversal(
         "planned",
         now,
     )
+    await _save_and_plan(conn, transfer, reversal, now)
+
+
+async def _save_and_plan(
+    conn: Connection, transfer: Transfer, reversal: Reversal, now: datetime
+) -> None:
+    """Store a reversal, and have Stripe asked for it if it is to be."""
     await transfer_store.save_reversal(conn, reversal)
+    if reversal.state != "planned":
+        return
     request = CreateReversal(
         reversal_id=reversal.reversal_id,
         order_id=transfer.order_id,
         session_id=transfer.session_id,
         stripe_transfer_id=transfer.stripe_transfer_id or "",
-        amount_minor=amount.minor,
+        amount_minor=reversal.amount.minor,
     )
     await plan(conn, request, now)
 
@@ -241,5 +271,9 @@ async def _need_reversal(conn: Connection, request: CreateReversal) -> tuple[Tra
     """Return a reversal and the transfer it is of; the order is locked."""
     asked = await transfer_store.reversals_of(conn, request.session_id)
     reversal = next(each for each in asked if each.reversal_id == request.reversal_id)
-    known = await transfer_store.transfers_of(conn, request.session_id)
-    return next(each for each in known if each.transfer_id == reversal.transfer_id), reversal
+    return await _transfer_of(conn, reversal), reversal
+
+
+async def _transfer_of(conn: Connection, reversal: Reversal) -> Transfer:
+    known = await transfer_store.transfers_of(conn, reversal.session_id)
+    return next(each for each in known if each.transfer_id == reversal.transfer_id)

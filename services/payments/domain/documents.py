@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from services.payments.domain.credits import Lot
 from services.payments.domain.orders import Kind, Order
 from services.payments.domain.outcomes import Refund, RefundReason
+from shared.errors import Refusal
 
 _WHY: dict[RefundReason, str] = {
     "booking_lost": "The session could not take place.",
@@ -26,6 +27,17 @@ _WHY: dict[RefundReason, str] = {
 
 class DoesNotAddUp(Exception):
     """The lines of a document are not its amount: a fault of ours, which no paper may show."""
+
+
+class ReceiptPutAside(Exception):
+    """What a credit note is of has no number yet, because its paper could not be made."""
+
+
+class NothingPutAside(Refusal):
+    """No paper of the purchase waits for somebody to mend what keeps it from being made."""
+
+    code = "nothing_put_aside"
+    detail = "No paper of this purchase was put aside."
 
 
 class Series(Enum):

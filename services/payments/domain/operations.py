@@ -127,7 +127,8 @@ def pause_before(request: Request, generation: int) -> float:
 
     One that must take effect once is made anew only after a refusal: ever slower, for ever.
     """
-    return pause_seconds(generation - 1) if request.effect_once and generation > 1 else 0.0
+    made_anew = request.effect_once and generation > 1 and not request.paced
+    return pause_seconds(generation - 1) if made_anew else 0.0
 
 
 def shown(parameters: Mapping[str, Any]) -> dict[str, Any]:

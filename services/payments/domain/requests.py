@@ -25,6 +25,8 @@ class Request(BaseModel):
     effect_once: ClassVar[bool] = False
     waits_for_balance: ClassVar[bool] = True
     """Whether a refusal for want of balance is one that our own sales will lift."""
+    paced: ClassVar[bool] = False
+    """Whether it is made anew at a time of its own, and needs no pause besides."""
 
     @property
     def subject(self) -> str:
@@ -152,11 +154,12 @@ class CreateTransfer(Request):
 
 
 class CreateReversal(Request):
-    """Take a part of a transfer back; what the account does not hold is refused for good."""
+    """Take a part of a transfer back; what the account does not hold is refused, asked daily."""
 
     kind: ClassVar[str] = "transfer.reverse"
     effect_once: ClassVar[bool] = True
     waits_for_balance: ClassVar[bool] = False
+    paced: ClassVar[bool] = True
 
     reversal_id: UUID
     order_id: UUID

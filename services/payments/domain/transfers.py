@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from services.payments.domain.operations import NO_BALANCE
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Earnings
 from services.payments.ledger.entries import Part
@@ -29,6 +30,10 @@ DEBT_FLOOR_CHARGES = 400
 """How many smallest charges a mentor may owe before operators are told: about 200 dollars."""
 DEBT_FLOORS_WHOLE = {"INR": 17_000, "JPY": 30_000, "KRW": 270_000, "KWD": 60}
 """The same in whole units where Stripe's smallest charge is worth much less, or more."""
+ASK_AGAIN_AFTER = timedelta(days=1)
+"""How long an account that did not hold enough is left alone."""
+ASKED_AT_MOST = 30
+"""How often by itself; then a later share, or an operator, brings the debt down."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Reversal:
-    """A part of a transfer that is asked back."""
+    """A part of a transfer that is asked back, at `ask_at` once more; `attempt` counts."""
 
     reversal_id: UUID
     transfer_id: UUID
@@ -71,6 +76,8 @@ class Reversal:
     stripe_reversal_id: str | None = None
     refusal: str | None = None
     ended_at: datetime | None = None
+    attempt: int = 1
+    ask_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,31 @@ def _rest(transfer: Transfer, asked: Sequence[Reversal]) -> int:
     mine = (each for each in asked if each.transfer_id == transfer.transfer_id)
     waiting = sum(each.amount.minor for each in mine if each.state == "planned")
     return transfer.amount.minor - transfer.reversed_minor - waiting
+
+
+def refuse_reversal(reversal: Reversal, code: str, now: datetime) -> Reversal:
+    """Leave a part as a debt; what the account did not hold is asked for again in a day."""
+    again = code == NO_BALANCE and reversal.attempt < ASKED_AT_MOST
+    ask_at = now + ASK_AGAIN_AFTER if again else None
+    return replace(reversal, state="refused", refusal=code, ended_at=now, ask_at=ask_at)
+
+
+def ask_again(
+    reversal: Reversal, transfer: Transfer, asked: Sequence[Reversal], debt: Debt
+) -> Reversal:
+    """Ask for a refused part once more, as far as it is owed still and nobody asks for it."""
+    amount = min(reversal.amount.minor, debt.free.minor, _rest(transfer, asked))
+    if amount <= 0:
+        return replace(reversal, ask_at=None)
+    return replace(
+        reversal,
+        amount=Money(amount, reversal.amount.currency),
+        state="planned",
+        refusal=None,
+        ended_at=None,
+        attempt=reversal.attempt + 1,
+        ask_at=None,
+    )
 
 
 def incur(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +11,8 @@ from services.payments.domain.documents import Content, Document, Series, Wanted
 from shared.db import Connection
 
 NEXT_WANTED = """
-SELECT wanted_id, entry_id FROM documents_wanted ORDER BY wanted_id LIMIT 1 FOR UPDATE
+SELECT wanted_id, entry_id FROM documents_wanted
+WHERE failed_at IS NULL ORDER BY wanted_id LIMIT 1 FOR UPDATE
 """
 """Without SKIP LOCKED: one is numbered after the other, a refund's after its payment's."""
 ENTRY = """
@@ -20,6 +22,20 @@ SELECT e.kind, split_part(e.cause, ':', 2)::uuid AS subject, e.happened_at,
         WHERE l.entry_id = e.entry_id AND l.account = 'stripe_balance'
     ), 0)::bigint AS paid_minor
 FROM ledger_entries AS e WHERE e.entry_id = $1
+"""
+PUT_ASIDE = "UPDATE documents_wanted SET failed_at = $2, reason = $3 WHERE wanted_id = $1"
+TAKE_UP = """
+UPDATE documents_wanted AS w SET failed_at = NULL, reason = NULL
+WHERE w.failed_at IS NOT NULL AND EXISTS (
+    SELECT FROM ledger_lines AS l WHERE l.entry_id = w.entry_id AND l.order_id = $1
+)
+RETURNING w.wanted_id
+"""
+RECEIPT_PUT_ASIDE = """
+SELECT EXISTS (
+    SELECT FROM documents_wanted AS w JOIN ledger_entries AS e ON e.entry_id = w.entry_id
+    WHERE w.failed_at IS NOT NULL AND e.cause = 'payment:' || ($1::uuid)::text
+)
 """
 DONE = "DELETE FROM documents_wanted WHERE wanted_id = $1"
 NEXT_NUMBER = """
@@ -63,6 +79,21 @@ async def next_wanted(conn: Connection) -> Wanted | None:
 async def done(conn: Connection, wanted: Wanted) -> None:
     """Note that a posting has its document, or needs none."""
     await conn.execute(DONE, wanted.wanted_id)
+
+
+async def put_aside(conn: Connection, wanted: Wanted, reason: str, now: datetime) -> None:
+    """Let a posting whose document cannot be made keep no other waiting."""
+    await conn.execute(PUT_ASIDE, wanted.wanted_id, now, reason)
+
+
+async def take_up(conn: Connection, order_id: UUID) -> int:
+    """Have the documents of a purchase tried again that were put aside; return how many."""
+    return len(await conn.fetch(TAKE_UP, order_id))
+
+
+async def is_receipt_put_aside(conn: Connection, order_id: UUID) -> bool:
+    """Return whether the receipt of a purchase could not be made yet."""
+    return bool(await conn.fetchval(RECEIPT_PUT_ASIDE, order_id))
 
 
 async def next_number(conn: Connection, series: Series, year: int) -> int:

@@ -41,6 +41,7 @@ REFUSED_TRANSFERS = """
 SELECT count(*) AS value FROM earnings
 WHERE transfer_state = 'refused' AND released_at IS NOT NULL
 """
+PAPERS_PUT_ASIDE = "SELECT count(*) AS value FROM documents_wanted WHERE failed_at IS NOT NULL"
 DEBTS_BEYOND_FLOOR = "SELECT count(*) AS value FROM debts WHERE beyond_floor"
 OLDEST_PAID_WITHOUT_OUTCOME = """
 SELECT COALESCE(EXTRACT(epoch FROM $1::timestamptz - min(paid_at)), 0)::float8 AS value
@@ -99,6 +100,11 @@ GAUGES = (
         "mentorium_payments_refused_transfers",
         "Earnings that are released and whose transfer Stripe refused.",
         REFUSED_TRANSFERS,
+    ),
+    Measure(
+        "mentorium_payments_papers_put_aside",
+        "Receipts and credit notes that cannot be made: somebody misses a paper.",
+        PAPERS_PUT_ASIDE,
     ),
     Measure(
         "mentorium_payments_debts_beyond_floor",

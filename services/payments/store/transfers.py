@@ -76,16 +76,21 @@ WHERE mentor_id = $1 AND (stripe_transfer_id = ANY($3::text[]) OR payout_id IN (
 """
 SAVE_REVERSAL = """
 INSERT INTO reversals (reversal_id, transfer_id, order_id, session_id, mentor_id, amount_minor,
-    currency, state, refusal, stripe_reversal_id, planned_at, ended_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-ON CONFLICT (reversal_id) DO UPDATE SET state = $8, refusal = $9, stripe_reversal_id = $10,
-    ended_at = $12
+    currency, state, refusal, stripe_reversal_id, planned_at, ended_at, attempt, ask_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (reversal_id) DO UPDATE SET amount_minor = $6, state = $8, refusal = $9,
+    stripe_reversal_id = $10, ended_at = $12, attempt = $13, ask_at = $14
 """
 REVERSALS_OF = """
 SELECT reversal_id, transfer_id, order_id, session_id, mentor_id, amount_minor, currency, state,
-    refusal, stripe_reversal_id, planned_at, ended_at
+    refusal, stripe_reversal_id, planned_at, ended_at, attempt, ask_at
 FROM reversals WHERE session_id = $1 ORDER BY planned_at, reversal_id
 """
+NEXT_TO_ASK_AGAIN = """
+SELECT r.session_id, r.reversal_id FROM reversals AS r JOIN orders AS o ON o.order_id = r.order_id
+WHERE r.ask_at <= $1 ORDER BY r.ask_at LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+"""
+ASK_NO_MORE = "UPDATE reversals SET ask_at = NULL WHERE session_id = $1 AND ask_at IS NOT NULL"
 ADD_DEBT = """
 INSERT INTO debts (mentor_id, currency, owed_minor, beyond_floor, since)
 VALUES ($1, $2, 0, false, $3) ON CONFLICT DO NOTHING
@@ -249,12 +254,25 @@ async def save_reversal(conn: Connection, reversal: Reversal) -> None:
         reversal.stripe_reversal_id,
         reversal.planned_at,
         reversal.ended_at,
+        reversal.attempt,
+        reversal.ask_at,
     )
 
 
 async def reversals_of(conn: Connection, session_id: UUID) -> list[Reversal]:
     """Return what was asked back of a session's transfers, in order."""
     return [_reversal(row) for row in await conn.fetch(REVERSALS_OF, session_id)]
+
+
+async def next_to_ask_again(conn: Connection, now: datetime) -> tuple[UUID, UUID] | None:
+    """Return session and id of what is to be asked for again first; its order is locked."""
+    row = await conn.fetchrow(NEXT_TO_ASK_AGAIN, now)
+    return (row["session_id"], row["reversal_id"]) if row else None
+
+
+async def ask_no_more(conn: Connection, session_id: UUID) -> None:
+    """Have nothing of a session asked for again by itself; its order is locked."""
+    await conn.execute(ASK_NO_MORE, session_id)
 
 
 async def lock_debt(conn: Connection, mentor_id: UUID, currency: str, now: datetime) -> Debt:
