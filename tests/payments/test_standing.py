@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -9,13 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from services.payments.store.credits import LOCK_RESTING
+from services.payments.store.credits import LOCK_RESTING, NEXT_TO_EXPIRE, NEXT_TO_REMIND
 from services.payments.store.offered import OFFERED_BY, TURNED
 from shared.auth import Role
 from shared.contracts import booking, profiles
 from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
-from shared.contracts.prepaid import CreditsExpired
+from shared.contracts.prepaid import CreditsExpired, CreditsReminded
 from shared.ids import new_id
 from tests.payments.conftest import World
 from tests.payments.shop import DAY, LIST, Shop
@@ -189,6 +190,27 @@ async def test_who_paid_for_somebody_else_has_it_back_when_it_cannot_be_booked_f
 async def _refundable(shop: Shop, *purchases: UUID) -> list[int]:
     found = [await shop.ask("GET", f"/v1/purchases/{each}") for each in purchases]
     return [each["refundable_minor"] for each in found]
+
+
+async def test_credits_that_rest_stand_in_nobodys_way(study: Study) -> None:
+    """Those whose time goes on are reminded of and end past any number of older ones that rest."""
+    shop, world = study.shop, study.world
+    other = await Shop(world, mentor_id=shop.mentor_id, buyer_id=shop.buyer_id).open()
+    for _ in range(3):
+        await shop.buy(2, months=1)
+    await world.hear(stop(shop, "withdrawn"))
+    await other.buy(2, months=1)
+    await world.advance(40 * DAY)
+    assert len(await world.told(CreditsReminded)) == len(await world.told(CreditsExpired)) == 1
+    for statement in (NEXT_TO_EXPIRE, NEXT_TO_REMIND):
+        async with world.pool.acquire() as conn, conn.transaction():
+            await conn.execute("SET LOCAL enable_seqscan = off")
+            how = str(await conn.fetch(f"EXPLAIN ANALYZE {statement}", world.clock.now()))
+        assert set(re.findall(r"actual time=\S+ rows=(\d+)", how)) == {"0"}, how
+    await world.hear(offering(shop, 3, published=True))
+    await world.advance(31 * DAY)
+    assert len(await world.told(CreditsExpired)) == 4
+    await shop.check()
 
 
 async def test_what_people_paused_stays_so_when_it_can_be_booked_again(study: Study) -> None:

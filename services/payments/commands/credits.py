@@ -255,7 +255,7 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
     if lot is None or not lot.remaining or lot.expires_at is None or now < lot.expires_at:
         return True  # Somebody used or got them between our look and our lock.
     if await _time_stands(conn, lot):
-        return True  # Or what they are for cannot be booked any more, or a bank has the money.
+        return True
     refunded = lot.kind == "sponsorship"
     if refunded:
         await _refund(conn, order, lot, "cancelled", now)
@@ -287,7 +287,7 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
     if lot is None or not lot.remaining or lot.remind_at is None or lot.expires_at is None:
         return True  # Somebody used them between our look and our lock.
     if await _time_stands(conn, lot):
-        return True  # Or what they are for cannot be booked any more, or a bank has the money.
+        return True
     await store.save_lot(conn, replace(lot, remind_at=None))
     fact = CreditsReminded(
         **_about(await _told(conn, order)),
@@ -301,7 +301,14 @@ async def remind_next(conn: Connection, now: datetime) -> bool:
 
 
 async def _time_stands(conn: Connection, lot: Lot) -> bool:
-    return await store.is_frozen(conn, lot.purchase_id) or bool(await store.resting(conn, [lot]))
+    """Return whether a bank has the money, or nobody can book it; then it is set aside, locked.
+
+    So that the clock does not meet it again before the others.
+    """
+    stands = await store.is_frozen(conn, lot.purchase_id) or await store.resting(conn, [lot])
+    if stands:
+        await store.set_aside(conn, lot.lot_id)
+    return bool(stands)
 
 
 async def _need(conn: Connection, order_id: UUID) -> tuple[Order, list[Lot]]:

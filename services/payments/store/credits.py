@@ -34,8 +34,10 @@ INSERT INTO lots (lot_id, purchase_id, kind, buyer_id, owner_id, mentor_id, offe
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 SAVE_LOT = """
-UPDATE lots SET owner_id = $2, remaining = $3, expires_at = $4, remind_at = $5 WHERE lot_id = $1
+UPDATE lots SET owner_id = $2, remaining = $3, expires_at = $4, remind_at = $5, set_aside = false
+WHERE lot_id = $1
 """
+SET_ASIDE = "UPDATE lots SET set_aside = true WHERE lot_id = $1"
 _LOT = """
 SELECT lot_id, purchase_id, kind, buyer_id, owner_id, mentor_id, offering_id, title, minutes,
     list_price_minor, unit_minor, currency, sessions, valid_months, remaining, expires_at, remind_at
@@ -44,11 +46,7 @@ FROM lots
 _NOT_FROZEN = """
 NOT EXISTS (SELECT FROM frozen_purchases AS f WHERE f.order_id = lots.purchase_id)
 """
-"""What a bank took back pays for nothing, nor does its time end, unless it comes back."""
-_TIME_GOES = f"""
-{_NOT_FROZEN} AND NOT EXISTS (SELECT FROM resting_lots AS r WHERE r.lot_id = lots.lot_id)
-"""
-"""Nor does the time end of what nobody can book."""
+"""What a bank took back pays for nothing, unless it comes back."""
 LOT = f"{_LOT} WHERE lot_id = $1"
 LOCK_LOT = f"{_LOT} WHERE lot_id = $1 FOR UPDATE"
 LOCK_LOTS = f"{_LOT} WHERE lot_id = ANY($1::uuid[]) ORDER BY lot_id FOR UPDATE"
@@ -93,10 +91,10 @@ LOCK_RESTING = f"""
 ORDER BY lot_id FOR UPDATE
 """
 NEXT_TO_EXPIRE = f"""
-{_LOT} WHERE remaining > 0 AND expires_at <= $1 AND {_TIME_GOES} ORDER BY expires_at LIMIT 1
+{_LOT} WHERE remaining > 0 AND NOT set_aside AND expires_at <= $1 ORDER BY expires_at LIMIT 1
 """
 NEXT_TO_REMIND = f"""
-{_LOT} WHERE remaining > 0 AND remind_at <= $1 AND {_TIME_GOES} ORDER BY remind_at LIMIT 1
+{_LOT} WHERE remaining > 0 AND NOT set_aside AND remind_at <= $1 ORDER BY remind_at LIMIT 1
 """
 PURCHASES_OF = """
 SELECT order_id FROM orders WHERE mentee_id = $1 AND kind IN ('package', 'gift', 'sponsorship')
@@ -173,10 +171,15 @@ async def add_lot(conn: Connection, lot: Lot) -> None:
 
 
 async def save_lot(conn: Connection, lot: Lot) -> None:
-    """Store what changes of a lot that is locked."""
+    """Store what changes of a lot that is locked; its time is looked at anew."""
     await conn.execute(
         SAVE_LOT, lot.lot_id, lot.owner_id, lot.remaining, lot.expires_at, lot.remind_at
     )
+
+
+async def set_aside(conn: Connection, lot_id: UUID) -> None:
+    """Look at the time of a lot no more, which stands still, until something changes of it."""
+    await conn.execute(SET_ASIDE, lot_id)
 
 
 async def load_lot(conn: Connection, lot_id: UUID) -> Lot | None:
