@@ -128,6 +128,8 @@ async def test_what_is_written_off_is_kept_from_no_later_share(world: World) -> 
             answered, "write_off_too_much" if answered == 409 else None
         )  # fmt: skip
     assert said["facts"] == {"most_minor": 3_200, "currency": "USD"}
+    (told,) = await world.told(facts.DebtWrittenOff)
+    assert (told.mentor_id, told.amount_minor, told.version) == (mentor, 7_000, 1)
     assert await debts(world, mentor) == ({"USD": 3_200}, [-7_000, 10_200])
     await earned(world, mentor, 6_000)
     assert [fact.netted_minor for fact in await world.told(facts.TransferSent)] == [0, 3_200]

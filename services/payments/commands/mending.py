@@ -14,7 +14,7 @@ from services.payments.commands.books import book_difference
 from services.payments.commands.decisions import plan_refund
 from services.payments.commands.documents import issue_again
 from services.payments.commands.operations import look_for_operation, retry_operation
-from services.payments.commands.plans import TRANSFERS_BELL
+from services.payments.commands.plans import TRANSFERS_BELL, announcer
 from services.payments.commands.recovery import ask_again
 from services.payments.commands.refunds import send_again
 from services.payments.commands.webhooks import obey_again, read_events_now
@@ -133,7 +133,9 @@ async def write_off(conn: Connection, deed: Deed, now: BusinessInstant) -> Detai
     debt = await transfer_store.lock_debt(conn, mentor_id, amount.currency, now)
     mending.check_write_off(amount, debt.free)
     await transfer_store.save_debt(conn, replace(debt, owed=debt.owed - amount), now)
-    await books.post(conn, ledger.recovery.write_off(new_id(), mentor_id, amount, now))
+    told = mending.tell_of_write_off(new_id(), mentor_id, amount)
+    await books.post(conn, ledger.recovery.write_off(told.write_off_id, mentor_id, amount, now))
+    await announcer.announce(conn, told, at=now)
     return {"amount_minor": amount.minor, "currency": amount.currency}
 
 
