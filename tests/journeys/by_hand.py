@@ -99,7 +99,7 @@ async def connect_stripe(mentor: Visitor) -> None:
     await mentor.follow("Connect an account")
     await mentor.press("Connect with Stripe")
     page = mentor.page
-    await page.get_by_role("link", name="Continue at Stripe").click()
+    await page.get_by_role("link", name="Give Stripe what it wants").click()
     await mentor.see("Set up your payouts")
     await mentor.press("Complete")
     await mentor.look_again_until(

@@ -190,6 +190,11 @@ async def test_the_year_counts_what_went_back_before_and_after_the_release(world
         "currency": "USD", "sessions": 2, "gross_minor": 24_000, "refunds_minor": 6_000,
         "fees_minor": 2_700, "net_minor": 15_300,
     }  # fmt: skip
+    await world.advance(timedelta(days=300))
+    _, latest = await world.call("GET", "/v1/me/yearly-summary", mentor, Role.MENTOR)
+    assert latest == year
+    _, none = await world.call("GET", "/v1/me/yearly-summary", new_id(), Role.MENTOR)
+    assert (none["year"], none["quarters"]) == (2031, [])
     path = "/v1/me/yearly-summary/summary.csv?year=2030"
     _, table = await fetch(world, path, mentor, Role.MENTOR)
     assert table.decode().splitlines()[1] == "2030-Q2,USD,2,240.00,60.00,27.00,153.00"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.web.conftest import (
@@ -17,7 +19,8 @@ from tests.web.conftest import (
 )
 from tests.web.filling import ASKED, BY_REQUEST, fill
 from tests.web.prepaid import GIFT, bought
-from web.shapes import Question
+from web.pages.chart import charts
+from web.shapes import EarningsOrder, Question
 
 QUOTED = {
     "currency": "USD", "price_minor": 12000, "credits_minor": 12000, "credits_used": 1,
@@ -191,3 +194,37 @@ async def test_operators_see_and_pay_back_what_was_paid_ahead(
     answer, text = await person.submit(here, f"{here}/refund-credits", reason="Mistaken.")
     assert answer.headers["Location"] == here, text
     assert services.of("POST", path)[0].body == {"reason": "Mistaken."}
+
+
+def test_the_chart_ends_with_this_month() -> None:
+    """Months without income are bars of nothing; what comes later than now has its month too."""
+    earned = [EarningsOrder.model_validate(EARNED | {"released_at": "2030-02-11T12:00:00Z"})]
+    (chart,) = charts(earned, "UTC", datetime(2030, 5, 2, tzinfo=UTC))
+    totals = [(bar.month.month, bar.total) for bar in chart.bars]
+    assert totals == [(12, 0), (1, 0), (2, 10200), (3, 0), (4, 0), (5, 0)]
+    coming = [*earned, EarningsOrder.model_validate(EARNED | {"due_at": "2030-06-01T12:00:00Z"})]
+    (chart,) = charts(coming, "UTC", datetime(2030, 5, 31, tzinfo=UTC))
+    assert (chart.bars[-1].month.month, chart.bars[-1].coming) == (6, 10200)
+    assert charts(earned, "UTC", datetime(2031, 5, 2, tzinfo=UTC)) == []
+    (older,) = charts(earned, "UTC")
+    assert older.bars[-1].month.month == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("correct_bank", "Correct your bank details with Stripe"),
+        ("give_details", "Give Stripe what it wants"),
+    ],
+)
+@pytest.mark.parametrize("linked", [True, False])
+async def test_the_button_to_stripe_says_what_is_to_be_done_there(
+    person: Browser, services: Services, action: str, words: str, linked: bool
+) -> None:
+    """After a payout came back it is about the bank, with a link that works or a new one."""
+    url = {"onboarding_url": "https://connect.example/1"} if linked else {}
+    account = {"state": "ready", "can_receive": True, "next_action": action, **url}
+    services.tell("GET", "/v1/me/account", (200, account))
+    text = (await person.page("/mentor/account")).text
+    assert words in text
+    assert ("Get a new link" in text) is linked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.conftest import SESSION, Browser, Services
+from tests.web.filling import fill
 
 FILES = {
     f"/receipts/{SESSION}/receipt.pdf": (
@@ -39,3 +40,14 @@ async def test_a_file_of_somebody_else_is_not_here(browser: Browser, services: S
     await browser.sign_in(services)
     async with browser.http.get(f"{browser.url}/receipts/{SESSION}/receipt.pdf") as answer:
         assert answer.status == 404
+
+
+async def test_the_figures_open_with_the_latest_year_that_has_some(
+    browser: Browser, services: Services
+):
+    """Unless a year is named, `payments` says which; an empty January shows the year before."""
+    fill(services)
+    await browser.sign_in(services, "mentor")
+    assert "The year 2030 for your taxes" in (await browser.page("/statements")).text
+    asked = services.of("GET", "/v1/me/yearly-summary")
+    assert ["year" in each.query for each in asked] == [False]

@@ -47,8 +47,12 @@ class Chart:
     width: int = BAR_WIDTH
 
 
-def charts(orders: Iterable[EarningsOrder], zone: str) -> list[Chart]:
-    """Return a chart for each currency; a session counts in the month its share falls due in."""
+def charts(orders: Iterable[EarningsOrder], zone: str, now: datetime | None = None) -> list[Chart]:
+    """Return a chart for each currency; a session counts in the month its share falls due in.
+
+    The last month is that of `now`, or the last in which something comes; months of nothing have
+    a place too. Without `now` it is the last of the orders: so for those on an older page.
+    """
     sums: dict[str, dict[date, tuple[int, int]]] = {}
     for order in orders:
         at = order.due_at or order.released_at or order.transferred_at
@@ -59,15 +63,20 @@ def charts(orders: Iterable[EarningsOrder], zone: str) -> list[Chart]:
         share = order.mentor_minor
         gone = order.transferred_at is not None
         months[_month(at, zone)] = (sent + share, coming) if gone else (sent, coming + share)
-    return [Chart(currency, _bars(months)) for currency, months in sorted(sums.items())]
+    today = [_month(now, zone)] if now else []
+    drawn = (
+        Chart(currency, _bars(months, max([*months, *today])))
+        for currency, months in sorted(sums.items())
+    )
+    return [chart for chart in drawn if any(bar.total for bar in chart.bars)]
 
 
 def _month(at: datetime, zone: str) -> date:
     return at.astimezone(ZoneInfo(zone)).date().replace(day=1)
 
 
-def _bars(months: dict[date, tuple[int, int]]) -> tuple[Bar, ...]:
-    shown = _months_up_to(max(months))
+def _bars(months: dict[date, tuple[int, int]], last: date) -> tuple[Bar, ...]:
+    shown = _months_up_to(last)
     most = max(sum(months.get(month, (0, 0))) for month in shown) or 1
     step = WIDTH // MONTHS_SHOWN
     bars: list[Bar] = []

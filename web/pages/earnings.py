@@ -18,6 +18,7 @@ ROWS_SHOWN = 50
 
 async def earnings(visit: Visit) -> web.Response:
     """Show totals, orders and payouts."""
+    cursor = visit.query("cursor")
     totals, orders, payouts, owing, account = await asyncio.gather(
         visit.read(Service.PAYMENTS, "/v1/me/earnings", AllEarnings),
         visit.read(
@@ -25,7 +26,7 @@ async def earnings(visit: Visit) -> web.Response:
             "/v1/me/earnings/orders",
             Page[EarningsOrder],
             limit=ROWS_SHOWN,
-            cursor=visit.query("cursor"),
+            cursor=cursor,
         ),
         visit.read(Service.PAYMENTS, "/v1/me/payouts", Page[Payout], limit=ROWS_SHOWN),
         visit.read(Service.PAYMENTS, "/v1/me/debts", Owing),
@@ -38,7 +39,7 @@ async def earnings(visit: Visit) -> web.Response:
         payouts=payouts.items,
         owing=owing,
         account=account,
-        charts=charts(orders.items, visit.zone),
+        charts=charts(orders.items, visit.zone, None if cursor else visit.now),
     )
 
 

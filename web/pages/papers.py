@@ -31,7 +31,8 @@ async def receipts(visit: Visit) -> web.Response:
 async def statements(visit: Visit) -> web.Response:
     """Show a mentor's statements, and the figures of one year."""
     asked = visit.query("year")
-    year = int(asked) if len(asked) == len("2030") and asked.isdecimal() else visit.now.year
+    # Which year has figures `payments` knows: without one, it shows the latest.
+    year = {"year": int(asked)} if len(asked) == len("2030") and asked.isdecimal() else {}
     found, figures = await asyncio.gather(
         visit.read(
             Service.PAYMENTS,
@@ -40,7 +41,7 @@ async def statements(visit: Visit) -> web.Response:
             limit=ROWS_SHOWN,
             cursor=visit.query("cursor"),
         ),
-        visit.read(Service.PAYMENTS, "/v1/me/yearly-summary", Year, year=year),
+        visit.read(Service.PAYMENTS, "/v1/me/yearly-summary", Year, **year),
     )
     return visit.page("statements.html", found=found, figures=figures)
 

@@ -88,10 +88,19 @@ class StatementDetails(StatementView):
     payouts: list[PaidOutView]
 
 
+Year = Annotated[WholeNumber, Field(ge=2000, le=9998)]
+
+
 class YearQuery(Query):
     """Which year, in UTC."""
 
-    year: Annotated[WholeNumber, Field(ge=2000, le=9998)]
+    year: Year
+
+
+class AnyYearQuery(Query):
+    """Which year, in UTC; the latest that has figures where none is named."""
+
+    year: Year | None = None
 
 
 class QuarterView(View):
@@ -179,9 +188,10 @@ async def write_statement(call: Call, statement_id: UUID, conn: Connection) -> A
     return File(content=statement_csv(await _own(call, conn, statement_id)))
 
 
-async def show_year(call: Call, query: YearQuery, conn: Connection) -> YearView:
+async def show_year(call: Call, query: AnyYearQuery, conn: Connection) -> YearView:
     """Show what sessions brought in a year, by quarter, as tax authorities ask for it."""
-    return await _year(conn, call.person_id, query.year)
+    year = query.year or await store.latest_year(conn, call.person_id) or call.now.year
+    return await _year(conn, call.person_id, year)
 
 
 async def show_year_of_mentor(

@@ -96,6 +96,14 @@ SELECT statement_id, mentor_id, currency, period_from, period_until, opening_min
 FROM statements WHERE mentor_id = $1 AND ($2::uuid IS NULL OR statement_id < $2)
 ORDER BY statement_id DESC LIMIT $3
 """
+LATEST_YEAR = """
+SELECT extract(year FROM max(e.happened_at) AT TIME ZONE 'UTC')::int
+FROM earnings AS n
+JOIN ledger_lines AS l ON l.order_id = n.order_id AND l.session_id = n.session_id
+JOIN ledger_entries AS e ON e.entry_id = l.entry_id
+WHERE n.mentor_id = $1 AND l.account IN ('mentor_payable', 'mentor_debt', 'platform_revenue')
+    AND e.kind NOT IN ('transfer', 'reversal', 'netting')
+"""
 QUARTERS = """
 WITH posted AS (
     SELECT e.entry_id, e.kind, e.happened_at, l.currency, l.session_id,
@@ -184,6 +192,11 @@ async def statements_of(
     """Return a page of a mentor's statements, newest first."""
     rows = await conn.fetch(STATEMENTS_OF, mentor_id, before, limit)
     return [_statement(row) for row in rows]
+
+
+async def latest_year(conn: Connection, mentor_id: UUID) -> int | None:
+    """Return the last year (UTC) in which the ledger credited or took anything from a mentor."""
+    return await conn.fetchval(LATEST_YEAR, mentor_id)
 
 
 async def quarters(
