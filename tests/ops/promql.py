@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,16 @@ class Shown:
         self.samples["up"][frozenset(target.items())] = value
 
 
-def rules() -> dict[str, dict[str, Any]]:
+@cache
+def rules() -> Mapping[str, Mapping[str, Any]]:
     """Return every recording rule and alert by its name."""
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     found = [rule for group in groups for rule in group["rules"]]
     return {rule.get("alert") or rule["record"]: rule for rule in found}
 
 
-def alerts() -> dict[str, dict[str, Any]]:
+@cache
+def alerts() -> Mapping[str, Mapping[str, Any]]:
     """Return every alert by its name."""
     return {name: rule for name, rule in rules().items() if "alert" in rule}
 

@@ -29,7 +29,8 @@ from tests.ops.ward import Ward
 QUICK_WATCH_SECONDS = 0.1
 QUICK_SEND_SECONDS = 2.0
 BACKLOG = 1_500
-BLOCKED_SECONDS = 0.4
+BLOCKED_SECONDS = 1.0
+"""Longer than a process sleeps between two looks at its lag: none falls between two blocks."""
 LATER_SECONDS = 200.0
 REQUESTS = 2
 TASKS = 7
