@@ -75,7 +75,12 @@ class _Wiring:
             migrate_database_url=settings.migrate_database_url,
             api=build_api(),
             ears=lambda _running: listen(terms_of(settings)),
-            loops=lambda running: loops(running.pool, self._gateway, running.clock),
+            loops=lambda running: loops(
+                running.pool,
+                self._gateway,
+                running.clock,
+                frozenset(settings.settlement_currencies),
+            ),
             verifier=self._verifier,
             wire=self._wire,
             cleanup=self._close,

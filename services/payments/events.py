@@ -58,11 +58,7 @@ def listen(terms: Terms) -> Ears:
         await orders.open_order(conn, heard.fact, terms, heard.now)
         await records.begin_records(conn, heard.fact)
 
-    for kind in OFFERINGS:
-        ears.on(kind)(offering)
-    for kind in PEOPLE:
-        ears.on(kind)(person)
-    ears.on(ContactErased)(erased)
+    _hear_what_is_sold(ears, terms.settlement_currencies)
     ears.on(BookingConfirmed)(confirmed)
     ears.on(BookingExpired)(expired)
     ears.on(BookingLost)(lost)
@@ -74,19 +70,23 @@ def listen(terms: Terms) -> Ears:
     return ears
 
 
-async def offering(conn: Connection, heard: Heard[OfferingFact]) -> None:
-    """Know what packages and gifts can be made of, and what was paid ahead of can be booked."""
-    await offered.note_offering(conn, heard.fact, heard.now)
+def _hear_what_is_sold(ears: Ears, settled: frozenset[str]) -> None:
+    async def offering(conn: Connection, heard: Heard[OfferingFact]) -> None:
+        """Know what packages and gifts can be made of, and what was paid ahead of can be booked."""
+        await offered.note_offering(conn, heard.fact, settled, heard.now)
 
+    async def person(conn: Connection, heard: Heard[PersonFact]) -> None:
+        """Sell nothing of a mentor who may take no new sessions."""
+        await offered.note_person(conn, heard.fact, settled, heard.now)
 
-async def person(conn: Connection, heard: Heard[PersonFact]) -> None:
-    """Sell nothing of a mentor who may take no new sessions."""
-    await offered.note_person(conn, heard.fact, heard.now)
+    @ears.on(ContactErased)
+    async def _erased(conn: Connection, heard: Heard[ContactErased]) -> None:
+        await offered.note_erasure(conn, heard.fact.person_id, settled, heard.now)
 
-
-async def erased(conn: Connection, heard: Heard[ContactErased]) -> None:
-    """Sell nothing any more of somebody who is gone."""
-    await offered.note_erasure(conn, heard.fact.person_id, heard.now)
+    for kind in OFFERINGS:
+        ears.on(kind)(offering)
+    for kind in PEOPLE:
+        ears.on(kind)(person)
 
 
 async def confirmed(conn: Connection, heard: Heard[BookingConfirmed]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -10,15 +11,19 @@ from uuid import UUID
 
 import pytest
 
+from services.payments.commands.credits import buy_package, buy_to_give
+from services.payments.commands.subscriptions import subscribe
+from services.payments.domain.offered import CurrencyNotSettled
 from services.payments.store.credits import LOCK_RESTING, NEXT_TO_EXPIRE, NEXT_TO_REMIND
 from services.payments.store.offered import OFFERED_BY, TURNED
+from services.payments.workers.loops import loops
 from shared.auth import Role
 from shared.contracts import booking, profiles
 from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
 from shared.contracts.prepaid import CreditsExpired, CreditsReminded
 from shared.ids import new_id
-from tests.payments.conftest import World
+from tests.payments.conftest import TERMS_OF_NOW, World
 from tests.payments.shop import DAY, LIST, Shop
 from tests.payments.study import HOUR, MONTH, SESSIONS, Study
 
@@ -192,6 +197,39 @@ async def _refundable(shop: Shop, *purchases: UUID) -> list[int]:
     return [each["refundable_minor"] for each in found]
 
 
+async def test_a_currency_that_we_hold_no_balance_in_any_more_stops_sales_and_renewals(
+    study: Study,
+) -> None:
+    """Nothing is sold in it for that reason, a plan rests, and both go on once it is back."""
+    shop, world = study.shop, study.world
+    await study.subscribe()
+    package = await shop.package()
+    others = replace(TERMS_OF_NOW, settlement_currencies=frozenset({"EUR"}))
+    async with world.pool.acquire() as conn:
+        plan = UUID((await study.show())["plan"]["plan_id"])
+        now = world.clock.now()
+        for sold in (
+            buy_package(conn, package, new_id(), others, now, as_gift=True),
+            buy_to_give(conn, "gift", shop.offering_id, 1, new_id(), others, now),
+            subscribe(conn, plan, new_id(), others, now),
+        ):
+            with pytest.raises(CurrencyNotSettled):
+                await sold
+    here = world.loops
+    world.loops = loops(world.pool, world.gateway, world.clock, others.settlement_currencies)
+    await world.rest()
+    assert (await study.show())["resting"] is True
+    assert (await shop.ask("GET", f"/v1/mentors/{shop.mentor_id}/packages"))["items"] == []
+    await study.renew()
+    assert len(await study.stripes("charge")) == 1
+    world.loops = here
+    await world.rest()
+    assert (await study.show())["resting"] is False
+    await study.renew()
+    assert len(await study.stripes("charge")) == 2
+    await study.check()
+
+
 async def test_credits_that_rest_stand_in_nobodys_way(study: Study) -> None:
     """Those whose time goes on are reminded of and end past any number of older ones that rest."""
     shop, world = study.shop, study.world
@@ -346,7 +384,7 @@ async def test_a_page_that_was_open_when_the_mentor_went_brings_a_plan_that_rest
     ("statement", "of", "index"),
     [
         (OFFERED_BY, UUID(int=1), "offered_mentor"),
-        (TURNED, UUID(int=1), "offered_mentor"),
+        (TURNED.replace("$2", "'{USD}'"), UUID(int=1), "offered_mentor"),
         (LOCK_RESTING, [UUID(int=1)], "lots_offering"),
     ],
 )

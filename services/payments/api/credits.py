@@ -14,7 +14,7 @@ from services.payments.api.terms import terms_of
 from services.payments.commands import credits as commands
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Lot
-from services.payments.domain.offered import NotForSale
+from services.payments.domain.offered import CurrencyNotSettled, NotForSale
 from services.payments.domain.orders import Order, State
 from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import credits as store
@@ -120,7 +120,13 @@ class RefundedView(View):
 
 def add_routes(api: Api) -> None:
     """Declare the routes of credits and of purchases of them."""
-    sale = (NotForSale, rules.OwnSessions, rules.PackagePriceOutside, rules.PackageTooDear)
+    sale = (
+        NotForSale,
+        CurrencyNotSettled,
+        rules.OwnSessions,
+        rules.PackagePriceOutside,
+        rules.PackageTooDear,
+    )
     unused = (rules.NothingUnused, rules.CreditsChanged)
     buying = "/v1/packages/{package_id}/purchases"
     api.post(buying, idempotent=True, refusals=(*sale, DearerThanAlone))(buy_package)

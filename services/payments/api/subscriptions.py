@@ -11,7 +11,7 @@ from services.payments.api.terms import terms_of
 from services.payments.commands import subscriptions as commands
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import OwnSessions
-from services.payments.domain.offered import NotForSale
+from services.payments.domain.offered import CurrencyNotSettled, NotForSale
 from services.payments.domain.subscriptions import Side, Subscription
 from services.payments.domain.worth import DearerThanAlone
 from services.payments.store import subscriptions as store
@@ -95,7 +95,7 @@ class ChangePreview(View):
 
 def add_routes(api: Api) -> None:
     """Declare the routes of subscriptions."""
-    sale = (NotForSale, DearerThanAlone, OwnSessions, rules.AlreadySubscribed)
+    sale = (NotForSale, CurrencyNotSettled, DearerThanAlone, OwnSessions, rules.AlreadySubscribed)
     path = "/v1/plans/{plan_id}/subscriptions"
     api.post(path, idempotent=True, status=ACCEPTED, refusals=sale)(subscribe)
     _add_routes_of_one(api)

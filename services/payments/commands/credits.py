@@ -19,6 +19,7 @@ from services.payments.commands.plans import announcer, plan
 from services.payments.domain import credits as rules
 from services.payments.domain import orders as order_rules
 from services.payments.domain.credits import GivenKind, Lot, Package
+from services.payments.domain.offered import check_settled
 from services.payments.domain.orders import Order, Terms
 from services.payments.domain.outcomes import Refund, RefundReason
 from services.payments.store import credits as store
@@ -84,6 +85,7 @@ async def buy_package(
     if package is None:
         raise NotFound
     offered = await need_offered(conn, package.offering_id)
+    check_settled(package.unit, terms.settlement_currencies)
     lot = rules.lot_of_package(package, offered, buyer_id, (new_id(), new_id()), as_gift=as_gift)
     return await _buy(conn, lot, terms, now)
 
@@ -99,6 +101,7 @@ async def buy_to_give(
 ) -> Order:
     """Begin to buy sessions for somebody, or for a mentor's fund; raises what the rules raise."""
     offered = await need_offered(conn, offering_id)
+    check_settled(offered.price, terms.settlement_currencies)
     lot = rules.lot_to_give(kind, offered, buyer_id, (new_id(), new_id()), sessions)
     return await _buy(conn, lot, terms, now)
 
@@ -268,11 +271,23 @@ async def expire_next(conn: Connection, now: datetime) -> bool:
 
 
 async def _tell_of_end(
-    conn: Connection, order: Order, lot: Lot, now: datetime, **why: bool
+    conn: Connection,
+    order: Order,
+    lot: Lot,
+    now: datetime,
+    *,
+    refunded: bool,
+    unbookable: bool = False,
 ) -> Order:
     """Tell that credits are over, and why; return their purchase one version on."""
     order = await _told(conn, order)
-    fact = CreditsExpired(**_about(order), owner_id=lot.owner_id, remaining=lot.remaining, **why)
+    fact = CreditsExpired(
+        **_about(order),
+        owner_id=lot.owner_id,
+        remaining=lot.remaining,
+        refunded=refunded,
+        unbookable=unbookable,
+    )
     await announcer.announce(conn, fact, at=now)
     return order
 

@@ -23,8 +23,13 @@ from shared.money import Money
 
 APPROVED = "approved"
 
+Settled = frozenset[str]
+"""In which currencies the platform holds balances."""
 
-async def note_offering(conn: Connection, fact: OfferingFact, now: datetime) -> None:
+
+async def note_offering(
+    conn: Connection, fact: OfferingFact, settled: Settled, now: datetime
+) -> None:
     """Know what a mentor sells, of which packages can be made."""
     await store.take_turn(conn, fact.mentor_id)
     offered = Offered(
@@ -37,24 +42,34 @@ async def note_offering(conn: Connection, fact: OfferingFact, now: datetime) -> 
         fact.version,
     )
     await store.save_offered(conn, offered)
-    await _turn(conn, fact.mentor_id, now)
+    await _turn(conn, fact.mentor_id, settled, now)
 
 
-async def note_person(conn: Connection, fact: PersonFact, now: datetime) -> None:
+async def note_person(conn: Connection, fact: PersonFact, settled: Settled, now: datetime) -> None:
     """Know whether a mentor may take new sessions; every such fact tells the whole state."""
     if fact.mentor_state == "none":
         return
     await store.take_turn(conn, fact.person_id)
     approved = fact.mentor_state == APPROVED
     await store.note_standing(conn, fact.person_id, fact.version, approved=approved)
-    await _turn(conn, fact.person_id, now)
+    await _turn(conn, fact.person_id, settled, now)
 
 
-async def note_erasure(conn: Connection, person_id: UUID, now: datetime) -> None:
+async def note_erasure(conn: Connection, person_id: UUID, settled: Settled, now: datetime) -> None:
     """Know that somebody is gone for good: nothing of theirs can be booked, whatever comes late."""
     await store.take_turn(conn, person_id)
     await store.note_erased(conn, person_id)
-    await _turn(conn, person_id, now)
+    await _turn(conn, person_id, settled, now)
+
+
+async def turn_next(conn: Connection, settled: Settled, now: datetime) -> bool:
+    """Stop or let go on what another list of currencies changes; return whether there was any."""
+    mentor_id = await store.next_turned(conn, settled)
+    if mentor_id is None:
+        return False
+    await store.take_turn(conn, mentor_id)
+    await _turn(conn, mentor_id, settled, now)
+    return True
 
 
 async def need_offered(conn: Connection, offering_id: UUID) -> Offered:
@@ -65,10 +80,10 @@ async def need_offered(conn: Connection, offering_id: UUID) -> Offered:
     return offered
 
 
-async def _turn(conn: Connection, mentor_id: UUID, now: datetime) -> None:
+async def _turn(conn: Connection, mentor_id: UUID, settled: Settled, now: datetime) -> None:
     """Stop what was paid ahead of an offering that cannot be booked any more, or let it go on."""
     back: dict[UUID, datetime] = {}
-    for offered in await store.turned(conn, mentor_id):
+    for offered in await store.turned(conn, mentor_id, settled):
         offering_id, since = offered.offering_id, offered.unbookable_since
         await store.mark(conn, offering_id, None if since else now)
         await store.look_at_plans(conn, offering_id, now)

@@ -16,7 +16,7 @@ from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscription_steps as steps
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.credits import OwnSessions
-from services.payments.domain.offered import NotForSale
+from services.payments.domain.offered import NotForSale, check_settled
 from services.payments.domain.orders import Terms
 from services.payments.domain.seen import PaymentSeen
 from services.payments.domain.subscription_calls import (
@@ -73,12 +73,14 @@ async def subscribe(
 ) -> Subscription:
     """Begin to subscribe, or go on with the page that is open for the same plan.
 
-    Raises `NotFound`, `NotForSale`, `DearerThanAlone`, `OwnSessions` or `AlreadySubscribed`.
+    Raises `NotFound`, `NotForSale`, `CurrencyNotSettled`, `DearerThanAlone`, `OwnSessions` or
+    `AlreadySubscribed`.
     """
     wanted = await need_plan(conn, plan_id)
     offered = await need_offered(conn, wanted.offering_id)
     if not wanted.offered:
         raise NotForSale
+    check_settled(wanted.unit, terms.settlement_currencies)
     offered.check_for_sale()
     check_worth(wanted.unit, offered.price)
     if mentee_id == wanted.mentor_id:

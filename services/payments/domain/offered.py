@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,12 +18,25 @@ class NotForSale(Refusal):
     detail = "This is not for sale any more; look at the mentor's page."
 
 
+class CurrencyNotSettled(Refusal):
+    """The platform holds no balance in this currency, so nobody could be paid in it."""
+
+    code = "currency_not_settled"
+    detail = "Nothing is sold in this currency any more; look at the mentor's page."
+
+
+def check_settled(price: Money, settled: Collection[str]) -> None:
+    """Raise `CurrencyNotSettled` unless the platform holds a balance in the currency."""
+    if price.currency not in settled:
+        raise CurrencyNotSettled
+
+
 @dataclass(frozen=True)
 class Offered:
     """An offering as booking told it last.
 
-    `unbookable_since` is since when nobody can book it, because it was withdrawn or because its
-    mentor may not take new sessions.
+    `unbookable_since` is since when nobody can book it: it was withdrawn, its mentor may not take
+    new sessions, or nobody can be paid in its currency.
     """
 
     offering_id: UUID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,11 +38,19 @@ NOTE_STANDING = """
 UPDATE standings SET version = $2, approved = $3 WHERE mentor_id = $1 AND version < $2
 """
 NOTE_ERASED = "UPDATE standings SET erased = true WHERE mentor_id = $1"
-TURNED = f"""
-{_OFFERED} WHERE mentor_id = $1 AND (unbookable_since IS NOT NULL) = (
-    published AND EXISTS (SELECT FROM standings WHERE mentor_id = $1 AND approved AND NOT erased)
+_TURNED = """
+(unbookable_since IS NOT NULL) = (
+    published AND currency = ANY({settled}) AND NOT EXISTS (
+        SELECT FROM standings AS s
+        WHERE s.mentor_id = offered.mentor_id AND (NOT s.approved OR s.erased)
+    )
 )
-ORDER BY offering_id
+"""
+TURNED = f"""
+{_OFFERED} WHERE mentor_id = $1 AND {_TURNED.format(settled="$2::text[]")} ORDER BY offering_id
+"""
+NEXT_TURNED = f"""
+{_OFFERED} WHERE {_TURNED.format(settled="$1::text[]")} LIMIT 1
 """
 MARK = "UPDATE offered SET unbookable_since = $2 WHERE offering_id = $1"
 LOOK_AT_PLANS = """
@@ -100,9 +108,15 @@ async def offered_by(conn: Connection, mentor_id: UUID) -> dict[UUID, Offered]:
     return {each.offering_id: each for each in found}
 
 
-async def turned(conn: Connection, mentor_id: UUID) -> list[Offered]:
+async def turned(conn: Connection, mentor_id: UUID, settled: Collection[str]) -> list[Offered]:
     """Return the offerings of a mentor that can be booked and are not known so, or the reverse."""
-    return _all(await conn.fetch(TURNED, mentor_id))
+    return _all(await conn.fetch(TURNED, mentor_id, list(settled)))
+
+
+async def next_turned(conn: Connection, settled: Collection[str]) -> UUID | None:
+    """Return a mentor who has such offerings: facts leave none, another list of currencies does."""
+    row = await conn.fetchrow(NEXT_TURNED, list(settled))
+    return row["mentor_id"] if row else None
 
 
 async def mark(conn: Connection, offering_id: UUID, unbookable_since: datetime | None) -> None:

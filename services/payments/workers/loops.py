@@ -8,6 +8,7 @@ from services.payments.commands import (
     books,
     documents,
     earnings,
+    offered,
     orders,
     promotions,
     recovery,
@@ -25,6 +26,7 @@ from services.payments.workers.operations import Caller
 from shared.clock import BusinessClock, BusinessInstant
 from shared.db import Connection, Pool, in_transaction
 from shared.deeds import Actions, Clerk
+from shared.money import CURRENCIES
 from shared.process import Loop
 
 CALLERS = 4
@@ -42,12 +44,20 @@ ACTIONS: Actions = {**MENDING_ACTIONS, **DISPUTE_ACTIONS}
 Act = Callable[[Connection, BusinessInstant], Awaitable[bool]]
 
 
-def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop]:
-    """Return everything this service does by itself."""
+def loops(
+    pool: Pool,
+    gateway: StripeGateway,
+    clock: BusinessClock,
+    settled: frozenset[str] = CURRENCIES,
+) -> list[Loop]:
+    """Return everything this service does by itself; `settled` names what it is paid in."""
     caller = Caller(pool, gateway, clock)
 
     def each(act: Act) -> Callable[[], Awaitable[int]]:
         return lambda: _one_by_one(pool, clock, act)
+
+    async def turn_next(conn: Connection, now: BusinessInstant) -> bool:
+        return await offered.turn_next(conn, settled, now)
 
     return [
         *(
@@ -70,6 +80,7 @@ def loops(pool: Pool, gateway: StripeGateway, clock: BusinessClock) -> list[Loop
         Loop("remind_of_amends", each(promotions.remind_of_next_amends), SELDOM_POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
+        Loop("stop_selling", each(turn_next), FOLD_POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
         Loop("read_movements", each(books.plan_next_movement_read), SELDOM_POLL_SECONDS),
         Loop("read_events", each(webhooks.plan_next_event_read), SELDOM_POLL_SECONDS),
