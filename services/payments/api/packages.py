@@ -7,16 +7,15 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.payments.api.ahead import AheadView, shown_ahead
 from services.payments.commands import credits as commands
 from services.payments.commands.offered import need_offered
 from services.payments.domain import credits as rules
 from services.payments.domain.credits import Package
 from services.payments.domain.offered import NotForSale, Offered
-from services.payments.domain.worth import is_dearer
 from services.payments.store import credits as store
 from services.payments.store import offered as offered_store
 from shared.auth import Role
-from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.money import MAX_MINOR_OF_ALL
@@ -34,27 +33,12 @@ class PackageBody(Body):
     valid_months: Annotated[WholeNumber, Field(ge=1, le=rules.MONTHS_LONGEST)]
 
 
-class PackageView(View):
-    """A package: `price_minor` is what all of it costs, `saved_minor` what that saves.
-
-    It is not sold while its sessions are not `bookable`, though it is offered; nor is it sold
-    while it is `dearer_than_alone`: single sessions cost less now.
-    """
+class PackageView(AheadView):
+    """A package; `price_minor` is what all of it costs."""
 
     package_id: UUID
-    offering_id: UUID
-    mentor_id: UUID
-    title: str
-    minutes: int
-    dearer_than_alone: bool
-    sessions: int
-    unit_price_minor: Minor
-    price_minor: Minor
-    saved_minor: Minor
     gift_valid_months: int
-    currency: CurrencyCode
     valid_months: int
-    bookable: bool
 
 
 class PackagesView(View):
@@ -127,20 +111,9 @@ async def _packages(
 
 
 def _package(package: Package, offered: Offered) -> PackageView:
-    saved = (offered.price.minor - package.unit.minor) * package.sessions
     return PackageView(
+        **shown_ahead(package, offered),
         package_id=package.package_id,
-        offering_id=package.offering_id,
-        mentor_id=package.mentor_id,
-        title=offered.title,
-        minutes=offered.minutes,
-        dearer_than_alone=is_dearer(package.unit, offered.price),
-        sessions=package.sessions,
-        unit_price_minor=package.unit.minor,
-        price_minor=package.price.minor,
-        saved_minor=max(0, saved),
         gift_valid_months=package.gift_valid_months,
-        currency=package.unit.currency,
         valid_months=package.valid_months,
-        bookable=offered.bookable,
     )

@@ -7,17 +7,16 @@ from uuid import UUID
 
 from pydantic import Field
 
+from services.payments.api.ahead import AheadView, shown_ahead
 from services.payments.commands import subscriptions as commands
 from services.payments.commands.offered import need_offered
 from services.payments.domain import credits as credit_rules
 from services.payments.domain import subscriptions as rules
 from services.payments.domain.offered import NotForSale, Offered
 from services.payments.domain.subscriptions import MentoringPlan
-from services.payments.domain.worth import is_dearer
 from services.payments.store import offered as offered_store
 from services.payments.store import subscriptions as store
 from shared.auth import Role
-from shared.contracts.common import CurrencyCode, Minor
 from shared.db import Connection
 from shared.errors import NotFound
 from shared.money import MAX_MINOR_OF_ALL
@@ -32,26 +31,11 @@ class PlanBody(Body):
     unit_price_minor: Annotated[WholeNumber, Field(ge=1, le=MAX_MINOR_OF_ALL)]
 
 
-class PlanView(View):
-    """A plan; `price_minor` is what a month costs, `saved_minor` what that saves.
-
-    It is not sold while its sessions are not `bookable`, though it is offered; nor is it sold
-    while it is `dearer_than_alone`, but goes on for who has it.
-    """
+class PlanView(AheadView):
+    """A plan; `price_minor` is what a month costs. It goes on for who has it, dearer or not."""
 
     plan_id: UUID
-    offering_id: UUID
-    mentor_id: UUID
-    title: str
-    minutes: int
-    dearer_than_alone: bool
-    sessions: int
-    unit_price_minor: Minor
-    price_minor: Minor
-    saved_minor: Minor
-    currency: CurrencyCode
     offered: bool
-    bookable: bool
 
 
 class PlansView(View):
@@ -121,19 +105,4 @@ async def plan_view(conn: Connection, plan_id: UUID) -> PlanView:
 
 
 def _plan(plan: MentoringPlan, offered: Offered) -> PlanView:
-    saved = (offered.price.minor - plan.unit.minor) * plan.sessions
-    return PlanView(
-        plan_id=plan.plan_id,
-        offering_id=plan.offering_id,
-        mentor_id=plan.mentor_id,
-        title=offered.title,
-        minutes=offered.minutes,
-        dearer_than_alone=is_dearer(plan.unit, offered.price),
-        sessions=plan.sessions,
-        unit_price_minor=plan.unit.minor,
-        price_minor=plan.price.minor,
-        saved_minor=max(0, saved),
-        currency=plan.unit.currency,
-        offered=plan.offered,
-        bookable=offered.bookable,
-    )
+    return PlanView(**shown_ahead(plan, offered), plan_id=plan.plan_id, offered=plan.offered)
