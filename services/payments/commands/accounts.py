@@ -113,9 +113,7 @@ async def lose_account(conn: Connection, look: LookAtAccount, now: datetime) -> 
     """Note that an account cannot be reached: nothing goes to it, and the mentor is told."""
     account = await _need_account(conn, look.mentor_id)
     if account.stripe_account_id != look.account_id:
-        # What was on its way to an account that was left goes to the one in its place.
-        await _send_what_waits(conn, account, None)
-        return
+        return  # The mentor has left it for another, which all that waits goes to.
     await leave_account_events(conn, look.account_id)
     if account.closed_at is None:
         account, fact = rules.close(account, now)

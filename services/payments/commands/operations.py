@@ -16,9 +16,11 @@ from services.payments.domain.operations import (
     Undetermined,
     pause_seconds,
 )
+from services.payments.domain.platform import Platform, check_same
 from services.payments.domain.seen import Seen
 from services.payments.store import operations as store
 from services.payments.store import watching
+from services.payments.store.platform import keep_first
 from shared.db import Connection, ring
 from shared.errors import NotFound
 from shared.log import logger
@@ -27,6 +29,11 @@ Outcome = Seen | Refused | Again | Undetermined
 """What came of a call."""
 
 _log = logger("operations")
+
+
+async def check_platform(conn: Connection, ours: Platform, now: datetime) -> None:
+    """Keep whose key was used first; raises `KeyOfAnotherAccount` when ours is of another."""
+    check_same(ours, await keep_first(conn, ours, now))
 
 
 async def take_operation(conn: Connection, now: datetime) -> Operation | None:

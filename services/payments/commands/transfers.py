@@ -68,15 +68,18 @@ async def record_transfer(
 async def refuse_transfer(
     conn: Connection, request: CreateTransfer, code: str, now: datetime
 ) -> None:
-    """Keep a refused share as payable until the account changes, and look at the account."""
+    """Keep a refused share as payable until the account changes, and look at the account.
+
+    Another account may have taken its place while the call was on its way: then it is sent there.
+    """
+    # The account is locked before the order, as everywhere: it is the one of now.
+    account = await account_store.lock_account(conn, request.mentor_id)
     _, session, transfer = await _need_transfer(conn, request)
     if transfer.state != "planned":
         return
     kept, refused = rules.refuse(await need_earnings(conn, session), transfer, code)
     await store.save_transfer(conn, refused)
-    account = await account_store.load_account(conn, request.mentor_id)
     if account is not None and account.stripe_account_id not in (None, request.account_id):
-        # Another account was connected while the call was on its way: it is sent there.
         await outcome_store.save_earnings(conn, replace(kept, transfer_state="waiting"))
         await ring(conn, TRANSFERS_BELL)
         return

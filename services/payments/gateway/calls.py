@@ -14,6 +14,7 @@ from typing import Any, cast
 import stripe
 
 from services.payments.domain.operations import LOOK_BACK, Refused
+from services.payments.domain.platform import Platform
 from services.payments.domain.requests import (
     CreateAccount,
     CreateAccountLink,
@@ -120,11 +121,19 @@ class StripeGateway:
             stripe_version=API_VERSION,
         )
         self._v1 = self._client.v1
+        self._live = "_live_" in key
         self._subscriptions = SubscriptionCalls(self._v1)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.line.close_async()
+
+    async def own_account(self) -> Platform:
+        """Return whose key ours is; raises `Unfinished` or `NotPermitted`."""
+        found = await _answered(self._v1.accounts.retrieve_current_async())
+        if isinstance(found, Refused):
+            raise NotPermitted(found.code)
+        return Platform(_plain(found)["id"], self._live)
 
     async def perform(self, request: Request, key: str) -> Seen | Refused:
         """Make a call; raises `Unfinished`, `AnswerLost` or `NotPermitted`."""

@@ -6,6 +6,7 @@ import asyncio
 
 from services.payments.commands.operations import (
     Outcome,
+    check_platform,
     record_outcome,
     take_operation,
     tell_line,
@@ -50,6 +51,7 @@ class Caller:
         self._clock = clock
         self._caller_id = new_id()
         self._told: tuple[str, float] = ("", 0.0)
+        self._knows_platform = False
 
     async def tell_line(self) -> int:
         """Say whether Stripe answers, when that has changed and every few seconds."""
@@ -110,6 +112,7 @@ class Caller:
             return Refused(TOO_LATE)
         try:
             async with asyncio.timeout(CALL_SECONDS):
+                await self._check_platform()
                 if step is Step.LOOK_ONLY:
                     return await self._look(operation)
                 return await self._call(operation, look_first=step is Step.LOOK_FIRST)
@@ -120,6 +123,17 @@ class Caller:
                 _log.exception("call_failed", kind=operation.request.kind)
                 return Undetermined(type(error).__name__)
             return Again(type(error).__name__)
+
+    async def _check_platform(self) -> None:
+        """Make no call with a key of another account: it would find nothing of ours there.
+
+        Raises `KeyOfAnotherAccount`, which ends the process.
+        """
+        if self._knows_platform:
+            return
+        ours = await self._gateway.own_account()
+        await in_transaction(self._pool, lambda conn: check_platform(conn, ours, self._clock.now()))
+        self._knows_platform = True
 
     async def _look(self, operation: Operation) -> Outcome:
         found = await self._gateway.find(operation.request, operation.first_sent_at)

@@ -1,0 +1,31 @@
+"""The platform's own account of Stripe: everything that is kept here is about that one alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Whose key a key is, and whether it moves real money."""
+
+    stripe_account_id: str
+    live: bool
+
+    def __str__(self) -> str:
+        """Return it in words for an operator."""
+        return f"{self.stripe_account_id} ({'live' if self.live else 'test'})"
+
+
+class KeyOfAnotherAccount(SystemExit):
+    """Our key is of another account: there, nothing of what we know of would be found."""
+
+    def __init__(self, ours: Platform, known: Platform) -> None:
+        """Say whose key it is and whose it should be."""
+        super().__init__(f"PAYMENTS_STRIPE_KEY is of {ours}, and this database is about {known}")
+
+
+def check_same(ours: Platform, known: Platform) -> None:
+    """Raise `KeyOfAnotherAccount` unless the key is of the account that is known."""
+    if ours != known:
+        raise KeyOfAnotherAccount(ours, known)
