@@ -56,9 +56,7 @@ def loops(
     def each(act: Act) -> Callable[[], Awaitable[int]]:
         return lambda: _one_by_one(pool, clock, act)
 
-    async def turn_next(conn: Connection, now: BusinessInstant) -> bool:
-        return await offered.turn_next(conn, settled, now)
-
+    stop_selling = each(lambda conn, now: offered.turn_next(conn, settled, now))
     return [
         *(
             Loop(f"make_calls_{number}", caller.make_calls, POLL_SECONDS, OPERATIONS_BELL)
@@ -80,7 +78,7 @@ def loops(
         Loop("remind_of_amends", each(promotions.remind_of_next_amends), SELDOM_POLL_SECONDS),
         Loop("do_deeds", Clerk(pool, ACTIONS, clock).step, POLL_SECONDS),
         Loop("compare_books", each(books.compare_books), POLL_SECONDS),
-        Loop("stop_selling", each(turn_next), FOLD_POLL_SECONDS),
+        Loop("stop_selling", stop_selling, FOLD_POLL_SECONDS),
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
         Loop("read_movements", each(books.plan_next_movement_read), SELDOM_POLL_SECONDS),
         Loop("read_events", each(webhooks.plan_next_event_read), SELDOM_POLL_SECONDS),
