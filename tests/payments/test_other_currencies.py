@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from ops.verify.checks import DISPUTE_DIFFERS
 from services.payments.commands.effects import apply_answer
 from services.payments.domain.requests import LookAtDispute
@@ -26,6 +28,7 @@ from tests.payments.conftest import DELAY, TERMS_OF_NOW, Bought, World
 DISPUTE = "du_abroad"
 TAKEN = -3_250
 FEE = 1_500
+STATE_OF_REFUND = "SELECT state FROM refunds"
 
 
 async def show(world: World, order: Bought, state: DisputeState, *moved: int) -> None:
@@ -104,6 +107,24 @@ async def test_a_dispute_lost_in_another_currency_lets_the_session_go_on(world: 
     (released,) = await world.told(EarningsReleased)
     assert (released.mentor_minor, released.currency) == (8_500, "KWD")
     assert (await page(world))["state"] == "lost"
+
+
+@pytest.mark.parametrize(
+    ("moved", "state"), [((TAKEN,), "paid_otherwise"), ((), "failed")], ids=["taken", "asked about"]
+)
+async def test_what_a_bank_takes_in_another_currency_covers_a_refund_that_came_back(
+    world: World, moved: tuple[int, ...], state: str
+) -> None:
+    """Nobody is to pay the mentee once more; a bank that took nothing covers nothing."""
+    order = await world.buy(10_000, "KWD")
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    await world.rest()
+    refund_id = await world.pool.fetchval("SELECT stripe_refund_id FROM refunds")
+    assert (await world.sim("POST", f"refunds/{refund_id}/fail", {}))[0] == 200
+    await world.rest()
+    assert await world.pool.fetchval(STATE_OF_REFUND) == "failed"
+    await show(world, order, "needs_response", *moved)
+    assert await world.pool.fetchval(STATE_OF_REFUND) == state
 
 
 async def test_nobody_is_charged_in_a_currency_that_we_hold_no_balance_in(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from services.payments.commands.operations import record_outcome, take_operation
@@ -14,7 +15,7 @@ from shared.ids import new_id
 from tests.payments.conftest import Bought, World
 from tests.payments.shop import LIST, Shop
 from tests.payments.test_disputes import decide, dispute, part_of, stored
-from tests.payments.test_mending import act
+from tests.payments.test_mending import RETURNED_FUNDS_CARD, act
 from tests.payments.test_recovery import PAID_OUT, earned, lend, write_off
 
 DEADLINE_SECONDS = 20.0
@@ -169,6 +170,24 @@ async def test_a_session_that_a_credit_paid_for_goes_on_beside_a_disputed_one(
     assert sorted((each.lot_id is None, each.disputed_at is None) for each in found) == [
         (False, True), (False, True), (True, False),
     ]  # fmt: skip
+
+
+async def test_a_refund_that_comes_back_during_a_dispute_is_the_banks(world: World) -> None:
+    """The bank gave the mentee the same in between: nobody is to pay it once more."""
+    order = await world.hold()
+    await world.rest()
+    await world.pay(order, RETURNED_FUNDS_CARD)
+    await world.rest()
+    await world.say(booking.BookingConfirmed, order, title="Career talk")
+    await cancelled(world, order)
+    await world.rest()
+    await dispute(world, order, 12_000)
+    await world.advance(timedelta(hours=2))
+    ((amount, state, _),) = await refunds(world)
+    assert (amount, state) == (12_000, "paid_otherwise")
+    assert (await act(world, order, "refund/retry"))[1]["code"] == "refund_not_failed"
+    assert (await part_of(world, order)).keys() == STRIPE_ALONE
+    await world.check_books()
 
 
 async def test_a_share_that_was_written_off_is_not_paid_again_when_the_bank_gives_back(
