@@ -14,6 +14,7 @@ import pytest
 from services.payments.commands.operations import record_outcome, take_operation
 from shared.auth import Role
 from shared.contracts import payments as facts
+from shared.contracts.booking import OfferingWithdrawn
 from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, REST_SECONDS, World
@@ -133,6 +134,31 @@ async def test_a_plan_ends_with_its_month_unless_taken_up_again(study: Study) ->
     await study.check()
 
 
+async def test_the_months_of_an_ended_plan_go_back_while_they_cannot_be_booked(
+    study: Study,
+) -> None:
+    """Long after their time as well, each on its own page, as any purchase of credits."""
+    shop, world = study.shop, study.world
+    await study.subscribe()
+    await study.do("end", {"at": "period_end"})
+    withdrawn = OfferingWithdrawn(
+        offering_id=shop.offering_id, mentor_id=shop.mentor_id, title="Career talk", minutes=60,
+        price_minor=12_000, currency="USD", published=False, version=2,
+    )  # fmt: skip
+    await world.hear(withdrawn)
+    assert (await study.renew())["state"] == "ended"
+    await world.advance(timedelta(days=90))
+    path = f"/v1/subscriptions/{study.subscription_id}/months"
+    (month,) = (await shop.ask("GET", path))["items"]
+    one = f"/v1/purchases/{month['order_id']}"
+    shown = await shop.ask("GET", one)
+    assert (shown["kind"], shown["refundable_minor"], shown["resting"]) == ("plan", MONTH, True)
+    await shop.ask("POST", f"{one}/refund", {"shown_amount_minor": MONTH}, status=202)
+    await world.rest()
+    assert [each["amount"] for each in await study.stripes("refund")] == [MONTH]
+    await study.check()
+
+
 async def test_operators_stop_a_plan_with_a_reason_in_their_log(study: Study) -> None:
     """They have routes of their own for it: on those of the people they find nobody's plan."""
     operator = new_id()
@@ -156,6 +182,21 @@ async def test_operators_stop_a_plan_with_a_reason_in_their_log(study: Study) ->
     assert (await ask(f"{theirs}/end", wrong | at_once))[0] == 202
     await study.world.rest()
     assert (await study.show())["state"] == "ended"
+    _, seen = await study.world.call("GET", theirs, operator, Role.OPERATOR)
+    assert (seen["subscription"]["state"], len(seen["invoices"])) == ("ended", 1)
+    assert seen["stripe_subscription_id"].startswith("sub_")
+    (month,) = seen["invoices"]
+    for asked in (
+        f"?order={month['order_id']}",
+        f"?person={seen['subscription']['mentee_id']}",
+        "",
+    ):
+        _, found = await study.world.call(
+            "GET", f"/v1/operator/subscriptions{asked}", operator, Role.OPERATOR
+        )
+        assert [each["subscription_id"] for each in found["items"]] == [str(study.subscription_id)]
+    stranger = f"/v1/operator/subscriptions?person={new_id()}"
+    assert (await study.world.call("GET", stranger, operator, Role.OPERATOR))[1]["items"] == []
     _, log = await study.world.call("GET", "/v1/operator/log", operator, Role.OPERATOR)
     told = [(each["action"], each["reason"], each["who"]) for each in log["items"]]
     assert told == [

@@ -204,6 +204,8 @@ async def test_what_nobody_can_book_is_not_sold(browser: Browser, filled: Servic
     rests = (await browser.page(f"/subscriptions/{plans.OF_STATE['resting']}")).text
     assert "The plan rests" in rests
     assert "Pick a time" not in rests
+    ended = (await browser.page(f"/subscriptions/{plans.OF_STATE['ended']}")).html
+    assert f'<a href="/purchases/{ORDER}">' in ended  # Where what is unused is paid back.
 
 
 @pytest.mark.parametrize(
@@ -218,15 +220,22 @@ async def test_operators_stop_plans_with_a_reason(
     browser: Browser, filled: Services, verb: str, route: str, more: dict[str, object]
 ) -> None:
     """They see no button of the people's; theirs says what goes back, and asks why."""
-    here = f"/subscriptions/{plans.OF_STATE['active']}"
+    its = f"/subscriptions/{plans.OF_STATE['active']}"
+    here = f"/operator{its}"
     theirs = {"mentor_id": MENTOR, "mentee_id": ORDER}
-    filled.tell("GET", f"/v1{here}", (200, plans.subscription("active") | theirs))
-    filled.tell("POST", f"/v1/operator{here}/{route}", (202, {}))
+    filled.tell("GET", f"/v1{its}", (200, plans.subscription("active") | theirs))
+    filled.tell("POST", f"/v1{here}/{route}", (202, {}))
     await browser.sign_in(filled, "operator")
-    actions = {each.action for each in (await browser.page(here)).forms if here in each.action}
-    assert actions == {f"/operator{here}/{each}" for each in ("pause", "end", "end-now")}
-    await browser.submit(here, f"/operator{here}/{verb}", reason="The mentor is ill")
-    (sent,) = filled.of("POST", f"/v1/operator{here}/{route}")
+    answer, _ = await browser.get(its)
+    assert answer.headers["Location"] == here
+    page = await browser.page(here)
+    _, text = await browser.get(here)
+    for shown in ("sub_1", "in_1", f'href="/operator/orders/{ORDER}"'):
+        assert shown in text
+    actions = {each.action for each in page.forms if its in each.action}
+    assert actions == {f"{here}/{each}" for each in ("pause", "end", "end-now")}
+    await browser.submit(here, f"{here}/{verb}", reason="The mentor is ill")
+    (sent,) = filled.of("POST", f"/v1{here}/{route}")
     assert sent.body == {"reason": "The mentor is ill"} | more
 
 
