@@ -93,3 +93,25 @@ class EndPreview(Shape):
     unused: int
     back_minor: int
     currency: str
+
+
+class Invoice(Shape):
+    """A month at Stripe."""
+
+    stripe_invoice_id: str
+    state: str
+    attempts: int
+    created_at: AwareDatetime
+    order_id: str | None = None
+
+
+class AtStripe(Shape):
+    """A subscription with what Stripe has of it, as operators see it."""
+
+    subscription: Subscription
+    begun_at: AwareDatetime
+    stripe_subscription_id: str | None = None
+    checkout_id: str | None = None
+    shown_at: AwareDatetime | None = None
+    look_at: AwareDatetime | None = None
+    invoices: list[Invoice]

@@ -209,6 +209,8 @@ ACCESS: dict[str, dict[str, Access]] = {
         "POST /v1/subscriptions/{subscription_id}/change": Access(
             SIGNED_IN, PARTIES, {"plan_id": "00000000-0000-0000-0000-0000000000f4"}
         ),
+        "GET /v1/operator/subscriptions": Access(OPERATOR, OPERATORS),
+        "GET /v1/operator/subscriptions/{subscription_id}": Access(OPERATOR, OPERATORS),
         "POST /v1/operator/subscriptions/{subscription_id}/pause": Access(OPERATOR, OPERATORS),
         "POST /v1/operator/subscriptions/{subscription_id}/end": Access(OPERATOR, OPERATORS),
         "POST /v1/gifts": Access(SIGNED_IN, OWN),

@@ -26,6 +26,13 @@ PLANS: Mapping[str, tuple[str, ...]] = {
     ),
     "/subscriptions/{subscription_id}/return": (f"/subscriptions/{OF_STATE['open']}/return",),
     "/mentor/plans": ("/mentor/plans",),
+    "/operator/subscriptions": (
+        "/operator/subscriptions",
+        f"/operator/subscriptions?person={MENTOR}&order={ORDER}",
+    ),
+    "/operator/subscriptions/{subscription_id}": tuple(
+        f"/operator/subscriptions/{each}" for each in OF_STATE.values()
+    ),
 }
 PLAN = {
     "plan_id": ORDER, "offering_id": OFFERING, "mentor_id": MENTOR, "title": "First <steps>",
@@ -38,6 +45,15 @@ MONTH = {
     "remaining": 3, "good_until": "2999-01-01T00:00:00Z",
 }  # fmt: skip
 END = {"period_end": STARTS, "unused": 3, "back_minor": 30000, "currency": "USD"}
+INVOICE = {
+    "stripe_invoice_id": "in_1", "state": "paid", "attempts": 1, "created_at": STARTS,
+    "order_id": ORDER,
+}  # fmt: skip
+AT_STRIPE = {
+    "begun_at": STARTS, "stripe_subscription_id": "sub_1", "checkout_id": f"cs_test_{58 * 'a'}",
+    "shown_at": STARTS, "look_at": STARTS,
+    "invoices": [INVOICE, {**INVOICE, "state": "open", "order_id": None, "attempts": 3}],
+}  # fmt: skip
 SPECIAL: Mapping[str, Mapping[str, object]] = {
     "open": {"url": "https://stripe.example/pay", "period_end": None},
     "past_due": {"invoice_url": "https://stripe.example/i", "next_attempt_at": STARTS},
@@ -68,6 +84,10 @@ def plans() -> dict[str, object]:
             path: found[state],
             f"{path}/months": {"items": [MONTH] if state != "closed" else []},
             f"{path}/end-preview": END,
+            f"/v1/operator/subscriptions/{identifier}": {
+                "subscription": found[state],
+                **AT_STRIPE,
+            },
         }
     return {
         f"/v1/mentors/{MENTOR}/plans": {"items": [PLAN, OTHER]},
@@ -75,5 +95,6 @@ def plans() -> dict[str, object]:
         f"/v1/plans/{ORDER}": PLAN,
         "/v1/me/plans": {"items": [PLAN]},
         "/v1/me/subscriptions": {"items": [*found.values()]},
+        "/v1/operator/subscriptions": {"items": [*found.values()], "next_cursor": "abc"},
         **of_one,
     }

@@ -30,6 +30,7 @@ from web.pages import (
     searching,
     series,
     sessions,
+    subscribers,
     waiting,
 )
 from web.routes import Row
@@ -57,6 +58,7 @@ ALL_ROUTES: tuple[Row, ...] = (
     *packages.ROUTES,
     *prepaid.ROUTES,
     *plans.ROUTES,
+    *subscribers.ROUTES,
     *hours.ROUTES,
     *calendars.ROUTES,
     *earnings.ROUTES,

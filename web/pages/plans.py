@@ -9,7 +9,6 @@ from aiohttp import web
 
 from shared.money import MAX_MINOR_OF_ALL
 from web.client import Away, Refused, Service
-from web.pages.mending import reason_of
 from web.pages.packages import chosen_offering, sold
 from web.pages.people import names_of
 from web.plan_shapes import EndPreview, Months, Plan, Plans, Subscription
@@ -24,12 +23,6 @@ DONE = {
     "pause": "The plan pauses with its month. Nothing is paid until it is resumed.",
     "resume": "The plan goes on.",
 }
-STOPPED = {
-    "pause": "The plan pauses with its month; the mentee can take it up again.",
-    "end": "The plan ends with its month.",
-    "end-now": "The plan ends. What was not booked is paid back.",
-}
-"""What an operator may do about a plan, and what to say after it."""
 
 
 async def plan(visit: Visit) -> web.Response:
@@ -67,6 +60,8 @@ async def subscriptions(visit: Visit) -> web.Response:
 async def subscription(visit: Visit) -> web.Response:
     """Show a subscription: where it is paid, what comes next, and what can be done."""
     found = await _read(visit)
+    if visit.person.person_id not in (found.mentee_id, found.mentor_id):
+        return visit.go(f"/operator/subscriptions/{found.subscription_id}")
     if found.waiting:
         names = await names_of(visit, [found.mentor_id])
         return visit.page(
@@ -145,21 +140,6 @@ async def change(visit: Visit) -> web.Response:
     return _back(visit, "The other plan begins with the next month.")
 
 
-async def stop(visit: Visit) -> web.Response:
-    """Pause or end somebody's plan as an operator, saying why."""
-    verb = visit.part("verb")
-    body: dict[str, object] = {"reason": reason_of(visit, verb)}
-    if verb == "end-now":
-        shown = visit.form.whole("shown_minor", least=0, most=MAX_MINOR_OF_ALL)
-        body |= {"at": "now", "shown_minor": shown}
-    elif verb == "end":
-        body |= {"at": "period_end"}
-    deed = "pause" if verb == "pause" else "end"
-    path = f"/v1/operator/subscriptions/{visit.part('subscription_id')}/{deed}"
-    await visit.send(Service.PAYMENTS, "POST", path, body)
-    return _back(visit, STOPPED[verb])
-
-
 async def own_plans(visit: Visit) -> web.Response:
     """Show the plans one offers, with a form for another."""
     found, offerings = await asyncio.gather(
@@ -218,7 +198,6 @@ ROUTES: tuple[Row, ...] = (
     do(f"{_ONE}/end", end, subscription),
     do(f"{_ONE}/change", change, subscription),
     do(f"{_ONE}/{{what:pause|resume}}", act, subscription),
-    do(f"/operator{_ONE}/{{verb:{'|'.join(STOPPED)}}}", stop, subscription),
     see("/mentor/plans", own_plans),
     do("/mentor/plans", offer, own_plans),
     do(f"/mentor/plans/{{plan_id:{ID}}}/withdraw", withdraw, own_plans),

@@ -58,6 +58,11 @@ SUBSCRIPTIONS_OF = f"""
     AND state IN ('active', 'past_due', 'ended') AND ($2::uuid IS NULL OR subscription_id < $2)
 ORDER BY subscription_id DESC LIMIT $3
 """
+FIND = f"""
+{_SUBSCRIPTION} WHERE ($1::uuid IS NULL OR mentee_id = $1 OR mentor_id = $1)
+    AND ($2::uuid IS NULL OR subscription_id < $2)
+ORDER BY subscription_id DESC LIMIT $3
+"""
 NEXT_TO_LOOK_AT = """
 SELECT subscription_id FROM subscriptions WHERE look_at <= $1
 ORDER BY look_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -72,6 +77,10 @@ ON CONFLICT (stripe_invoice_id) DO UPDATE SET order_id = excluded.order_id,
 INVOICE = """
 SELECT stripe_invoice_id, subscription_id, order_id, state, attempts, settled, created_at
 FROM plan_invoices WHERE stripe_invoice_id = $1
+"""
+INVOICES_OF = """
+SELECT stripe_invoice_id, subscription_id, order_id, state, attempts, settled, created_at
+FROM plan_invoices WHERE subscription_id = $1 ORDER BY created_at DESC, stripe_invoice_id LIMIT $2
 """
 READ_FROM = """
 SELECT COALESCE(min(created_at) FILTER (WHERE NOT settled), max(created_at))
@@ -245,6 +254,14 @@ async def subscriptions_of(
     return [_subscription(row) for row in rows]
 
 
+async def find_subscriptions(
+    conn: Connection, person_id: UUID | None, before: UUID | None, limit: int
+) -> list[Subscription]:
+    """Return subscriptions in any state, of everybody or of a person, newest first."""
+    rows = await conn.fetch(FIND, person_id, before, limit)
+    return [_subscription(row) for row in rows]
+
+
 async def next_to_look_at(conn: Connection, now: datetime) -> UUID | None:
     """Return and lock the subscription that must be looked at first, if one is due."""
     return await conn.fetchval(NEXT_TO_LOOK_AT, now)
@@ -268,6 +285,12 @@ async def load_invoice(conn: Connection, stripe_invoice_id: str) -> Invoice | No
     """Return an invoice as it was followed last."""
     row = await conn.fetchrow(INVOICE, stripe_invoice_id)
     return Invoice(**dict(row)) if row else None
+
+
+async def invoices_of(conn: Connection, subscription_id: UUID, limit: int) -> list[Invoice]:
+    """Return the last invoices of a subscription, the newest first."""
+    rows = await conn.fetch(INVOICES_OF, subscription_id, limit)
+    return [Invoice(**dict(row)) for row in rows]
 
 
 async def read_from(conn: Connection, subscription_id: UUID) -> datetime | None:
