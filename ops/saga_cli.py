@@ -116,6 +116,12 @@ def refund(
     have_done("payments", _deed("refund", order_id, reason, arguments))
 
 
+@saga.command("refund-credits")
+def refund_credits(order_id: OrderId, reason: Reason) -> None:
+    """Pay what is unused of a package, gift, sponsorship or month of a plan back to the card."""
+    have_done("payments", _deed("refund_credits", order_id, reason))
+
+
 @saga.command("issue-papers")
 def issue_papers(order_id: OrderId, reason: Reason) -> None:
     """Have the papers of a purchase tried again that did not add up."""

@@ -127,13 +127,20 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
         asked.append(deed)
         return {"mentor_minor": 5_100}
 
+    async def back(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
+        return {"amount_minor": 20_000}
+
     async def refuse(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
         await conn.execute("UPDATE orders SET title = 'changed'")
         raise CannotBeDone(amount_minor=7)
 
-    actions: Actions = {"release": release, "retry_refund": refuse}
+    actions: Actions = {
+        "release": release, "retry_refund": refuse, "refund_credits": back,
+    }  # fmt: skip
     clerk = Clerk(pool, actions, SystemBusinessClock())
     working = asyncio.create_task(work(clerk))
+    credit = await line.run("saga", "refund-credits", WAITING, "--reason", "Moved abroad")
+    assert credit.stdout.strip() == "refund_credits done: amount_minor 20000"
     done = await line.run("saga", "release", WAITING, "--reason", "The mentor asked")
     refused = await line.run("saga", "retry-refund", WAITING, "--reason", "Bank is back")
     working.cancel()
@@ -142,7 +149,7 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
     assert refused.exit_code == 1
     assert "amount_minor 7" in refused.stdout
     assert [(deed.subject, deed.reason) for deed in asked] == [(WAITING, "The mentor asked")]
-    latest, earlier = await line.json("audit", "list")
+    latest, earlier, _ = await line.json("audit", "list")
     assert (latest["action"], latest["outcome"]) == ("retry_refund", "refused")
     assert (earlier["service"], earlier["outcome"]) == ("payments", "done")
     assert earlier["who"].startswith("ops:")

@@ -16,10 +16,12 @@ from services.payments.gateway.shapes import refund_params
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
+from shared.contracts.prepaid import CreditsRefunded
 from shared.db import in_transaction
 from shared.deeds import Clerk, Deed, file_request
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
+from tests.payments.shop import UNIT, Shop
 
 WHY = {"reason": "The mentee asked"}
 RETURNED_FUNDS_CARD = "4000000000005126"
@@ -305,3 +307,16 @@ async def test_an_unknown_order_is_not_found(world: World, path: str) -> None:
     stranger = Bought(new_id(), new_id(), new_id(), new_id(), 1, "USD")
     assert (await act(world, stranger, path))[0] == 404
     assert await deeds(world) == []
+
+
+async def test_unused_credits_are_paid_back_from_the_command_line(world: World) -> None:
+    """What `ops saga refund-credits` has the worker do is what the operators' page does."""
+    shop = await Shop(world).open()
+    deed = Deed("ops:root", "refund_credits", str(await shop.buy(3)), "Moved abroad")
+    now = world.clock.now()
+    act = ACTIONS["refund_credits"]
+    said = await in_transaction(world.pool, lambda conn: act(conn, deed, now))
+    assert said == {"amount_minor": 3 * UNIT, "currency": "USD"}
+    await world.rest()
+    assert [fact.amount_minor for fact in await world.told(CreditsRefunded)] == [3 * UNIT]
+    await shop.check()

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.payments import ledger
 from services.payments.commands import earnings as earning
 from services.payments.commands.books import book_difference
+from services.payments.commands.credits import refund_as_asked
 from services.payments.commands.decisions import plan_refund
 from services.payments.commands.documents import issue_again
 from services.payments.commands.operations import look_for_operation, retry_operation
@@ -169,6 +170,7 @@ ACTIONS: Actions = {
     "book_difference": book_difference,
     "release": release,
     "refund": refund,
+    "refund_credits": refund_as_asked,
     "reverse_again": reverse_again,
     "write_off": write_off,
     "retry_refund": retry_refund,
