@@ -134,9 +134,7 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
         await conn.execute("UPDATE orders SET title = 'changed'")
         raise CannotBeDone(amount_minor=7)
 
-    actions: Actions = {
-        "release": release, "retry_refund": refuse, "refund_credits": back,
-    }  # fmt: skip
+    actions: Actions = {"release": release, "retry_refund": refuse, "refund_credits": back}
     clerk = Clerk(pool, actions, SystemBusinessClock())
     working = asyncio.create_task(work(clerk))
     credit = await line.run("saga", "refund-credits", WAITING, "--reason", "Moved abroad")
