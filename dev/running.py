@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -53,7 +54,8 @@ class Running(BaseModel):
         """
         alive = {name: each for name, each in self.processes.items() if each.is_alive()}
         for each in alive.values():
-            os.kill(each.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # It may have gone since.
+                os.kill(each.pid, signal.SIGKILL)
         async with asyncio.timeout(_GONE_SECONDS):
             while any(each.is_alive() for each in alive.values()):
                 await asyncio.sleep(_POLL_SECONDS)

@@ -17,7 +17,12 @@ from services.payments.store.accounts import earned_sessions
 from services.payments.store.disputes import load_dispute
 from shared.auth import Role
 from shared.contracts import booking
-from shared.contracts.payments import DisputeClosed, DisputeOpened, EarningsReleased
+from shared.contracts.payments import (
+    DisputeClosed,
+    DisputeOpened,
+    EarningsReleased,
+    MoneyFact,
+)
 from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
@@ -210,6 +215,15 @@ async def test_a_dispute_finds_the_money_wherever_it_is(
     if end == "win":
         for stage in ("paid_out", "transferred", "released", "ended"):
             assert await _of_mentor(world, orders[stage]) == _share(price, currency)
+    for order in orders.values():
+        assert await _is_told_in_order(world, order)
+
+
+async def _is_told_in_order(world: World, order: Bought) -> bool:
+    """Return whether the facts of a purchase left one version after the other."""
+    told = [f.version for f in await world.facts()
+            if isinstance(f, MoneyFact) and f.order_id == order.order_id]  # fmt: skip
+    return told == list(range(1, len(told) + 1))
 
 
 def _share(price: int, currency: str) -> int:

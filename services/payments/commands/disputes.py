@@ -50,13 +50,14 @@ async def follow_dispute(
     known = await store.load_dispute(conn, seen.dispute_id)
     order, dispute, facts = rules.follow(order, known, seen, now)
     await store.save_dispute(conn, dispute)
+    # Before what the money brings about: facts leave in the order of their versions.
+    await announcer.announce(conn, *facts, at=now)
     order = await _hold(conn, order, now)
     for movement in sorted(seen.movements, key=lambda each: (each.moved_at, each.amount_minor)):
         order = await _move(conn, order, dispute, movement, now)
     if known is not None and known.is_away and not dispute.is_away:
         await lots.thaw(conn, order, dispute.opened_at, now)
     await order_store.save_order(conn, order)
-    await announcer.announce(conn, *facts, at=now)
 
 
 async def note_answer(conn: Connection, request: DisputeRequest, now: datetime) -> None:
