@@ -25,6 +25,7 @@ from shared.deeds import Deed, carry_out
 from shared.ids import new_id
 from shared.money import Money
 from tests.payments.conftest import NOON, Bought, World
+from tests.payments.test_disputes import dispute
 
 PAYMENTS = 40
 DYING = 0.3
@@ -32,6 +33,7 @@ DEADLINE_SECONDS = 20
 
 GAPS = "SELECT series, year, last_number, given FROM document_gaps"
 DEARER = "UPDATE sessions SET price_minor = price_minor + $2 WHERE order_id = $1"
+SETTLED = "SELECT amount_minor FROM refunds WHERE state = 'settled'"
 WAITS = """
 SELECT details ->> 'error' AS error FROM saga_waits WHERE order_id = $1 AND needs_operator
 ORDER BY error
@@ -172,6 +174,24 @@ async def test_numbers_begin_anew_with_the_year(world: World):
     await world.advance(timedelta(days=260))
     (receipt,) = await issued(world, await world.buy())
     assert receipt.name == "R-2031-000001"
+
+
+async def test_a_credit_note_is_of_what_was_decided_though_a_bank_paid_a_part(world: World):
+    """Made late: 50 of the 120 are left to the bank by then, 70 go on as a refund of their own."""
+    order = await world.buy(12_000)
+    await world.rest()
+    papers = next(loop for loop in world.loops if loop.name == "issue_documents")
+    world.loops.remove(papers)
+    await dispute(world, order, 5_000)
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await world.pool.fetchval(SETTLED) != 7_000:
+            await world.turn()
+    world.loops.append(papers)
+    await world.rest()
+    _, note = await issued(world, order)
+    assert [item.amount_minor for item in note.content.items] == [12_000]
+    assert note.content.amount_minor == 12_000
 
 
 async def put_aside(world: World) -> Bought:

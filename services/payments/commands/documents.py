@@ -72,27 +72,28 @@ async def _issue_wanted(conn: Connection, wanted: Wanted, now: datetime) -> None
 
 async def _issue_receipt(conn: Connection, wanted: Wanted, now: datetime) -> None:
     """Issue the receipt of a payment, unless no card paid anything of it."""
-    if not wanted.paid_minor:
+    if not wanted.card_minor:
         return
     order = await _need_order(conn, wanted.subject)
-    content = rules.receipt(order, wanted.paid_minor, wanted.happened_at)
+    content = rules.receipt(order, wanted.card_minor, wanted.happened_at)
     await _issue(conn, Series.RECEIPT, wanted, order.mentee_id, content, now)
 
 
 async def _issue_credit_note(conn: Connection, wanted: Wanted, now: datetime) -> None:
     """Issue the credit note of a refund to whoever's card it goes back, if any of it is money."""
+    if not wanted.card_minor:
+        return
     refund = await outcome_store.load_refund(conn, wanted.subject)
     if refund is None:
         raise Missing(f"refund:{wanted.subject}")
-    if not refund.amount.minor:
-        return
     order = await _need_order(conn, refund.order_id)
     lot_id = _lot_of(order, refund)
     lot = await credit_store.load_lot(conn, lot_id) if lot_id else None
     person_id, purchase_id = rules.whose(order, lot)
     if await store.is_receipt_put_aside(conn, purchase_id):
         raise ReceiptPutAside(str(purchase_id))
-    content = rules.credit_note(order, refund, await store.receipt_of(conn, purchase_id))
+    of_receipt = await store.receipt_of(conn, purchase_id)
+    content = rules.credit_note(order, refund, wanted.card_minor, of_receipt)
     await _issue(conn, Series.CREDIT_NOTE, wanted, person_id, content, now)
 
 

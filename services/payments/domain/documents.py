@@ -83,14 +83,14 @@ class Content(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A posting that somebody gets a document of; `paid_minor` is what it added to the balance."""
+    """A posting that somebody gets a document of; of it a card paid or gets back `card_minor`."""
 
     wanted_id: int
     entry_id: UUID
     kind: str
     subject: UUID
     happened_at: datetime
-    paid_minor: int
+    card_minor: int
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,16 @@ def _items(order: Order) -> tuple[Item, ...]:
     )
 
 
-def credit_note(order: Order, refund: Refund, of_receipt: str | None) -> Content:
-    """Return what the credit note of a refund says; raises `DoesNotAddUp`."""
+def credit_note(
+    order: Order, refund: Refund, planned_minor: int, of_receipt: str | None
+) -> Content:
+    """Return what the credit note of a refund says; raises `DoesNotAddUp`.
+
+    It is of what was decided to go back: a part may be a refund of its own by now.
+    """
     item = Item(
         words=f"Refund: {order.title}",
-        amount_minor=refund.amount.minor,
+        amount_minor=planned_minor,
         session_id=refund.session_id,
     )
     content = Content(
@@ -177,7 +182,7 @@ def credit_note(order: Order, refund: Refund, of_receipt: str | None) -> Content
         title=order.title,
         kind=order.kind,
         items=(item,),
-        amount_minor=refund.amount.minor,
+        amount_minor=planned_minor,
         currency=refund.amount.currency,
         happened_at=refund.planned_at,
         receipt=of_receipt,

@@ -18,9 +18,9 @@ WHERE failed_at IS NULL ORDER BY wanted_id LIMIT 1 FOR UPDATE
 ENTRY = """
 SELECT e.kind, split_part(e.cause, ':', 2)::uuid AS subject, e.happened_at,
     COALESCE((
-        SELECT sum(l.amount_minor) FROM ledger_lines AS l
-        WHERE l.entry_id = e.entry_id AND l.account = 'stripe_balance'
-    ), 0)::bigint AS paid_minor
+        SELECT abs(sum(l.amount_minor)) FROM ledger_lines AS l
+        WHERE l.entry_id = e.entry_id AND l.account IN ('stripe_balance', 'refunds_in_transit')
+    ), 0)::bigint AS card_minor
 FROM ledger_entries AS e WHERE e.entry_id = $1
 """
 PUT_ASIDE = "UPDATE documents_wanted SET failed_at = $2, reason = $3 WHERE wanted_id = $1"
