@@ -64,7 +64,14 @@ HAVING sum(amount_minor) <> 0
 """
 """What the bank moved, what the mentor has for good, what the platform has, what came back."""
 REFUNDS = """
-SELECT order_id, amount_minor, currency, state, stripe_refund_id, failure_code FROM refunds
+SELECT refund_id, order_id, amount_minor, currency, state, stripe_refund_id, failure_code, attempt
+FROM refunds
+"""
+PAPERS = """
+SELECT d.order_id, d.amount_minor, abs(sum(l.amount_minor))::bigint AS posted_minor
+FROM documents AS d JOIN ledger_lines AS l ON l.entry_id = d.entry_id
+WHERE l.account IN ('stripe_balance', 'refunds_in_transit')
+GROUP BY d.document_id HAVING d.amount_minor <> abs(sum(l.amount_minor))
 """
 PAYOUTS = "SELECT stripe_payout_id, amount_minor, currency, state FROM payouts"
 
@@ -279,10 +286,11 @@ async def _refund_complaints(world: World, history: Json) -> list[str]:
     """Compare the refunds: each of ours is one of Stripe's, with the same end."""
     theirs = {row["id"]: row for row in history["refund"] if row["owner"] == "platform"}
     found: list[str] = []
-    for row in await world.pool.fetch(REFUNDS):
+    for row in map(dict, await world.pool.fetch(REFUNDS)):
         refund = theirs.pop(row["stripe_refund_id"], None)
+        found += _attempt_complaints(row, theirs)
         if row["failure_code"] is not None and row["stripe_refund_id"] is None:
-            continue  # Stripe refused it: the bank had taken the money back.
+            continue  # Stripe refused it, or a bank has the part of it that went by Stripe's name.
         state = (
             {"succeeded": "settled", "failed": "failed"}.get(refund["status"]) if refund else "?"
         )
@@ -290,7 +298,30 @@ async def _refund_complaints(world: World, history: Json) -> list[str]:
             continue  # A bank had sent it back, and then another took the money by a dispute.
         if state != row["state"]:
             found.append(f"refund of {row['order_id']} is {row['state']} here, {state} there")
-    return [*found, *(f"unknown refund {identifier}" for identifier in theirs)]
+    papers = [f"a paper is off: {dict(row)}" for row in await world.pool.fetch(PAPERS)]
+    return [*found, *papers, *(f"unknown refund {identifier}" for identifier in theirs)]
+
+
+def _attempt_complaints(ours: Json, theirs: dict[str, Json]) -> list[str]:
+    """Take out the attempts at a refund before the last: each was made once, and came back."""
+    earlier = [row for row in theirs.values() if _is_earlier_attempt(row, ours)]
+    for row in earlier:
+        del theirs[row["id"]]
+    numbers = Counter(_attempt(row) for row in earlier)
+    found = [f"attempt {number} at {ours['refund_id']} was made {count} times"
+             for number, count in numbers.items() if count > 1]  # fmt: skip
+    found += [f"{row['id']} was made again, but is {row['status']}"
+              for row in earlier if row["status"] != "failed"]  # fmt: skip
+    return found
+
+
+def _is_earlier_attempt(theirs: Json, ours: Json) -> bool:
+    is_same = theirs["metadata"].get("refund_id") == str(ours["refund_id"])
+    return is_same and _attempt(theirs) < ours["attempt"]
+
+
+def _attempt(refund: Json) -> int:
+    return int(refund["metadata"].get("attempt", 1))
 
 
 async def _payout_complaints(world: World, history: Json) -> list[str]:

@@ -190,6 +190,32 @@ async def test_a_refund_that_comes_back_during_a_dispute_is_the_banks(world: Wor
     await world.check_books()
 
 
+async def test_what_came_back_beside_a_banks_part_waits_for_an_operator(world: World) -> None:
+    """The card takes nothing more, however many banks have a part: none of it is sent by itself."""
+    order = await world.buy()
+    await cancelled(world, order)
+    await world.rest()
+    first = await dispute(world, order, 5_000)
+    await world.rest()
+    refund_id = await world.pool.fetchval("SELECT stripe_refund_id FROM refunds")
+    assert (await world.sim("POST", f"refunds/{refund_id}/fail", {}))[0] == 200
+    await world.rest()
+    await dispute(world, order, 1_000)
+    await world.rest()
+    assert [each[:2] for each in await refunds(world)] == [
+        (6_000, "failed"), (5_000, "paid_otherwise"), (1_000, "paid_otherwise"),
+    ]  # fmt: skip
+    assert await sent(world) == [12_000]
+    await decide(world, first, "win")
+    await world.rest()
+    assert await sent(world) == [5_000, 12_000]
+    assert (await act(world, order, "refund/retry"))[0] == 202
+    await world.rest()
+    assert await sent(world) == [5_000, 6_000, 12_000]
+    assert (await part_of(world, order)).keys() == STRIPE_ALONE
+    await world.check_books()
+
+
 async def test_a_share_that_was_written_off_is_not_paid_again_when_the_bank_gives_back(
     world: World,
 ) -> None:

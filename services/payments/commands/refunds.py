@@ -132,14 +132,17 @@ async def _cover(
 
 
 async def cover_failed(conn: Connection, order: Order, refund: Refund, now: datetime) -> None:
-    """Leave to the bank what it paid of a failed refund; what Stripe refused for that is sent."""
+    """Leave to the bank what it paid of a failed refund; what Stripe refused for that is sent.
+
+    What Stripe had sent and the card did not take is an operator's to pay.
+    """
     if refund.state != "failed":
         return
     banks = await banks_part_of(conn, order, refund)
     if not banks.minor:
         return
     rest = await _cover(conn, order, refund, banks, now)
-    if rest is not None and refund.stripe_refund_id is None:
+    if rest is not None and refund.issued_at is None:
         await send_again(conn, order, rest, now)
 
 

@@ -90,18 +90,21 @@ def is_covered(refund: Refund) -> bool:
 def banks_part(amount: Money, paid: Money, sent_minor: int, taken_minor: int) -> Money:
     """Return what of a refund a bank has paid: what a charge does not bear beside its disputes.
 
-    The charge brought `paid`, of which other refunds sent back some, and a bank took some.
+    The charge brought `paid`. The mentee gets some of it by other refunds, a bank took some.
     """
     too_much = amount.minor + sent_minor + taken_minor - paid.minor
     return Money(max(0, min(amount.minor, taken_minor, too_much)), amount.currency)
 
 
 def split(refund: Refund, amount: Money) -> tuple[Refund, Refund | None]:
-    """Leave an amount of a refund in it; return the rest as a refund of its own."""
+    """Leave an amount of a refund in it; return the rest as a refund of its own.
+
+    Stripe knows it by no name of its own, but it stays one that Stripe had sent (`issued_at`).
+    """
     rest = refund.amount - amount
     if not rest.minor:
         return refund, None
-    alone = replace(refund, refund_id=new_id(), amount=rest, stripe_refund_id=None, issued_at=None)
+    alone = replace(refund, refund_id=new_id(), amount=rest, stripe_refund_id=None)
     return replace(refund, amount=amount), replace(alone, attempt=1, discount_minor=0)
 
 

@@ -14,8 +14,8 @@ from shared.money import Money
 
 INSERT_REFUND = """
 INSERT INTO refunds (refund_id, order_id, session_id, amount_minor, currency, reason, state,
-    planned_at, lot_id, discount_minor, failed_at, failure_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    planned_at, lot_id, discount_minor, issued_at, failed_at, failure_code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 REFUND = """
 SELECT refund_id, order_id, session_id, amount_minor, currency, reason, state, stripe_refund_id,
@@ -43,7 +43,8 @@ ORDER BY r.order_id, r.refund_id
 """
 SENT_BACK_OF = """
 SELECT COALESCE(sum(r.amount_minor), 0)::bigint FROM refunds AS r
-WHERE r.state IN ('planned', 'issued', 'settled') AND r.refund_id <> $2 AND r.refund_id IN (
+WHERE (r.state <> 'paid_otherwise' OR r.failure_code IS NULL) AND r.refund_id <> $2
+AND r.refund_id IN (
     SELECT r.refund_id FROM refunds AS r LEFT JOIN sessions AS s ON s.session_id = r.session_id
     WHERE r.order_id = $1 AND s.lot_id IS NULL
     UNION ALL
@@ -98,6 +99,7 @@ async def add_refund(conn: Connection, refund: Refund) -> None:
         refund.planned_at,
         refund.lot_id,
         refund.discount_minor,
+        refund.issued_at,
         refund.failed_at,
         refund.failure_code,
     )
@@ -125,7 +127,10 @@ async def refunds_of_credits(conn: Connection, purchase_id: UUID) -> list[Refund
 
 
 async def sent_back_of(conn: Connection, purchase_id: UUID, but_for: UUID) -> int:
-    """Return what of a purchase's charge goes back by refunds but for one, sent or planned."""
+    """Return what of a purchase goes back by refunds but for one, however, unless a bank paid it.
+
+    One that failed counts as one that an operator paid: the mentee gets that money as well.
+    """
     return int(await conn.fetchval(SENT_BACK_OF, purchase_id, but_for))
 
 
