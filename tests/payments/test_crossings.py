@@ -21,7 +21,7 @@ from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
 from tests.payments.histories import AT_ONCE
-from tests.payments.test_disputes import decide, dispute, stored
+from tests.payments.test_disputes import decide, dispute, part_of, stored
 
 IN_FLIGHT_TRANSFERS = "SELECT 1 FROM in_flight WHERE kind = 'operation:transfer.create'"
 STATE_OF_TRANSFER = "SELECT transfer_state FROM earnings WHERE order_id = $1"
@@ -252,4 +252,30 @@ async def test_an_old_answer_about_a_dispute_undoes_nothing(
     await world.rest()
     assert await stored(world, opened) == found
     assert (await world.order(order)).sessions[0].disputed_at is None
+    await world.check_books()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_what_one_bank_gives_back_another_may_have_taken(
+    world: World, backwards: bool
+) -> None:
+    """Of 120 went 30 by a refund and 80 to a bank; it gives them back, and another takes 40."""
+    order = await world.buy()
+    await world.say(booking.BookingCancelled, order, by="mentee", refund_basis_points=2_500)
+    first = await dispute(world, order, 8_000)
+    await world.rest()
+    await decide(world, first, "lose")
+    await world.rest()
+    await world.sim("POST", "webhooks", {"mode": "hold"})
+    await decide(world, first, "win")
+    second = await dispute(world, order, 4_000)
+    await world.sim("POST", "webhooks", {"mode": "normal"})
+    await world.sim("POST", "webhooks/release", {"backwards": backwards})
+    await world.rest()
+    of_people = ("session_clearing", "dispute_losses")
+    assert await part_of(world, order, *of_people) == {"session_clearing": -5_000}
+    await world.check_books()
+    await decide(world, second, "win")
+    await world.rest()
+    assert await part_of(world, order, *of_people) == {"session_clearing": -9_000}
     await world.check_books()

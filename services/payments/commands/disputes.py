@@ -12,7 +12,7 @@ from services.payments.commands.orders import need_order
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
 from services.payments.commands.refunds import cover_failed, send_covered
 from services.payments.domain import disputes as rules
-from services.payments.domain.disputes import Dispute, Left, Movement, Taking
+from services.payments.domain.disputes import Dispute, Left, Movement
 from services.payments.domain.evidence import FIELDS
 from services.payments.domain.orders import Order
 from services.payments.domain.outcomes import Refund
@@ -125,11 +125,10 @@ async def _move(
 async def _withdraw(conn: Connection, order: Order, movement: Movement, now: datetime) -> Order:
     """Take what the bank took from the sessions' parts, from each as much as is left of it."""
     taken = Money(-movement.amount.minor, movement.amount.currency)
-    left = await _left(conn, order)
-    shares, beyond = rules.shares_of(taken, {name: part.by_card for name, part in left.items()})
+    parts, beyond = rules.shares_of(taken, await _left(conn, order))
     await _post_loss(conn, order, movement, beyond)
-    for session_id, share in shares.items():
-        part, amount = order.part(session_id), left[session_id].price_of(share)
+    for session_id, moved in parts.items():
+        part, share, amount = order.part(session_id), moved.by_card, moved.price
         order = await recovery.take(
             conn,
             order,
@@ -142,34 +141,52 @@ async def _withdraw(conn: Connection, order: Order, movement: Movement, now: dat
             now=now,
             source=movement.dispute_id,
         )
-        taking = Taking(session_id, share.minor, amount.minor)
-        await store.add_taking(conn, movement.movement_id, taking)
+    await store.add_takings(conn, movement.movement_id, parts)
     await _each_refund(conn, order, cover_failed, now)
     return order
 
 
 async def _reinstate(conn: Connection, order: Order, movement: Movement, now: datetime) -> Order:
     """Give back what the dispute took of each session's part; what is owed of it goes on."""
-    taken = await store.takings_of(conn, movement.dispute_id, movement.amount.currency)
-    by_card = {name: part.by_card for name, part in taken.items()}
-    shares, beyond = rules.shares_of(movement.amount, by_card)
+    currency = movement.amount.currency
+    taken = await store.takings_of(conn, movement.dispute_id, currency)
+    back, beyond = rules.shares_of(movement.amount, taken)
     await _post_loss(conn, order, movement, minus(beyond))
-    for session_id, share in shares.items():
-        part, amount = order.part(session_id), taken[session_id].price_of(share)
-        await recovery.give(
-            conn,
-            order,
-            order.session(session_id),
-            amount,
-            f"dispute_reinstated:{movement.movement_id}:{part.name}",
-            line(Account.STRIPE_BALANCE, share, part),
-            undiscounted(part, share - amount),
-            now=now,
-            source=movement.dispute_id,
-        )
-        taking = Taking(session_id, -share.minor, -amount.minor)
-        await store.add_taking(conn, movement.movement_id, taking)
+    await store.add_takings(
+        conn, movement.movement_id, {name: -part for name, part in back.items()}
+    )
+    losses = await store.losses_of(conn, order.order_id, currency)
+    stays, made_up = rules.make_up(losses, back)
+    for movement_id, parts in made_up.items():
+        await store.add_takings(conn, movement_id, parts)
+    for session_id, whole in back.items():
+        await _give(conn, order, movement, session_id, whole, stays[session_id], now)
     return await _pay_what_is_owed(conn, order, now)
+
+
+async def _give(
+    conn: Connection,
+    order: Order,
+    movement: Movement,
+    session_id: UUID,
+    back: Left,
+    stays: Left,
+    now: datetime,
+) -> None:
+    """Give a session what stays of what came back; the rest makes up for losses."""
+    part = order.part(session_id)
+    await recovery.give(
+        conn,
+        order,
+        order.session(session_id),
+        stays.price,
+        f"dispute_reinstated:{movement.movement_id}:{part.name}",
+        line(Account.STRIPE_BALANCE, back.by_card, part),
+        line(Account.DISPUTE_LOSSES, stays.by_card - back.by_card, part),
+        undiscounted(part, stays.by_card - stays.price),
+        now=now,
+        source=movement.dispute_id,
+    )
 
 
 async def _pay_what_is_owed(conn: Connection, order: Order, now: datetime) -> Order:

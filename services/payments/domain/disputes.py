@@ -119,12 +119,11 @@ class Movement:
 
 
 @dataclass(frozen=True)
-class Taking:
-    """What a movement took of what the card paid for a session, and so of its price."""
+class Loss:
+    """What a movement took beyond what was left of the sessions then: the platform bears it."""
 
-    session_id: UUID
-    minor: int
-    price_minor: int
+    movement_id: str
+    amount: Money
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,19 @@ class Left:
         if share == self.by_card:
             return self.price
         return Money(share.minor * self.price.minor // self.by_card.minor, share.currency)
+
+    def part_of(self, share: Money) -> Left:
+        """Return a share of what the card paid, with the amount of the price that goes with it."""
+        return Left(share, self.price_of(share))
+
+    def __sub__(self, part: Left) -> Left:
+        """Return what stays without a part."""
+        return Left(self.by_card - part.by_card, self.price - part.price)
+
+    def __neg__(self) -> Left:
+        """Return what comes back as something taken."""
+        nothing = self - self
+        return nothing - self
 
 
 Told = DisputeOpened | DisputeClosed
@@ -218,12 +230,28 @@ def movement(dispute: Dispute, seen: MovementSeen) -> Movement:
     )
 
 
-def shares_of(amount: Money, left: Mapping[UUID, Money]) -> tuple[Mapping[UUID, Money], Money]:
+def shares_of(amount: Money, left: Mapping[UUID, Left]) -> tuple[Mapping[UUID, Left], Money]:
     """Divide an amount over what is left of each session; return also what exceeds it all."""
-    rest = sum(each.minor for each in left.values())
-    covered = Money(min(amount.minor, rest), amount.currency)
+    by_card = [each.by_card for each in left.values()]
+    covered = Money(min(amount.minor, sum(each.minor for each in by_card)), amount.currency)
     step = charge_step(amount.currency)
-    step = 1 if any(each.minor % step for each in (covered, *left.values())) else step
-    shares = spread(covered, list(left.values()), step)
-    moved = {name: share for name, share in zip(left, shares, strict=True) if share.minor}
+    step = 1 if any(each.minor % step for each in (covered, *by_card)) else step
+    shares = zip(left.items(), spread(covered, by_card, step), strict=True)
+    moved = {name: part.part_of(share) for (name, part), share in shares if share.minor}
     return moved, amount - covered
+
+
+def make_up(
+    losses: Sequence[Loss], back: Mapping[UUID, Left]
+) -> tuple[Mapping[UUID, Left], Mapping[str, Mapping[UUID, Left]]]:
+    """Let movements take of what comes back what they took beyond the sessions.
+
+    Return what stays of it, and what each takes. Of which movement we hear first is chance: what
+    the one gives back may be what the other took.
+    """
+    stays, taken = dict(back), dict[str, Mapping[UUID, Left]]()
+    for loss in losses:
+        parts, _ = shares_of(loss.amount, stays)
+        taken[loss.movement_id] = parts
+        stays |= {name: stays[name] - part for name, part in parts.items()}
+    return stays, taken

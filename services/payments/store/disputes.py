@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from services.payments.domain.disputes import Dispute, Left, Movement, Taking
+from services.payments.domain.disputes import Dispute, Left, Loss, Movement
 from shared.db import Connection
 from shared.money import Money
 
@@ -63,9 +64,26 @@ SELECT COALESCE(-sum(
 FROM dispute_movements AS m INNER JOIN disputes AS d ON m.dispute_id = d.dispute_id
 WHERE d.order_id = $1
 """
-INSERT_TAKING = """
+ADD_TAKING = """
 INSERT INTO dispute_takings (movement_id, session_id, amount_minor, price_minor)
 VALUES ($1, $2, $3, $4)
+ON CONFLICT (movement_id, session_id) DO UPDATE SET
+    amount_minor = dispute_takings.amount_minor + excluded.amount_minor,
+    price_minor = dispute_takings.price_minor + excluded.price_minor
+"""
+LOSSES_OF = """
+SELECT
+    (array_agg(m.movement_id ORDER BY m.moved_at DESC) FILTER (WHERE m.amount_minor < 0))[1]
+        AS movement_id,
+    -sum(m.amount_minor + COALESCE(t.minor, 0))::bigint AS minor
+FROM disputes AS d
+INNER JOIN dispute_movements AS m ON d.dispute_id = m.dispute_id AND d.currency = m.currency
+LEFT JOIN (
+    SELECT movement_id, sum(amount_minor) AS minor FROM dispute_takings GROUP BY movement_id
+) AS t ON m.movement_id = t.movement_id
+WHERE d.order_id = $1
+GROUP BY d.dispute_id HAVING -sum(m.amount_minor + COALESCE(t.minor, 0)) > 0
+ORDER BY d.opened_at, d.dispute_id
 """
 TAKINGS_OF = """
 SELECT t.session_id, sum(t.amount_minor)::bigint AS minor, sum(t.price_minor)::bigint AS price_minor
@@ -156,11 +174,21 @@ async def taken_of(conn: Connection, order_id: UUID) -> int:
     return int(await conn.fetchval(TAKEN_OF, order_id))
 
 
-async def add_taking(conn: Connection, movement_id: str, taking: Taking) -> None:
-    """Store what a movement took of a session, or gave back (below zero)."""
-    await conn.execute(
-        INSERT_TAKING, movement_id, taking.session_id, taking.minor, taking.price_minor
-    )
+async def add_takings(conn: Connection, movement_id: str, parts: Mapping[UUID, Left]) -> None:
+    """Store what a movement took of each session, beside what it took before; below zero came back.
+
+    The order is locked.
+    """
+    for session_id, part in parts.items():
+        await conn.execute(
+            ADD_TAKING, movement_id, session_id, part.by_card.minor, part.price.minor
+        )
+
+
+async def losses_of(conn: Connection, order_id: UUID, currency: str) -> list[Loss]:
+    """Return what disputes took of a purchase beyond its sessions, and did not give back."""
+    rows = await conn.fetch(LOSSES_OF, order_id)
+    return [Loss(row["movement_id"], Money(row["minor"], currency)) for row in rows]
 
 
 async def takings_of(conn: Connection, dispute_id: str, currency: str) -> dict[UUID, Left]:
