@@ -69,7 +69,7 @@ INSERT INTO payments.transfers (
 )
 SELECT order_id, order_id, session_id, mentor_id, 1, mentor_minor, currency, 'sent',
        'tr_' || order_id, released_at, released_at
-FROM payments.earnings;
+FROM payments.earnings WHERE transfer_state = 'sent';
 INSERT INTO payments.ledger_entries (entry_id, cause, kind, happened_at)
 SELECT o.order_id, 'bench:' || o.order_id, 'payment', o.confirmed_at
 FROM booking.orders AS o WHERE o.state = 'completed';
