@@ -66,7 +66,9 @@ async def _measure(wanted: list[str], sizes: Sizes, market: Market) -> list[Resu
         async with engines() as started, worlds(started, sizes, typer.echo) as both:
             for name in suites:
                 typer.echo(f"  {name}: {SUITES[name].__doc__}")
-                results += await SUITES[name](both, sizes, typer.echo)
+                found = await SUITES[name](both, sizes, typer.echo)
+                show(found)  # At once: a later suite may fail.
+                results += found
     if any(name in WHOLE for name in wanted):
         results += await measure_whole(sizes, market, typer.echo)
     return results
