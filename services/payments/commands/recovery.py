@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from services.payments import ledger
 from services.payments.commands.plans import TRANSFERS_BELL, announcer, plan
@@ -146,10 +147,8 @@ async def ask_next_again(conn: Connection, now: datetime) -> bool:
     if found is None:
         return False
     session_id, reversal_id = found
-    asked = await transfer_store.reversals_of(conn, session_id)
-    reversal = next(each for each in asked if each.reversal_id == reversal_id)
+    transfer, reversal, asked = await _need_reversal(conn, session_id, reversal_id)
     if reversal.ask_at is not None and reversal.ask_at <= now:
-        transfer = await _transfer_of(conn, reversal)
         debt = await transfer_store.lock_debt(
             conn, reversal.mentor_id, reversal.amount.currency, now
         )
@@ -171,7 +170,7 @@ async def record_reversal(
 ) -> None:
     """Post what came back and announce it, once: the mentor owes it no more."""
     order = await _need_locked(conn, request)
-    known, reversal = await _need_reversal(conn, request)
+    known, reversal, _ = await _need_reversal(conn, request.session_id, request.reversal_id)
     if reversal.state != "planned":
         return
     order, done, fact = transfers.end_reversal(order, reversal, seen.stripe_reversal_id, now)
@@ -192,7 +191,7 @@ async def refuse_reversal(
 ) -> None:
     """Leave what Stripe could not take back as a debt, which later shares bring down."""
     order = await _need_locked(conn, request)
-    _, reversal = await _need_reversal(conn, request)
+    _, reversal, _ = await _need_reversal(conn, request.session_id, request.reversal_id)
     if reversal.state != "planned":
         return
     await transfer_store.lock_debt(conn, order.mentor_id, reversal.amount.currency, now)
@@ -267,13 +266,12 @@ async def _need_locked(conn: Connection, request: CreateReversal) -> Order:
     return order
 
 
-async def _need_reversal(conn: Connection, request: CreateReversal) -> tuple[Transfer, Reversal]:
-    """Return a reversal and the transfer it is of; the order is locked."""
-    asked = await transfer_store.reversals_of(conn, request.session_id)
-    reversal = next(each for each in asked if each.reversal_id == request.reversal_id)
-    return await _transfer_of(conn, reversal), reversal
-
-
-async def _transfer_of(conn: Connection, reversal: Reversal) -> Transfer:
-    known = await transfer_store.transfers_of(conn, reversal.session_id)
-    return next(each for each in known if each.transfer_id == reversal.transfer_id)
+async def _need_reversal(
+    conn: Connection, session_id: UUID, reversal_id: UUID
+) -> tuple[Transfer, Reversal, list[Reversal]]:
+    """Return a reversal, between its transfer and all of its session; the order is locked."""
+    asked = await transfer_store.reversals_of(conn, session_id)
+    reversal = next(each for each in asked if each.reversal_id == reversal_id)
+    known = await transfer_store.transfers_of(conn, session_id)
+    transfer = next(each for each in known if each.transfer_id == reversal.transfer_id)
+    return transfer, reversal, asked

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from services.payments.domain.orders import Order
 from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
+from services.payments.ledger.entries import minus
 from shared.contracts.payments import DisputeClosed, DisputeOpened
 from shared.errors import Kind, Refusal
 from shared.money import Money, charge_step, spread
@@ -133,15 +134,12 @@ class Left:
     by_card: Money
     price: Money
 
-    def price_of(self, share: Money) -> Money:
-        """Return which amount of the price goes with a share of what the card paid."""
-        if share == self.by_card:
-            return self.price
-        return Money(share.minor * self.price.minor // self.by_card.minor, share.currency)
-
     def part_of(self, share: Money) -> Left:
         """Return a share of what the card paid, with the amount of the price that goes with it."""
-        return Left(share, self.price_of(share))
+        if share == self.by_card:
+            return self
+        price = share.minor * self.price.minor // self.by_card.minor
+        return Left(share, Money(price, share.currency))
 
     def __sub__(self, part: Left) -> Left:
         """Return what stays without a part."""
@@ -149,8 +147,7 @@ class Left:
 
     def __neg__(self) -> Left:
         """Return what comes back as something taken."""
-        nothing = self - self
-        return nothing - self
+        return Left(minus(self.by_card), minus(self.price))
 
 
 Told = DisputeOpened | DisputeClosed
