@@ -23,7 +23,6 @@ from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
 from shared.db import in_transaction
 from shared.ids import new_id
-from shared.process import Loop
 from tests.payments.conftest import Bought, World
 from tests.payments.mortal import CALLS, FAULTS, HURRY, Died, MortalGateway
 
@@ -303,13 +302,9 @@ class History:
 
     async def _work(self) -> None:
         """Turn some of the loops, at most every second one."""
-        workers = self._workers()
+        workers = self.world.one_of_each()
         for loop in self.dice.sample(workers, self.dice.randint(0, len(workers) // 2)):
             await self._step(loop.step)
-
-    def _workers(self) -> list[Loop]:
-        """Return one loop of each kind: they are turned one after another."""
-        return list({loop.name.rstrip("0123456789"): loop for loop in self.world.loops}.values())
 
     async def _step(self, step: Callable[[], Awaitable[int]]) -> int:
         try:
@@ -327,7 +322,7 @@ class History:
         async with asyncio.timeout(SETTLE_SECONDS):
             while True:
                 await self._hurry()
-                for loop in self._workers():
+                for loop in self.world.one_of_each():
                     while await self._step(loop.step):
                         pass
                 resting = (await self.world.sim("GET", "rest"))[1]["resting"]

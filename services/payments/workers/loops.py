@@ -58,12 +58,7 @@ def loops(
 
     stop_selling = each(lambda conn, now: offered.turn_next(conn, settled, now))
     return [
-        *(
-            Loop(f"make_calls_{number}", caller.make_calls, POLL_SECONDS, OPERATIONS_BELL)
-            for number in range(CALLERS)
-        ),
         Loop("tell_line", caller.tell_line, TELL_LINE_POLL_SECONDS),
-        Loop("obey_webhooks", each(webhooks.obey_next_webhook), POLL_SECONDS, WEBHOOKS_BELL),
         Loop("close_checkouts", each(orders.close_next_checkout), POLL_SECONDS),
         Loop("look_at_checkouts", each(orders.look_at_next_checkout), POLL_SECONDS),
         Loop("release_earnings", each(earnings.release_next_earnings), POLL_SECONDS),
@@ -82,6 +77,11 @@ def loops(
         Loop("fold_balances", each(books.fold_balances), FOLD_POLL_SECONDS),
         Loop("read_movements", each(books.plan_next_movement_read), SELDOM_POLL_SECONDS),
         Loop("read_events", each(webhooks.plan_next_event_read), SELDOM_POLL_SECONDS),
+        *(
+            Loop(f"make_calls_{number}", caller.make_calls, POLL_SECONDS, OPERATIONS_BELL)
+            for number in range(CALLERS)
+        ),
+        Loop("obey_webhooks", each(webhooks.obey_next_webhook), POLL_SECONDS, WEBHOOKS_BELL),
     ]
 
 
