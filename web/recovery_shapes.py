@@ -65,3 +65,4 @@ class Debt(Shape):
     since: AwareDatetime
     beyond_floor: bool = False
     refusal: str | None = None
+    asked_again_at: AwareDatetime | None = None

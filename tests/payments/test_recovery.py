@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from services.payments.domain.transfers import ASK_AGAIN_AFTER
 from shared.auth import Role
 from shared.contracts import booking
 from shared.contracts import payments as facts
@@ -103,6 +104,8 @@ async def test_an_empty_account_leaves_a_debt_that_later_shares_bring_down(world
     assert (await world.balances())["mentor_debt"] == 10_200
     (listed,) = (await world.call("GET", "/v1/operator/debts", new_id(), Role.OPERATOR))[1]["items"]
     assert (listed["owed_minor"], listed["refusal"]) == (10_200, "balance_insufficient")
+    again = datetime.fromisoformat(listed["asked_again_at"]) - world.clock.now()
+    assert timedelta() < again <= ASK_AGAIN_AFTER
     await earned(world, mentor, 6_000)
     assert (await world.balances())["mentor_debt"] == 5_100
     await earned(world, mentor, 12_000)

@@ -32,7 +32,8 @@ def payments() -> dict[str, object]:
              "steps": [{**step, "words": "Kept from a later share.", "amount_minor": -1000},
                        step]}  # fmt: skip
     debt = {"mentor_id": MENTOR, "currency": "USD", "owed_minor": 2400, "since": STARTS,
-            "beyond_floor": True, "refusal": "balance_insufficient"}  # fmt: skip
+            "beyond_floor": True, "refusal": "balance_insufficient",
+            "asked_again_at": STARTS}  # fmt: skip
     return {
         "/v1/me/debts": owing,
         "/v1/operator/debts": {"items": [debt]},

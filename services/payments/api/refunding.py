@@ -93,7 +93,10 @@ class RefundBody(Reasoned):
 
 
 class DebtView(View):
-    """A mentor who owes; `refusal` is why Stripe did not take it back from the account."""
+    """A mentor who owes; `refusal` is why Stripe did not take it back from the account.
+
+    At `asked_again_at` Stripe is asked by itself; without it, only when an operator has it asked.
+    """
 
     mentor_id: UUID
     currency: CurrencyCode
@@ -101,6 +104,7 @@ class DebtView(View):
     since: datetime
     beyond_floor: bool
     refusal: str | None
+    asked_again_at: datetime | None
 
 
 class ReverseBody(Reasoned):

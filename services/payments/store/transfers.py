@@ -129,7 +129,10 @@ SELECT d.mentor_id, d.currency, d.owed_minor, d.since, d.beyond_floor, (
     SELECT r.refusal FROM reversals AS r
     WHERE r.mentor_id = d.mentor_id AND r.currency = d.currency AND r.state = 'refused'
     ORDER BY r.planned_at DESC LIMIT 1
-) AS refusal
+) AS refusal, (
+    SELECT min(r.ask_at) FROM reversals AS r
+    WHERE r.mentor_id = d.mentor_id AND r.currency = d.currency
+) AS asked_again_at
 FROM debts AS d
 WHERE d.owed_minor > 0 AND ($1::uuid IS NULL OR (d.mentor_id, d.currency) > ($1, $2))
 ORDER BY d.mentor_id, d.currency LIMIT $3
@@ -156,7 +159,10 @@ ORDER BY r.planned_at DESC, r.reversal_id LIMIT 1
 
 @dataclass(frozen=True)
 class Owing:
-    """A mentor with a debt; `refusal` is why Stripe did not reverse a transfer last."""
+    """A mentor with a debt; `refusal` is why Stripe did not reverse a transfer last.
+
+    At `asked_again_at` it is asked once more by itself.
+    """
 
     mentor_id: UUID
     currency: str
@@ -164,6 +170,7 @@ class Owing:
     since: datetime
     beyond_floor: bool
     refusal: str | None
+    asked_again_at: datetime | None
 
 
 @dataclass(frozen=True)
