@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import aiohttp
 import pytest
@@ -257,18 +257,34 @@ def _same(theirs: str, mine: str) -> bool:
     return alike and theirs.count("/") == mine.count("/")
 
 
-Broken = Literal["missing", "invented", "mistyped"]
+Broken = Literal["missing", "invented", "mistyped", "invented inside", "invented in a list"]
 
 
-@pytest.mark.parametrize("how", ["missing", "invented", "mistyped"])
+@pytest.mark.parametrize("how", get_args(Broken))
 async def test_the_schema_check_can_fail(world: World, how: Broken) -> None:
-    """The control of every other test here: a wrong answer does not pass."""
-    good = (await world.paid()).to_dict()
-    check(good)
-    bad: dict[Broken, dict[str, Any]] = {
-        "missing": {name: value for name, value in good.items() if name != "amount"},
-        "invented": {**good, "colour": "red"},
-        "mistyped": {**good, "amount": "12000"},
-    }
+    """The control of every other test here: a wrong answer does not pass, however deep it errs."""
+    expand = ["balance_transaction"]
+    charge = await world.api.charges.retrieve_async((await world.paid()).id, {"expand": expand})
+    bad = json.loads(str(charge))
+    check(bad)
+    match how:
+        case "missing":
+            del bad["amount"]
+        case "mistyped":
+            bad["amount"] = "12000"
+        case "invented":
+            bad["colour"] = "red"
+        case "invented inside":
+            bad["payment_method_details"]["card"]["colour"] = "red"
+        case "invented in a list":
+            bad["balance_transaction"]["fee_details"][0]["colour"] = "red"
     with pytest.raises(AssertionError):
-        check(bad[how])
+        check(bad)
+
+
+async def test_a_list_has_no_field_of_its_own(world: World) -> None:
+    """The control of the lists: an invented field beside `data` does not pass."""
+    listed = json.loads(str(await world.api.customers.list_async()))
+    check(listed)
+    with pytest.raises(AssertionError, match="colour"):
+        check({**listed, "colour": "red"})
