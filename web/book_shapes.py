@@ -78,3 +78,8 @@ class MoneyStory(Shape):
     items: list[MoneyLine]
     totals: tuple[MoneyTotal, ...] = ()
     disputed_since: AwareDatetime | None = None
+
+    @property
+    def has_stripe_fee(self) -> bool:
+        """Return whether Stripe's fee, which the mentor bears, is in what the platform has."""
+        return any(each.kind == "stripe_fee" and each.is_passing for each in self.items)

@@ -150,6 +150,10 @@ async def test_volume_lowers_the_share_and_the_mentor_may_bear_stripes_fee(world
     assert len(await world.movements("transfer")) == 1
     assert -(await world.movements("transfer"))[0]["amount"] == 10_200 - fee
     await world.check_books()
+    _, money = await world.call(
+        "GET", f"/v1/orders/{first.order_id}/money", first.mentor_id, Role.MENTOR
+    )
+    assert {each["kind"]: each["amount_minor"] for each in money["items"]}["stripe_fee"] == fee
     second = await world.hold(mentor_id=first.mentor_id)
     assert (await world.order(second)).fees.share_basis_points == 1_000
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
+
 from services.payments import ledger
 from services.payments.domain.telling import STORY, Reader, Whose
 from services.payments.domain.timeline import Posted, held, tell, totals
@@ -17,6 +19,7 @@ from tests.payments.ledger_page import postings
 
 ORDER, SESSION, MENTOR, REFUND = new_id(), new_id(), new_id(), new_id()
 PART = Part(ORDER, SESSION, ORDER)
+BORNE = "Stripe kept its fee; the mentor's share bears it, as far as it reaches."
 OF_NO_PURCHASE = {"moved_outside", "billed", "by_hand", "debt_written_off"}
 """What Stripe's balance does on behalf of no purchase, and what mentors are let off."""
 
@@ -56,6 +59,16 @@ def life() -> list[Entry]:
     ]
 
 
+def kept(platform_minor: int) -> list[Entry]:
+    """Return a session of 90 for which Stripe kept 3, and the platform so much."""
+    mentor = usd(9_000 - platform_minor)
+    return [
+        ledger.purchases.payment({PART: Paid(usd(9_000), usd(0))}, NOON),
+        ledger.purchases.stripe_fee(ORDER, usd(300), NOON),
+        ledger.earnings.release(PART, MENTOR, mentor, usd(platform_minor), NOON),
+    ]
+
+
 def told(reader: Reader) -> dict[Whose, int]:
     """Return what the story comes to for whom, as a reader sees it."""
     return {each.whose: each.amount_minor for each in totals(tell(posted(life()), [], reader))}
@@ -90,6 +103,30 @@ def test_an_amount_is_negative_for_whom_it_leaves() -> None:
     assert ("transfer", None, 0) in changes
     assert ("reversal", None, 0) in changes
     assert all(each.amount_minor > 0 for each in story)
+
+
+@pytest.mark.parametrize(
+    ("bears", "mentors"),
+    [
+        (True, [(300, 0, BORNE), (1_800, 1_800, "The platform kept its share, and Stripe's fee.")]),
+        (False, [(1_800, 1_800, "The platform kept its share.")]),
+    ],
+)
+def test_who_bears_stripes_fee_is_told(bears: bool, mentors: list[tuple[int, int, str]]) -> None:
+    """A mentor who bears it reads what it is and where it went; to operators it is the cost."""
+    kinds = ("stripe_fee", "platform_fee")
+    lines = posted(kept(1_800))
+    story = tell(lines, [], Reader.MENTOR, mentor_bears=bears)
+    found = [(each.amount_minor, each.change_minor, each.words) for each in story]
+    assert [each for each, one in zip(found, story, strict=True) if one.kind in kinds] == mentors
+    sums = {each.whose: each.amount_minor for each in totals(story)}
+    assert sums == {Whose.MENTEE: 9_000, Whose.MENTOR: 7_200, Whose.PLATFORM: 1_800}
+    story = tell(lines, [], Reader.OPERATOR, mentor_bears=bears)
+    (fee,) = [each for each in story if each.kind == "stripe_fee"]
+    words = BORNE if bears else "Stripe kept its fee; the platform bears it."
+    assert (fee.change_minor, fee.words) == (-300, words)
+    assert {each.whose: each.amount_minor for each in totals(story)}[Whose.PLATFORM] == 1_500
+    assert not {each.kind for each in tell(lines, [], Reader.MENTEE, mentor_bears=bears)} & {*kinds}
 
 
 def test_a_mentee_reads_nothing_of_shares() -> None:

@@ -158,6 +158,23 @@ async def test_receipts_are_of_who_paid(person: Browser, services: Services) -> 
 
 
 @pytest.mark.parametrize(
+    ("change", "words"),
+    [(0, "The platform’s share and Stripe’s fee$21.78"), (-378, "The platform’s share$21.78")],
+)
+async def test_what_the_platform_has_is_said_with_what_is_in_it(
+    person: Browser, services: Services, change: int, words: str
+) -> None:
+    """A mentor who bears Stripe's fee finds it there; for operators it is taken off already."""
+    whose = "platform" if change else None
+    fee = {"kind": "stripe_fee", "amount_minor": 378, "whose": whose, "change_minor": change}
+    totals = [{"whose": "platform", "amount_minor": 2178, "currency": "USD"}]
+    story = {"items": [STORY["items"][0] | fee], "totals": totals}
+    services.tell("GET", f"/v1/orders/{ORDER}/money", (200, story))
+    text = (await person.page(f"/sessions/{ORDER}")).text
+    assert words in text.replace("\n", "")
+
+
+@pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"kind": "gift", "refunded_minor": 50000, "used": 0},

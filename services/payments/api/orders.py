@@ -139,7 +139,8 @@ async def show_money(call: Call, order_id: UUID, conn: Connection) -> MoneyView:
     payouts = await account_store.payouts_of_order(conn, order_id)
     payers = {each.session_id: await payer_of(conn, order, each) for each in order.sessions}
     given = {each for each, payer_id in payers.items() if payer_id != order.mentee_id}
-    story = tell(posted, payouts, reader, given)
+    bears = any(order.borne_by(each) for each in order.sessions)
+    story = tell(posted, payouts, reader, given, mentor_bears=bears)
     rest = held(posted) if reader is not Reader.MENTEE else []
     return MoneyView(
         items=[MomentView.model_validate(vars(moment)) for moment in story],

@@ -167,6 +167,16 @@ STORY: dict[tuple[str, Account], Told] = {
     **_given_back("dispute_reinstated", "the bank gave the price back"),
 }  # fmt: skip
 """What is told of an entry of a kind, by the account of the line that tells it."""
+BORNE_BY_MENTOR: dict[tuple[str, Account], Told] = {
+    ("stripe_fee", Account.STRIPE_FEES): Told(
+        "stripe_fee", "Stripe kept its fee; the mentor's share bears it, as far as it reaches.",
+        _MENTOR, Whose.PLATFORM,
+    ),
+    ("release", Account.PLATFORM_REVENUE): Told(
+        "platform_fee", "The platform kept its share, and Stripe's fee.", _MENTOR, Whose.PLATFORM
+    ),
+}  # fmt: skip
+"""What is told otherwise of a purchase whose mentor bears Stripe's fee."""
 TO_THE_GIVER = {
     "refund": "This part of the price goes back to the card of whoever gave the session.",
 }

@@ -10,7 +10,14 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payments.domain.accounts import Payout
-from services.payments.domain.telling import STORY, TO_THE_GIVER, Reader, Whose
+from services.payments.domain.telling import (
+    BORNE_BY_MENTOR,
+    STORY,
+    TO_THE_GIVER,
+    Reader,
+    Told,
+    Whose,
+)
 from services.payments.ledger.chart import Account
 
 CREDITS = frozenset({Account.CREDITS.value, Account.SPONSORED.value})
@@ -70,12 +77,19 @@ def tell(
     payouts: Sequence[PaidOut],
     reader: Reader,
     given: AbstractSet[UUID] = frozenset(),
+    *,
+    mentor_bears: bool = False,
 ) -> list[Moment]:
-    """Return what a reader may see, in order of time; some sessions were `given` to the mentee."""
+    """Return what a reader may see, in order of time; some sessions were `given` to the mentee.
+
+    Where the mentor bears Stripe's fee (`mentor_bears`), the platform keeps it with its share.
+    """
+    words = STORY | BORNE_BY_MENTOR if mentor_bears else STORY
+    told = [(line, words.get((line.entry, Account(line.account)))) for line in posted]
     story = [
-        moment
-        for line in posted
-        for moment in _moment(line, reader, given=line.session_id in given)
+        _moment(line, each, reader, given=line.session_id in given)
+        for line, each in told
+        if each and reader in each.readers
     ]
     if reader is not Reader.MENTEE:
         story.extend(moment for paid_out in payouts for moment in _payout_moments(paid_out))
@@ -100,31 +114,28 @@ def held(posted: Sequence[Posted]) -> list[Total]:
     return [Total(Whose.NOBODY_YET, minor, currency) for currency, minor in sums.items() if minor]
 
 
-def _moment(line: Posted, reader: Reader, *, given: bool) -> list[Moment]:
-    told = STORY.get((line.entry, Account(line.account)))
-    if told is None or reader not in told.readers:
-        return []
+def _moment(line: Posted, told: Told, reader: Reader, *, given: bool) -> Moment:
     # What the others have is not the mentee's: of that only the way of an amount is told.
     is_theirs = told.whose is Whose.MENTEE and not given
     whose = told.whose if reader is not Reader.MENTEE or is_theirs else None
     if line.account in CREDITS and line.session_id is None:
         whose = None  # Nobody paid less for credits when one of them came back.
+    if line.account == Account.STRIPE_FEES.value and reader is Reader.MENTOR:
+        whose = None  # The mentor finds it in what the platform kept.
     # What the mentee paid stands with Stripe as a debit; what people have, as a credit, and so
     # does in clearing what a credit paid.
     paid = whose is Whose.MENTEE and line.account != Account.SESSION_CLEARING.value
     change = line.minor if paid else -line.minor
-    return [
-        Moment(
-            line.at,
-            told.kind,
-            abs(line.minor),
-            line.currency,
-            TO_THE_GIVER.get(told.kind, told.words) if given else told.words,
-            line.session_id,
-            whose,
-            change if whose else 0,
-        )
-    ]
+    return Moment(
+        line.at,
+        told.kind,
+        abs(line.minor),
+        line.currency,
+        TO_THE_GIVER.get(told.kind, told.words) if given else told.words,
+        line.session_id,
+        whose,
+        change if whose else 0,
+    )
 
 
 def _payout_moments(paid_out: PaidOut) -> list[Moment]:
