@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from services.payments.api.cursors import instant_and_text
 from services.payments.commands import disputes as commands
+from services.payments.commands.records import case_of
 from services.payments.domain.disputes import (
     Dispute,
     DisputeAnswerOpen,
@@ -21,8 +22,6 @@ from services.payments.domain.evidence import FIELD_CHARS_MAX, assemble
 from services.payments.domain.seen import DisputeState
 from services.payments.store import disputes as store
 from services.payments.store import orders as order_store
-from services.payments.store import outcomes as outcome_store
-from services.payments.store import records as record_store
 from shared.auth import Role
 from shared.clock import BusinessInstant
 from shared.contracts.common import CurrencyCode, Minor
@@ -144,10 +143,8 @@ async def show_dispute(call: Call, dispute_id: str, conn: Connection) -> Dispute
     order = await order_store.load_order(conn, dispute.order_id) if dispute else None
     if dispute is None or order is None:
         raise NotFound
-    records = await record_store.records_of(conn, order.order_id)
-    refunds = await outcome_store.refunds_of_order(conn, order.order_id)
     movements = await store.movements_of(conn, dispute_id)
-    evidence = assemble(order, dispute, records, refunds)
+    evidence = assemble(await case_of(conn, order))
     return DisputeCaseView(
         **_view(dispute).model_dump(),
         title=order.title,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from services.payments.domain.evidence import End, Visit
+from services.payments.domain.evidence import Case, End, Visit
+from services.payments.domain.orders import Order
+from services.payments.domain.outcomes import Refund
+from services.payments.store import credits as credit_store
+from services.payments.store import outcomes as outcome_store
 from services.payments.store import records as store
 from shared.contracts.booking import (
     BookingCancelled,
@@ -45,6 +49,26 @@ async def note_lost(conn: Connection, lost: BookingLost) -> None:
     """Keep that all of a purchase goes back."""
     for record in await store.records_of(conn, lost.order_id):
         await store.owe(conn, record.session_id, WHOLE_BASIS_POINTS)
+
+
+async def case_of(conn: Connection, order: Order) -> Case:
+    """Return what is known of a purchase's payment, to answer a dispute of it with."""
+    records = await store.records_paid_by(conn, order.order_id)
+    known = await outcome_store.refunds_of_order(conn, order.order_id)
+    refunds = [each for each in known if _is_of_payment(order, each)]
+    if order.sessions:
+        return Case(order, records, refunds)
+    for record in records:
+        refunds += await outcome_store.refunds_of(conn, record.session_id)
+    lots = await credit_store.lots_of_purchases(conn, [order.order_id])
+    since = await store.subscribed_at(conn, order.order_id)
+    return Case(order, records, refunds, lots, since)
+
+
+def _is_of_payment(order: Order, refund: Refund) -> bool:
+    """Return whether a refund is of what the purchase's payment paid, and not of a credit."""
+    session = order.named(refund.session_id)
+    return session is None or session.lot_id is None
 
 
 def _end(ended: Ended, at: datetime) -> End:

@@ -22,11 +22,28 @@ WHERE session_id = $1
 OWE = """
 UPDATE session_records SET owed_basis_points = GREATEST(owed_basis_points, $2) WHERE session_id = $1
 """
-RECORDS_OF = """
+_RECORD = """
 SELECT r.session_id, r.starts_at, r.ends_at, r.policy, r.ended, r.ended_by, r.ended_at, r.visits,
-    r.owed_basis_points
-FROM session_records AS r INNER JOIN sessions AS s ON r.session_id = s.session_id
-WHERE s.order_id = $1 ORDER BY s.place
+    r.owed_basis_points, s.decision = 'lost' AS lost, o.mentee_id
+FROM session_records AS r
+INNER JOIN sessions AS s ON r.session_id = s.session_id
+INNER JOIN orders AS o ON s.order_id = o.order_id
+"""
+RECORDS_OF = f"{_RECORD} WHERE s.order_id = $1 ORDER BY s.place"
+_PAID_BY = """
+SELECT session_id FROM sessions WHERE order_id = $1 AND lot_id IS NULL
+UNION ALL
+SELECT u.session_id FROM lots AS l INNER JOIN sessions AS u ON l.lot_id = u.lot_id
+WHERE l.purchase_id = $1 AND u.decision <> 'held'
+"""
+RECORDS_PAID_BY = f"""
+{_RECORD} WHERE s.session_id IN ({_PAID_BY}) ORDER BY r.starts_at, r.session_id
+"""
+SUBSCRIBED_AT = """
+SELECT min(o.paid_at) FROM plan_invoices AS i
+INNER JOIN plan_invoices AS one ON i.subscription_id = one.subscription_id
+INNER JOIN orders AS o ON one.order_id = o.order_id
+WHERE i.order_id = $1
 """
 
 
@@ -62,6 +79,16 @@ async def records_of(conn: Connection, order_id: UUID) -> list[Record]:
     return [_record(row) for row in await conn.fetch(RECORDS_OF, order_id)]
 
 
+async def records_paid_by(conn: Connection, order_id: UUID) -> list[Record]:
+    """Return what was told of each session that a payment paid, itself or by credits, in time."""
+    return [_record(row) for row in await conn.fetch(RECORDS_PAID_BY, order_id)]
+
+
+async def subscribed_at(conn: Connection, order_id: UUID) -> datetime | None:
+    """Return when the first month of the plan was paid of which a purchase is a month."""
+    return await conn.fetchval(SUBSCRIBED_AT, order_id)
+
+
 def _record(row: asyncpg.Record) -> Record:
     visits = tuple(
         Visit(
@@ -79,4 +106,6 @@ def _record(row: asyncpg.Record) -> Record:
         row["policy"],
         End(ended, row["ended_by"], row["ended_at"], visits) if ended else None,
         row["owed_basis_points"],
+        lost=row["lost"],
+        mentee_id=row["mentee_id"],
     )
