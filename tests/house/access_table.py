@@ -176,6 +176,7 @@ ACCESS: dict[str, dict[str, Access]] = {
         "GET /v1/me/account": Access(MENTOR, OWN),
         "POST /v1/me/account/onboarding-link": Access(MENTOR, OWN),
         "GET /v1/me/earnings": Access(MENTOR, OWN),
+        "GET /v1/me/earnings/months": Access(MENTOR, OWN),
         "GET /v1/me/earnings/orders": Access(MENTOR, OWN),
         "GET /v1/me/payouts": Access(MENTOR, OWN),
         "GET /v1/checkouts/{order_id}": Access(SIGNED_IN, PARTIES),

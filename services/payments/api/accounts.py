@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
 from services.payments.api.cursors import instant_and_text, one_uuid
+from services.payments.api.terms import terms_of
 from services.payments.commands import accounts as commands
 from services.payments.domain.accounts import (
     AccountMissing,
@@ -19,9 +20,11 @@ from services.payments.domain.accounts import (
     Payout,
     PayoutState,
 )
+from services.payments.domain.earned import earned_by_month, months_told
 from services.payments.domain.outcomes import TransferState
 from services.payments.domain.requirements import failure, reason, wanted
 from services.payments.store import accounts as store
+from services.payments.store import earned
 from shared.auth import Role
 from shared.clock import BusinessInstant
 from shared.contracts.common import CurrencyCode, Minor
@@ -92,9 +95,34 @@ class CurrencyTotals(View):
 
 
 class EarningsView(View):
-    """A mentor's money, per currency."""
+    """A mentor's money, per currency.
+
+    What is sold now is released `release_delay_hours` after its session.
+    """
 
     totals: list[CurrencyTotals]
+    release_delay_hours: int
+
+
+class EarnedMonthView(View):
+    """A month (UTC) as its statement has it; what was given back is below zero."""
+
+    since: datetime
+    earned_minor: int
+    given_back_minor: int
+
+
+class EarnedCurrency(View):
+    """The last twelve months in one currency, the oldest first; this month is the last."""
+
+    currency: CurrencyCode
+    months: list[EarnedMonthView]
+
+
+class EarnedMonthsView(View):
+    """Months by currency, for each in which something was earned or given back."""
+
+    items: list[EarnedCurrency]
 
 
 class EarnedSession(View):
@@ -102,6 +130,7 @@ class EarnedSession(View):
 
     It is released at `due_at`; where that is not known yet, `waits_for` says what comes first: the
     session itself, the decision of the bank that disputes the payment, or ours on an objection.
+    `release_delay_hours` is how long after the session it was agreed on when it was sold.
     """
 
     order_id: UUID
@@ -113,6 +142,7 @@ class EarnedSession(View):
     platform_minor: Minor
     due_at: datetime | None
     waits_for: Literal["session", "bank", "objection"] | None
+    release_delay_hours: int
     released_at: datetime | None
     transferred_at: datetime | None
     transfer_state: TransferState
@@ -146,6 +176,7 @@ def add_routes(api: Api) -> None:
         refusals=(AccountMissing, AccountNotPrepared),
     )(renew_link)
     api.get("/v1/me/earnings", may=mentor)(show_earnings)
+    api.get("/v1/me/earnings/months", may=mentor)(list_earned_months)
     api.get("/v1/me/earnings/orders", may=mentor)(list_earned_sessions)
     api.get("/v1/me/payouts", may=mentor)(list_payouts)
 
@@ -180,6 +211,22 @@ async def show_earnings(call: Call, conn: Connection) -> EarningsView:
         totals=[
             CurrencyTotals.model_validate({"currency": currency, **amounts})
             for currency, amounts in sorted(found.items())
+        ],
+        release_delay_hours=terms_of(call).release_delay // timedelta(hours=1),
+    )
+
+
+async def list_earned_months(call: Call, conn: Connection) -> EarnedMonthsView:
+    """List what the mentor earned and gave back in each of the last twelve months."""
+    since, *_ = months_told(call.now)
+    moved = await earned.moved_by_month(conn, call.person_id, since)
+    return EarnedMonthsView(
+        items=[
+            EarnedCurrency(
+                currency=currency,
+                months=[EarnedMonthView.model_validate(vars(each)) for each in months],
+            )
+            for currency, months in earned_by_month(moved, call.now).items()
         ]
     )
 

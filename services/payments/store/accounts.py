@@ -111,6 +111,7 @@ GROUP BY currency ORDER BY currency
 EARNED_SESSIONS = """
 SELECT e.order_id, e.session_id, o.title, e.currency, s.price_minor, e.mentor_minor,
     e.platform_minor, e.released_at, t.sent_at AS transferred_at, e.transfer_state,
+    o.release_delay_seconds / 3600 AS release_delay_hours,
     CASE WHEN s.objected_at IS NULL AND s.disputed_at IS NULL AND e.retained_minor > 0
             AND NOT EXISTS (SELECT FROM contested_credits AS c WHERE c.session_id = s.session_id)
          THEN e.due_at END AS due_at,
