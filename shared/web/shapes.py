@@ -112,9 +112,13 @@ class PageQuery(Query):
         if self.cursor is None:
             return []
         try:
-            return _SORT_VALUES.validate_json(base64.urlsafe_b64decode(self.cursor.encode("ascii")))
+            raw = base64.urlsafe_b64decode(self.cursor.encode("ascii"))
+            values = _SORT_VALUES.validate_json(raw)
         except (binascii.Error, ValueError):
             raise CursorInvalid from None
+        if any("\x00" in value for value in values):
+            raise CursorInvalid
+        return values
 
 
 class Page(BaseModel, Generic[Item]):

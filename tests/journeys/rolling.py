@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import sys
@@ -222,7 +223,9 @@ class NextVersion:
         _replace(envelope, before, f'    {NEW_FIELD}: str | None = "yes"\n\n{before}')
         for service in services:
             app = self.folder / "services" / service / "app.py"
-            _replace(app, 'VERSION = "1.0.0"', f'VERSION = "{NEXT_NUMBER}"')
+            present = re.search('^VERSION = ".+"$', app.read_text(), re.MULTILINE)
+            assert present is not None, f"{app} names no version"
+            _replace(app, present[0], f'VERSION = "{NEXT_NUMBER}"')
             await self._add_columns(service)
 
     async def _add_columns(self, service: str) -> None:

@@ -214,6 +214,13 @@ async def test_a_made_up_cursor_is_refused_or_begins_anew(client: Client, cursor
     assert response.status in (200, 422)
 
 
+async def test_a_cursor_with_text_that_no_database_holds_is_refused(client: Client) -> None:
+    """U+0000 is hidden from the look at the query, inside the cursor."""
+    cursor = {"cursor": Page.cursor("a\0b")}
+    response = await client.get("/v1/counters", params=cursor)
+    assert await _problem(response, 422) == "cursor_invalid"
+
+
 async def test_pages_continue_where_they_ended(client: Client) -> None:
     """The cursor of a page leads to the next one."""
     first = await (await client.get("/v1/counters?limit=2")).json()

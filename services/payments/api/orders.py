@@ -209,10 +209,16 @@ async def _checkout(conn: Connection, order: Order) -> CheckoutView:
 
 
 def _state(order: Order, refunds: Sequence[Refund]) -> CheckoutState:
-    """Return where the payment stands; it is refunded once something of each session went back."""
+    """Return where the payment stands; it is refunded once something of each session went back.
+
+    One for credits is refunded once all that was paid for them went back.
+    """
     states = {refund.state for refund in refunds}
     if "failed" in states:
         return "refund_failed"
+    back_minor = sum(refund.amount.minor for refund in refunds)
+    if not order.sessions and (not refunds or back_minor < order.to_pay.minor):
+        return order.state
     if len({refund.session_id for refund in refunds}) < len(order.sessions):
         return order.state
     return "refunding" if "planned" in states else "refunded"

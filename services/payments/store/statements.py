@@ -102,7 +102,7 @@ FROM earnings AS n
 JOIN ledger_lines AS l ON l.order_id = n.order_id AND l.session_id = n.session_id
 JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 WHERE n.mentor_id = $1 AND l.account IN ('mentor_payable', 'mentor_debt', 'platform_revenue')
-    AND e.kind NOT IN ('transfer', 'reversal', 'netting')
+    AND e.kind NOT IN ('transfer', 'reversal', 'netting', 'debt_owed_again')
 """
 QUARTERS = """
 WITH posted AS (
@@ -114,7 +114,7 @@ WITH posted AS (
     JOIN ledger_entries AS e ON e.entry_id = l.entry_id
     WHERE n.mentor_id = $1 AND e.happened_at >= $2 AND e.happened_at < $3
         AND l.account IN ('mentor_payable', 'mentor_debt', 'platform_revenue')
-        AND e.kind NOT IN ('transfer', 'reversal', 'netting')
+        AND e.kind NOT IN ('transfer', 'reversal', 'netting', 'debt_owed_again')
     GROUP BY e.entry_id, l.currency, l.session_id
 )
 SELECT date_trunc('quarter', p.happened_at, 'UTC') AS since, p.currency,
