@@ -26,6 +26,8 @@ from simulators.stripe.routes import Route
 LINK_SECONDS = 300
 """An account link works once and for five minutes (https://docs.stripe.com/api/account_links)."""
 PAYOUT_DELAY_DAYS = 2
+OWN_PAYOUTS = "own_payouts"
+"""How often the platform's own account says it is paid out, where a control has set it."""
 GOOD_BANK_ACCOUNT = "000123456789"
 CURRENCY_OF_COUNTRY = {"US": "usd", "GB": "gbp", "JP": "jpy", "KW": "kwd", "HU": "huf"}
 DUE_AT_FIRST = (
@@ -346,6 +348,8 @@ def own_account(act: Act, _params: Params, _ids: Mapping[str, str]) -> Json:
     own = _account(act, CreateAccount(type="standard", email="platform@example.com"))
     own |= {"id": "acct_platform00000000", "requirements": _requirements([])}
     own |= {"charges_enabled": True, "payouts_enabled": True, "details_submitted": True}
+    schedule = own["settings"]["payouts"]["schedule"]
+    schedule |= {"interval": "manual", **act.store.setting(OWN_PAYOUTS)}
     return own
 
 

@@ -95,6 +95,12 @@ class Restrict(Order):
     due: tuple[str, ...] = ("individual.verification.document",)
 
 
+class OwnPayouts(Order):
+    """What the platform's own account says of its payouts; none is made by itself."""
+
+    interval: Literal["manual", "daily"] = "manual"
+
+
 class FailRefund(Order):
     """Why the bank sends the refund back."""
 
@@ -162,6 +168,7 @@ class Control:
         self._order(app, "/_sim/accounts/{id}/complete", Onboarding, _complete)
         self._order(app, "/_sim/accounts/{id}/restrict", Restrict, _restrict)
         self._order(app, "/_sim/accounts/{id}/close", Nothing, _close_account)
+        self._order(app, "/_sim/account/payouts", OwnPayouts, _set_own_payouts)
         self._order(app, "/_sim/refunds/{id}/fail", FailRefund, _fail_refund)
         self._order(app, "/_sim/refunds/{id}/finish", Nothing, _finish_refund)
         self._order(app, "/_sim/disputes", OpenDispute, _open_dispute)
@@ -317,6 +324,11 @@ def _restrict(act: Act, order: Restrict, identifier: str) -> Json:
 
 def _close_account(act: Act, _order: Nothing, identifier: str) -> Json:
     return accounts.close(act, identifier)
+
+
+def _set_own_payouts(act: Act, order: OwnPayouts, _id: str) -> Json:
+    act.store.set(accounts.OWN_PAYOUTS, order.model_dump())
+    return order.model_dump()
 
 
 def _fail_refund(act: Act, order: FailRefund, identifier: str) -> Json:

@@ -12,6 +12,7 @@ from tests.ops.promql import Shown
 from tests.ops.troubles import TROUBLES, Trouble, at, trouble
 from tests.ops.ward import Ward
 from tests.payments.test_documents import put_aside, right
+from tests.payments.test_own_account import look_at_own_account
 from tests.payments.test_recovery import earned, lend, refund
 
 __all__ = ["TROUBLES"]
@@ -126,6 +127,20 @@ async def paper_put_aside(ward: Ward) -> AsyncGenerator[Trouble]:
     await right(ward.world, order)
     names = {"order": str(order.order_id)}
     yield Trouble(at(ward, "payments"), names, mended=ward.world.rest, worker=ward.world.turn)
+
+
+@trouble("PlatformPaysOutByItself")
+async def platform_pays_out_by_itself(ward: Ward) -> AsyncGenerator[Trouble]:
+    """Set the platform's payouts to daily, as in Stripe's dashboard, and mend it there."""
+    world = ward.world
+    await world.sim("POST", "account/payouts", {"interval": "daily"})
+    await look_at_own_account(world)
+
+    async def set_to_manual() -> None:
+        await world.sim("POST", "account/payouts", {"interval": "manual"})
+        await look_at_own_account(world)
+
+    yield Trouble(at(ward, "payments"), mended=set_to_manual)
 
 
 @trouble("MentorOwesMuch")

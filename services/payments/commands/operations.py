@@ -16,10 +16,11 @@ from services.payments.domain.operations import (
     Undetermined,
     pause_seconds,
 )
-from services.payments.domain.platform import Platform, check_same
+from services.payments.domain.platform import MANUAL, OwnAccount, Platform, check_same
 from services.payments.domain.seen import Seen
 from services.payments.store import operations as store
 from services.payments.store import watching
+from services.payments.store.gauges import PAYS_OUT_BY_ITSELF
 from services.payments.store.platform import keep_first
 from shared.db import Connection, ring
 from shared.errors import NotFound
@@ -34,6 +35,13 @@ _log = logger("operations")
 async def check_platform(conn: Connection, ours: Platform, now: datetime) -> None:
     """Keep whose key was used first; raises `KeyOfAnotherAccount` when ours is of another."""
     check_same(ours, await keep_first(conn, ours, now))
+
+
+def tell_payouts(own: OwnAccount) -> None:
+    """Have an operator hear of a balance that Stripe pays out; what mentees want goes on."""
+    PAYS_OUT_BY_ITSELF.set(own.pays_out_by_itself)
+    if own.pays_out_by_itself:
+        _log.error("platform_pays_out_by_itself", payouts=own.payouts, do=f"set it to {MANUAL}")
 
 
 async def take_operation(conn: Connection, now: datetime) -> Operation | None:

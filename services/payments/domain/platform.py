@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MANUAL = "manual"
+"""The interval of payouts that are made by hand alone."""
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -15,6 +18,20 @@ class Platform:
     def __str__(self) -> str:
         """Return it in words for an operator."""
         return f"{self.stripe_account_id} ({'live' if self.live else 'test'})"
+
+
+@dataclass(frozen=True)
+class OwnAccount:
+    """What Stripe shows of the account of our key."""
+
+    platform: Platform
+    payouts: str
+    """How often Stripe pays its balance out to the platform's bank."""
+
+    @property
+    def pays_out_by_itself(self) -> bool:
+        """Return whether money that is owed to mentors and mentees leaves the balance unasked."""
+        return self.payouts != MANUAL
 
 
 class KeyOfAnotherAccount(SystemExit):

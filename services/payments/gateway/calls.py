@@ -14,7 +14,7 @@ from typing import Any, cast
 import stripe
 
 from services.payments.domain.operations import LOOK_BACK, Refused
-from services.payments.domain.platform import Platform
+from services.payments.domain.platform import OwnAccount, Platform
 from services.payments.domain.requests import (
     CreateAccount,
     CreateAccountLink,
@@ -56,6 +56,7 @@ from services.payments.gateway.shapes import (
     carries,
     checkout_params,
     is_transfer,
+    payout_interval,
     read_account,
     read_checkout,
     read_dispute,
@@ -128,12 +129,13 @@ class StripeGateway:
         """Close the connections."""
         await self.line.close_async()
 
-    async def own_account(self) -> Platform:
-        """Return whose key ours is; raises `Unfinished` or `NotPermitted`."""
+    async def own_account(self) -> OwnAccount:
+        """Return the account whose key ours is; raises `Unfinished` or `NotPermitted`."""
         found = await _answered(self._v1.accounts.retrieve_current_async())
         if isinstance(found, Refused):
             raise NotPermitted(found.code)
-        return Platform(_plain(found)["id"], self._live)
+        shown = _plain(found)
+        return OwnAccount(Platform(shown["id"], self._live), payout_interval(shown))
 
     async def perform(self, request: Request, key: str) -> Seen | Refused:
         """Make a call; raises `Unfinished`, `AnswerLost` or `NotPermitted`."""

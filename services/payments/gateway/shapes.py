@@ -264,5 +264,14 @@ def read_event(event: Json) -> EventSeen:
     )
 
 
+def payout_interval(account: Json) -> str:
+    """Return how often an account is paid out; `unknown` where our key may not see it.
+
+    https://docs.stripe.com/api/accounts/object#account_object-settings-payouts-schedule
+    """
+    payouts = _part(_part(account, "settings"), "payouts")
+    return str(_part(payouts, "schedule").get("interval", "unknown"))
+
+
 def _part(found: Json, name: str) -> Json:
     return cast("Json", found.get(name) or {})

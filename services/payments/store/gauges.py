@@ -6,8 +6,15 @@ over now and then, and `ops verify` proves them.
 
 from __future__ import annotations
 
-from shared.telemetry import Measure
+from prometheus_client import Gauge
 
+from shared.telemetry import REGISTRY, Measure
+
+PAYS_OUT_BY_ITSELF = Gauge(
+    "mentorium_payments_platform_pays_out_by_itself",
+    "1 where the platform's own account is paid out by Stripe, as this worker read it last.",
+    registry=REGISTRY,
+)
 BOOKS_EVERY_SECONDS = 60.0
 """The books are added up as a whole, which takes longer the more there is in them."""
 

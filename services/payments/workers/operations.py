@@ -10,6 +10,7 @@ from services.payments.commands.operations import (
     record_outcome,
     take_operation,
     tell_line,
+    tell_payouts,
 )
 from services.payments.domain.operations import (
     TOO_LATE,
@@ -36,6 +37,9 @@ CALL_SECONDS = 25.0
 TELL_EVERY_SECONDS = 5.0
 """How often a worker says how it finds Stripe while nothing changes."""
 
+LOOK_AT_PLATFORM_EVERY_SECONDS = 3_600.0
+"""How often a worker looks at the platform's own account, which people change at Stripe."""
+
 _IN_WORDS: dict[type, str] = {Again: "again", Refused: "refused", Undetermined: "undetermined"}
 
 _log = logger("operations")
@@ -51,7 +55,7 @@ class Caller:
         self._clock = clock
         self._caller_id = new_id()
         self._told: tuple[str, float] = ("", 0.0)
-        self._knows_platform = False
+        self._look_at_platform_at = 0.0
 
     async def tell_line(self) -> int:
         """Say whether Stripe answers, when that has changed and every few seconds."""
@@ -129,11 +133,14 @@ class Caller:
 
         Raises `KeyOfAnotherAccount`, which ends the process.
         """
-        if self._knows_platform:
+        if monotonic_seconds() < self._look_at_platform_at:
             return
-        ours = await self._gateway.own_account()
-        await in_transaction(self._pool, lambda conn: check_platform(conn, ours, self._clock.now()))
-        self._knows_platform = True
+        own = await self._gateway.own_account()
+        await in_transaction(
+            self._pool, lambda conn: check_platform(conn, own.platform, self._clock.now())
+        )
+        tell_payouts(own)
+        self._look_at_platform_at = monotonic_seconds() + LOOK_AT_PLATFORM_EVERY_SECONDS
 
     async def _look(self, operation: Operation) -> Outcome:
         found = await self._gateway.find(operation.request, operation.first_sent_at)

@@ -131,3 +131,17 @@ async def test_accounts_are_updated_and_listed(world: World) -> None:
     assert changed.email == "new@example.test"
     listed = await world.api.accounts.list_async()
     assert [each.id for each in listed.data] == [second.id, first.id]
+
+
+async def test_the_platforms_own_payouts_are_manual_until_somebody_changes_it(world: World) -> None:
+    """https://docs.stripe.com/api/accounts/object#account_object-settings-payouts-schedule."""
+
+    async def interval() -> str:
+        own = await world.api.accounts.retrieve_current_async()
+        return str(own.settings.payouts.schedule.interval)
+
+    assert await interval() == "manual"
+    await world.sim("POST", "/account/payouts", {"interval": "daily"})
+    assert await interval() == "daily"
+    mentor = await world.api.accounts.retrieve_async((await world.mentor()).id)
+    assert mentor.settings.payouts.schedule.interval == "daily"
