@@ -39,6 +39,7 @@ DUE_AT_FIRST = (
     "representative.last_name",
     "tos_acceptance.date",
 )
+DUE_AFTER_RESTRICTION = ("individual.verification.document",)
 
 
 def create_account(act: Act, params: CreateAccount, _ids: Mapping[str, str]) -> Json:
@@ -278,6 +279,12 @@ def restrict(act: Act, identifier: str, due: list[str]) -> Json:
     old = act.find("account", identifier)
     requirements = _requirements(due, "requirements.past_due")
     return _changed(act, old, _judged({**old, "requirements": requirements}))
+
+
+def restrict_by_fault(act: Act, identifier: str) -> None:
+    """Restrict an account just before a request about it; one that is unknown stays so."""
+    if act.filed("account", identifier):
+        restrict(act, identifier, list(DUE_AFTER_RESTRICTION))
 
 
 def close(act: Act, identifier: str) -> Json:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, replace
 
 from simulators.stripe.errors import Json, missing
+from simulators.stripe.faults import Faults
 from simulators.stripe.ids import kind_of, new_id
 from simulators.stripe.store import Filed, Store
 
@@ -33,6 +34,7 @@ class Act:
     """The context handlers work in; see the module."""
 
     store: Store
+    faults: Faults
     moment: int
     base_url: str
     owner: str = PLATFORM

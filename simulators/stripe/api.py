@@ -201,6 +201,8 @@ class Api:
 
     def _perform(self, asking: Asking, fault: Fault | None) -> keys.Answer:
         with self._stage.act(asking.base_url, owner=asking.owner, cause=asking.cause) as act:
+            if fault and fault.kind == "account_restricted":
+                accounts.restrict_by_fault(act.acting_for(PLATFORM), _account_of(asking))
             if fault and fault.kind == "500_before":
                 answer = _broken(asking)
             else:
@@ -228,6 +230,11 @@ def _handled(act: Act, asking: Asking) -> keys.Answer:
         raise
     except StripeError as error:
         return keys.Answer(error.status, error.body(asking.request_id), asking.request_id)
+
+
+def _account_of(asking: Asking) -> str:
+    """Return the connected account a request is about: the acting one, or where money goes."""
+    return asking.owner if asking.owner != PLATFORM else str(asking.given.get("destination", ""))
 
 
 def _broken(asking: Asking) -> keys.Answer:

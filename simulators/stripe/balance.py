@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from simulators.stripe import books
-from simulators.stripe.act import Act
+from simulators.stripe.act import PLATFORM, Act
 from simulators.stripe.errors import Json
 from simulators.stripe.lists import page
 from simulators.stripe.params import ListParams, Params
@@ -33,6 +33,7 @@ def shown_balance(act: Act) -> Json:
     return {
         "object": "balance",
         "available": _amounts(act, "available"),
+        **({"connect_reserved": _reserved(act)} if act.owner == PLATFORM else {}),
         "livemode": False,
         "pending": _amounts(act, "pending"),
         "refund_and_dispute_prefunding": {"available": [], "pending": []},
@@ -45,6 +46,15 @@ def _amounts(act: Act, bucket: str) -> list[Json]:
         {"amount": amount, "currency": currency, "source_types": {"card": amount}}
         for currency, amount in held.items()
     ]
+
+
+def _reserved(act: Act) -> list[Json]:
+    """Return what the platform must hold for accounts that owe: nothing, as none of them can.
+
+    https://docs.stripe.com/connect/account-balances: the reserve is as large as the balances below
+    zero. Charges are the platform's here, and a reversal or payout beyond a balance is refused.
+    """
+    return [{"amount": 0, "currency": held["currency"]} for held in _amounts(act, "available")]
 
 
 def retrieve_transaction(act: Act, _params: Params, ids: Mapping[str, str]) -> Json:

@@ -90,6 +90,11 @@ def behaviour_of(entry: CardEntry) -> CardBehaviour:
     return TEST_CARDS.get(entry.digits) or _declined("live_mode_test_card", live)
 
 
+def declined(behaviour: CardBehaviour) -> CardBehaviour:
+    """Return how a card behaves whose bank says no this time, and does not say why."""
+    return replace(_declined("generic_decline"), brand=behaviour.brand)
+
+
 def payment_method_details(entry: CardEntry, challenged: bool) -> Json:
     """Return the `payment_method_details` of a charge made with the card."""
     digest = hashlib.sha256(entry.digits.encode()).hexdigest()

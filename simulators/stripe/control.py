@@ -92,7 +92,7 @@ class Onboarding(Order):
 class Restrict(Order):
     """What Stripe wants to know before it works with the account again."""
 
-    due: tuple[str, ...] = ("individual.verification.document",)
+    due: tuple[str, ...] = accounts.DUE_AFTER_RESTRICTION
 
 
 class OwnPayouts(Order):

@@ -25,8 +25,15 @@ Kind = Literal[
     "reset",
     "reset_after",
     "slow",
+    "account_restricted",
+    "card_declined",
+    "3d_secure",
 ]
 """`before` and `after` speak of the effect; a plain reset comes before it."""
+OF_CARDS = ("card_declined", "3d_secure")
+"""These meet a card that is tried, whoever submits it; all others meet a request."""
+CARD_IS_TRIED = "/v1/payment_intents/{}/confirm"
+"""What a fault of cards is compared with, also where a page or a session tries the card."""
 
 
 class Fault(BaseModel):
@@ -73,7 +80,15 @@ class Faults:
 
     def strike(self, method: str, path: str) -> Fault | None:
         """Return the fault this request meets, and use it up by one."""
-        met = [pair for pair in self._armed if _fits(pair[0], method, path)]
+        return self._strike(method, path, of_cards=False)
+
+    def strike_card(self, intent: str) -> Fault | None:
+        """Return the fault that a card meets which is tried on an intent; it is used up alike."""
+        return self._strike("POST", CARD_IS_TRIED.format(intent), of_cards=True)
+
+    def _strike(self, method: str, path: str, *, of_cards: bool) -> Fault | None:
+        fitting = [pair for pair in self._armed if _fits(pair[0], method, path)]
+        met = [pair for pair in fitting if (pair[0].kind in OF_CARDS) is of_cards]
         for fault, dice in met:
             fault.thrown += 1
             if dice.random() < fault.probability:

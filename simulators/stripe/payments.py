@@ -6,10 +6,17 @@ https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from simulators.stripe import books, money
 from simulators.stripe.act import Act
-from simulators.stripe.cards import CardBehaviour, CardEntry, behaviour_of, payment_method_details
+from simulators.stripe.cards import (
+    CardBehaviour,
+    CardEntry,
+    behaviour_of,
+    declined,
+    payment_method_details,
+)
 from simulators.stripe.errors import Json
 from simulators.stripe.ids import new_id
 from simulators.stripe.lists import page
@@ -87,11 +94,14 @@ def create_intent(act: Act, amount: int, currency: str, details: Json) -> Json:
 def confirm(act: Act, intent: Json, entry: CardEntry, *, authenticated: bool, page: str) -> Json:
     """Try a card: the intent comes back paid, held, asking for authentication, or declined."""
     behaviour = behaviour_of(entry)
-    if behaviour.challenge and not authenticated:
-        return _ask_for_authentication(act, intent, page)
+    if not authenticated:
+        behaviour = _troubled(act, intent, behaviour)
+        if behaviour.challenge:
+            return _ask_for_authentication(act, intent, page)
     if behaviour.code:
         return _decline(act, intent, entry, behaviour)
-    charge = _charge(act, intent, entry, challenged=behaviour.challenge)
+    challenged = authenticated and intent["status"] == "requires_action"
+    charge = _charge(act, intent, entry, challenged=challenged)
     act.announce("charge.succeeded", charge)
     tried = act.save(
         intent,
@@ -101,6 +111,16 @@ def confirm(act: Act, intent: Json, entry: CardEntry, *, authenticated: bool, pa
         next_action=None,
     )
     return _paid(act, tried, charge) if charge["captured"] else _held(act, tried)
+
+
+def _troubled(act: Act, intent: Json, behaviour: CardBehaviour) -> CardBehaviour:
+    """Return how the card behaves this time: a fault may have been ordered for it."""
+    fault = act.faults.strike_card(intent["id"])
+    if fault is None:
+        return behaviour
+    if fault.kind == "card_declined":
+        return declined(behaviour)
+    return replace(behaviour, challenge=True)
 
 
 def capture(act: Act, intent: Json, amount: int) -> Json:

@@ -118,6 +118,9 @@ def create_payout(act: Act, params: CreatePayout, _ids: Mapping[str, str]) -> Js
     if params.amount % money.payout_step(params.currency):
         code = params.currency.upper()
         raise invalid(f"Payouts in {code} must be made in whole units.", param="amount")
+    if act.owner != PLATFORM and not _account(act)["payouts_enabled"]:
+        message = "Payouts have been disabled on the connected account: see its requirements."
+        raise invalid(message, code="payouts_not_allowed")
     if books.balance(act, "available", params.currency) < params.amount:
         raise insufficient_balance()
     bank = default_bank(_account(act)) if act.owner != PLATFORM else {"id": new_id("ba")}

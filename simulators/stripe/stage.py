@@ -40,7 +40,8 @@ class Stage:
         self.catch_up()
         moment = self.moment()
         with self.store.transaction():
-            yield Act(self.store, moment, self.public_url or base_url, owner, cause or Cause())
+            url = self.public_url or base_url
+            yield Act(self.store, self.faults, moment, url, owner, cause or Cause())
         self.heard.set()
 
     def catch_up(self) -> None:
@@ -48,7 +49,7 @@ class Stage:
         now = self.moment()
         while (due := self.store.next_due()) and due.due_at <= now:
             with self.store.transaction():
-                perform(Act(self.store, due.due_at, self.public_url or ""), due)
+                perform(Act(self.store, self.faults, due.due_at, self.public_url or ""), due)
                 self.store.done(due)
             self.heard.set()
 

@@ -148,7 +148,7 @@ async def test_the_sdk_retries_a_broken_connection_to_one_effect(world: World, k
 
 
 async def test_faults_follow_their_seed(world: World) -> None:
-    """The same seed gives the same trouble, so a run can be repeated."""
+    """https://docs.stripe.com/rate-limits, by dice: the same seed gives the same trouble."""
     runs: list[list[int]] = []
     for _ in range(2):
         fault = {"kind": "429", "count": None, "probability": 0.5, "seed": 7}
@@ -241,7 +241,7 @@ async def test_mangled_bodies_are_refused(world: World, body: bytes) -> None:
 
 
 def test_every_route_and_parameter_is_one_of_stripes() -> None:
-    """Against Stripe's OpenAPI document: nothing here is invented."""
+    """https://github.com/stripe/openapi: nothing here is invented."""
     paths = description()["paths"]
     for route in ROUTES:
         known = next(path for path in paths if _same(path, route.path))

@@ -100,7 +100,7 @@ async def test_everything_is_there_after_kill_9(tmp_path: Path) -> None:
 
 
 async def test_kills_at_random_moments_leave_whole_effects(tmp_path: Path) -> None:
-    """An effect, its event and its stored answer commit together: counts always agree."""
+    """https://docs.stripe.com/api/idempotent_requests: effect and answer are kept as one."""
     for _ in range(2):
         async with (
             _running(tmp_path, end=signal.SIGKILL) as url,
