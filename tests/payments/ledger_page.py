@@ -203,16 +203,21 @@ def accounts() -> dict[Account, str]:
     return said
 
 
-def page() -> str:
-    """Return the text of the page."""
-    made = postings()
+def movers() -> dict[str, list[str]]:
+    """Return the postings that move each account."""
     touched: dict[str, list[str]] = defaultdict(list)
-    for posting in itertools.chain(*made.values()):
+    for posting in itertools.chain(*postings().values()):
         for account, _ in (*posting.debits, *posting.credits):
             meant = MEANT.get(posting.name, OF_CREDITS)
             for each in meant if account == CHOSEN.value else (account,):
                 if f"`{posting.name}`" not in touched[each]:
                     touched[each].append(f"`{posting.name}`")
+    return touched
+
+
+def page() -> str:
+    """Return the text of the page."""
+    made, touched = postings(), movers()
     lines = [
         HEAD,
         "## The chart of accounts\n",

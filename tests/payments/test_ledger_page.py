@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.payments.ledger.chart import Account
-from tests.payments.ledger_page import PAGE, accounts, page, postings
+from tests.payments.ledger_page import PAGE, accounts, movers, page, postings
 
 
 def test_the_page_of_the_ledger_is_what_the_code_posts() -> None:
@@ -22,6 +22,11 @@ def test_every_account_and_every_posting_is_explained() -> None:
         assert posting.debits, posting
         assert posting.credits, posting
         assert all(amount for _, amount in (*posting.debits, *posting.credits)), posting
+
+
+def test_every_account_is_moved_by_a_posting() -> None:
+    """One that nothing moves would promise a balance that is always zero."""
+    assert {account.value for account in Account} - set(movers()) == set()
 
 
 def test_amounts_are_told_apart() -> None:
