@@ -29,6 +29,8 @@ from shared.ids import new_id
 from shared.money import Money
 from tests.payments.conftest import NOON, Bought, World
 from tests.payments.test_documents import cancel, fetch
+from tests.payments.test_fees import set_rule
+from tests.payments.test_printing import read_pdf
 
 DIFFERENCES = "SELECT mentor_id, period_from, moved_minor, stated_minor FROM statement_differences"
 MAY, JUNE, JULY = (datetime(2030, month, 1, tzinfo=UTC) for month in (5, 6, 7))
@@ -121,11 +123,31 @@ async def test_a_row_says_what_of_a_price_had_gone_back(world: World):
     assert [earned[name] for name in names] == [12_000, 6_000, 900, 5_100]
     _, table = await fetch(world, f"{where}/statement.csv", mentor, Role.MENTOR)
     row = list(csv.DictReader(table.decode().splitlines()))[1]
-    assert (row["price"], row["given_back"], row["platform_fee"], row["amount"]) == (
+    assert (row["price"], row["given_back"], row["fees"], row["amount"]) == (
         "120.00", "60.00", "9.00", "51.00",
     )  # fmt: skip
     _, paper = await fetch(world, f"{where}/statement.pdf", mentor, Role.MENTOR)
     assert paper[:4] == b"%PDF"
+
+
+async def test_a_share_that_bears_stripes_fee_says_so(world: World):
+    """On the page, in the table and on paper; one that was sold before the rule does not."""
+    mentor = new_id()
+    await world.connect(mentor)
+    await earn(world, mentor)
+    assert (await set_rule(world, stripe_fee="mentor"))[0] == 202
+    fee = (await world.order(await earn(world, mentor))).stripe_fee_minor
+    await world.advance(JUNE - NOON + timedelta(days=1))
+    (may,) = await statements(world, mentor)
+    names = ["Share of a session", "Share of a session, less our fee and Stripe's"]
+    earned = [each for each in may.month.movements if each.topic == "earned"]
+    assert [each.words for each in earned] == names
+    assert [each.fee_minor for each in earned] == [1_800, 1_800 + (fee or 0)]
+    rows = csv.DictReader(statement_csv(may).splitlines())
+    assert [row["what"] for row in rows if row["fees"]] == names
+    printed = read_pdf(statement_pdf(may))
+    assert "Price / fees" in printed
+    assert names[1] in printed
 
 
 async def test_a_payout_is_stated_when_it_ended_and_only_what_arrived_counts(world: World):

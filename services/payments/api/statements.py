@@ -49,7 +49,8 @@ class StatementView(View):
 class MovementView(View):
     """One posting to the balance.
 
-    Of a share with the whole price, what of it had gone back before, and the platform's fee.
+    Of a share with the whole price, what of it had gone back before, and the fee: the platform's,
+    with Stripe's in it where the mentor bears that.
     """
 
     at: datetime

@@ -193,7 +193,7 @@ def statement_pdf(statement: Statement) -> bytes:
     paper.amounts(("Summary", "Amount"), _summary(statement), (75, 25), 1)
     if statement.month.movements:
         paper.write_heading("What moved your balance")
-        head = ("Day", "What", "Session", "Price / our fee", "Amount")
+        head = ("Day", "What", "Session", "Price / fees", "Amount")
         paper.amounts(head, _movements(paper, statement), (10, 23, 27, 23, 17), 0)
     if statement.month.payouts:
         paper.write_heading("What Stripe paid out to your bank")

@@ -31,12 +31,15 @@ TOPICS: dict[str, tuple[Topic, str]] = {
     "netting": ("kept", "Kept for what you owed"),
 }
 """What each kind of posting is to a mentor; an unknown one counts by its sign."""
+LESS_BOTH_FEES = "Share of a session, less our fee and Stripe's"
+"""What a share is called whose mentor bears Stripe's fee: it is in what the platform kept."""
 
 
 class Movement(BaseModel):
     """One posting to a mentor's balance; what is `kept` for a debt does not change it.
 
-    Of a share the whole price and the platform's fee are said as well.
+    Of a share the whole price and the fee are said as well: the platform's, with Stripe's in it
+    where the mentor bears that.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -14,7 +14,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula."""
 
 _STATEMENT = (
-    "at", "what", "session", "order_id", "session_id", "price", "given_back", "platform_fee",
+    "at", "what", "session", "order_id", "session_id", "price", "given_back", "fees",
     "kept_for_debt", "amount", "balance", "currency",
 )  # fmt: skip
 _SUMMARY = ("quarter", "currency", "sessions", "gross", "refunds", "fees", "net")

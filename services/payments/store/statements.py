@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.payments.domain.statements import (
+    LESS_BOTH_FEES,
     Month,
     Movement,
     PaidOut,
@@ -56,13 +57,14 @@ SELECT e.kind, e.happened_at, l.order_id, l.session_id, o.title,
     (
         SELECT COALESCE(-sum(f.amount_minor), 0)::bigint FROM ledger_lines AS f
         WHERE f.entry_id = e.entry_id AND f.account = 'platform_revenue' AND e.kind = 'release'
-    ) AS fee_minor
+    ) AS fee_minor,
+    COALESCE(o.borne_fee_minor, 0) > 0 AS bears_stripe_fee
 FROM ledger_lines AS l
 JOIN ledger_entries AS e ON e.entry_id = l.entry_id
 LEFT JOIN orders AS o ON o.order_id = l.order_id
 WHERE l.mentor_id = $1 AND l.currency = $2 AND l.account IN ('mentor_payable', 'mentor_debt')
     AND e.happened_at >= $3 AND e.happened_at < $4
-GROUP BY e.entry_id, l.order_id, l.session_id, o.title
+GROUP BY e.entry_id, l.order_id, l.session_id, o.title, o.borne_fee_minor
 ORDER BY e.happened_at, e.entry_id
 """
 # What a statement said to have arrived, a later one takes back.
@@ -213,7 +215,7 @@ def _movement(row: asyncpg.Record) -> Movement:
     return Movement(
         at=row["happened_at"],
         topic=topic,
-        words=words,
+        words=LESS_BOTH_FEES if earned and row["bears_stripe_fee"] else words,
         order_id=row["order_id"],
         session_id=row["session_id"],
         title=row["title"],
