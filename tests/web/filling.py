@@ -380,7 +380,6 @@ def _operators() -> dict[str, object]:
     return {
         f"{here}/steps": {"steps": [step], "waits": [WAIT]},
         f"/v1/operator/orders/{GIFT}/steps": {"steps": [step], "waits": []},
-        f"/v1/orders/{GIFT}/money": {"items": MONEY_LINES, "totals": MONEY_TOTALS},
         f"{here}/refund-preview": CONSEQUENCES,
         f"{here}/money-state": state,
         "/v1/operator/stuck": {"items": [WAIT]},

@@ -42,6 +42,22 @@ def bought(purchase_id: str, kind: str, state: str = "paid", **more: object) -> 
     }  # fmt: skip
 
 
+def _story(purchase: Mapping[str, object]) -> dict[str, object]:
+    """Return the money of a purchase: what was paid, and what went back of it."""
+    back = 50000 if purchase.get("refunded_minor") else 0
+    told = [("charge", "The price was paid.", 50000), ("expired", "Credits were not used.", 0)]
+    if back:
+        told += [("refund", "This part of the price goes back to the card.", -back),
+                 ("refund_sent", "Stripe sent the refund to the bank of the card.", 0)]  # fmt: skip
+    items = [
+        {"at": STARTS, "kind": kind, "amount_minor": abs(minor) or 50000, "currency": "USD",
+         "words": words, "whose": "mentee" if minor else None, "change_minor": minor}
+        for kind, words, minor in told
+    ]  # fmt: skip
+    total = {"whose": "mentee", "amount_minor": 50000 - back, "currency": "USD"}
+    return {"items": items, "totals": [total]}
+
+
 def prepaid() -> dict[str, object]:
     """Return what payments answers."""
     purchases = [
@@ -65,4 +81,5 @@ def prepaid() -> dict[str, object]:
         "/v1/me/fund": {"items": [item], "mentee_ids": [MENTOR]},
         f"/v1/checkouts/{UNPAID}": {"state": "open", "url": "https://stripe.example/pay"},
         **{f"/v1/purchases/{each['purchase_id']}": each for each in purchases},
+        **{f"/v1/orders/{each['purchase_id']}/money": _story(each) for each in purchases},
     }

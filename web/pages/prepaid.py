@@ -9,6 +9,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from shared.money import MAX_MINOR_OF_ALL
+from web.book_shapes import MoneyStory
 from web.client import Away, Refused, Service, wrong_fields
 from web.pages.holding import looks_like_id
 from web.pages.people import names_of
@@ -70,8 +71,18 @@ async def purchase(visit: Visit) -> web.Response:
 
 async def _show(visit: Visit, code: str | None) -> web.Response:
     bought, checkout = await _standing(visit)
-    names = await names_of(visit, [bought.mentor_id])
-    return visit.page("purchase.html", bought=bought, checkout=checkout, names=names, code=code)
+    names, story = await asyncio.gather(names_of(visit, [bought.mentor_id]), _money(visit, bought))
+    return visit.page(
+        "purchase.html", bought=bought, checkout=checkout, names=names, story=story, code=code
+    )
+
+
+async def _money(visit: Visit, bought: Bought) -> MoneyStory | None:
+    """Return what became of the money; before it is paid there is none."""
+    if bought.state != "paid":
+        return None
+    path = f"/v1/orders/{bought.purchase_id}/money"
+    return await visit.try_read(Service.PAYMENTS, path, MoneyStory)
 
 
 async def _standing(visit: Visit) -> tuple[Bought, Checkout | None]:
