@@ -10,7 +10,14 @@ from uuid import UUID
 from services.payments.commands import orders as commands
 from services.payments.commands.charges import payer_of
 from services.payments.domain.orders import Order, SessionUnnamed
-from services.payments.domain.outcomes import BackTo, Refund, back_to, gone_after
+from services.payments.domain.outcomes import (
+    BackTo,
+    Refund,
+    back_to,
+    by_card_of,
+    expect,
+    gone_after,
+)
 from services.payments.domain.promotions import Why
 from services.payments.domain.recovery import after
 from services.payments.domain.telling import Reader, Whose
@@ -23,7 +30,6 @@ from shared.auth import Role
 from shared.contracts.common import BasisPoints, CurrencyCode, Minor
 from shared.db import Connection
 from shared.errors import NotFound
-from shared.money import Money
 from shared.web import Api, Call, Query, View
 
 ACCEPTED = 202
@@ -158,16 +164,17 @@ async def preview_refund(
     order, _ = await _own_order(call, conn, order_id, *Reader)
     session = order.session(query.session_id)
     earnings = await outcome_store.load_earnings(conn, session.session_id)
-    gone = earnings.gone if earnings else Money(0, session.price.currency)
-    will_be_gone = gone_after(session, query.refund_basis_points, gone)
+    earnings = earnings or expect(order, session)
+    will_be_gone = gone_after(session, query.refund_basis_points, earnings.gone)
     split = after(order, session, will_be_gone)
+    by_card = by_card_of(session, earnings, will_be_gone - earnings.gone)
     given = await payer_of(conn, order, session) != order.mentee_id
     return RefundPreview(
-        mentee_minor=session.by_card(split.mentee).minor,
+        mentee_minor=(earnings.gone_by_card + by_card).minor,
         mentor_minor=split.mentor.minor,
         platform_minor=split.platform.minor,
         currency=order.price.currency,
-        back_to=back_to(session, gone, will_be_gone, given=given),
+        back_to=back_to(session, earnings.gone, will_be_gone, given=given),
     )
 
 

@@ -24,6 +24,7 @@ from services.payments.domain.mending import (
     may_refund,
 )
 from services.payments.domain.orders import SessionUnnamed
+from services.payments.domain.outcomes import by_card_of
 from services.payments.store import orders as order_store
 from services.payments.store import outcomes as outcome_store
 from services.payments.store import transfers as store
@@ -191,10 +192,11 @@ async def preview(call: Call, order_id: UUID, query: WantedQuery, conn: Connecti
         raise NotRefundable
     back = amount_back(session, earnings, query.refund_basis_points, query.amount_minor)
     left, sides, reversible = await consequences_of(conn, order, session, earnings, back)
+    by_card = by_card_of(session, earnings, back)
     return Consequences(
-        back_minor=session.by_card_of(back, earnings.gone).minor,
+        back_minor=by_card.minor,
         price_back_minor=back.minor,
-        mentee_minor=session.by_card(left.gone).minor,
+        mentee_minor=(earnings.gone_by_card + by_card).minor,
         mentor_minor=left.mentor.minor,
         platform_minor=left.platform.minor,
         mentor_gives_minor=earnings.mentor.minor - left.mentor.minor,

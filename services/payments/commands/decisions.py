@@ -116,7 +116,7 @@ async def plan_refund(
     """
     if session.lot_id is not None and amount == session.price:
         return await return_credit(conn, order, session, reason, now)
-    by_card = session.by_card_of(amount, (await need_earnings(conn, session)).gone)
+    by_card = outcomes.by_card_of(session, await need_earnings(conn, session), amount)
     refund = Refund(
         new_id(),
         order.order_id,

@@ -219,8 +219,7 @@ async def _left(conn: Connection, order: Order) -> Mapping[UUID, Left]:
     for session in order.sessions:
         earnings = await outcome_store.load_earnings(conn, session.session_id)
         if earnings is not None and session.lot_id is None:
-            price = Money(max(0, (session.price - earnings.gone).minor), session.price.currency)
-            left[session.session_id] = Left(session.by_card_of(price, earnings.gone), price)
+            left[session.session_id] = rules.left_of(session, earnings)
     return left
 
 

@@ -96,13 +96,14 @@ async def refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     )
     back = mending.amount_back(session, earnings, fraction, amount)
     split = recovery.after(order, session, earnings.gone + back)
-    split = replace(split, mentee=session.by_card(split.mentee))
+    by_card = outcomes.by_card_of(session, earnings, back)
+    split = replace(split, mentee=earnings.gone_by_card + by_card)
     shown = deed.arguments.get("shown")
     mending.check_shown(split, tuple(shown) if shown else None)
     await plan_refund(conn, order, session, back, "operator", now)
     return {
         "session_id": str(session.session_id),
-        "mentee_minor": session.by_card_of(back, earnings.gone).minor,
+        "mentee_minor": by_card.minor,
         "currency": order.price.currency,
     }
 

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from services.payments.domain.orders import Order
+from services.payments.domain.orders import Order, Session
+from services.payments.domain.outcomes import Earnings
 from services.payments.domain.seen import DisputeSeen, DisputeState, MovementSeen
 from services.payments.ledger.entries import minus
 from shared.contracts.payments import DisputeClosed, DisputeOpened
@@ -148,6 +149,12 @@ class Left:
     def __neg__(self) -> Left:
         """Return what comes back as something taken."""
         return Left(minus(self.by_card), minus(self.price))
+
+
+def left_of(session: Session, earnings: Earnings) -> Left:
+    """Return what of a session no refund and no bank has taken."""
+    by_card = session.by_card(session.price) - earnings.gone_by_card
+    return Left(by_card, session.price - earnings.gone)
 
 
 Told = DisputeOpened | DisputeClosed

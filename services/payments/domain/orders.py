@@ -104,10 +104,6 @@ class Session:
         minor = paid.minor * gone.minor // self.price.minor
         return Money(minor, gone.currency).in_steps(charge_step(gone.currency))
 
-    def by_card_of(self, amount: Money, gone: Money) -> Money:
-        """Return what a card had paid of an amount of the price of which so much went before."""
-        return self.by_card(gone + amount) - self.by_card(gone)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Order:

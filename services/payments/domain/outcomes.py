@@ -18,7 +18,7 @@ from shared.contracts.payments import (
 )
 from shared.contracts.prepaid import CreditsRefunded, CreditsRefundFailed
 from shared.ids import new_id
-from shared.money import Money
+from shared.money import Money, charge_step
 
 RefundReason = Literal["booking_lost", "cancelled", "operator"]
 CHARGE_DISPUTED = "charge_disputed"
@@ -61,8 +61,9 @@ class Refund:
 class Earnings:
     """What stays of a session's part; `due_at` is unknown until booking says how it ended.
 
-    Of the part `gone` has left to the mentee's side. Of the mentor's share `payable` is released
-    and not transferred yet. Nothing is released while the session is objected to or disputed.
+    Of the part `gone` has left to the mentee's side, by `gone_by_card` of the card's money when it
+    was read. Of the mentor's share `payable` is released and not transferred yet. Nothing is
+    released while the session is objected to or disputed.
     """
 
     session_id: UUID
@@ -75,6 +76,7 @@ class Earnings:
     transfer_state: TransferState
     gone: Money
     payable: Money
+    gone_by_card: Money
 
 
 def divided(order: Order, session: Session, gone: Money) -> Split:
@@ -157,7 +159,23 @@ def expect(order: Order, session: Session) -> Earnings:
         "waiting" if split.mentor.minor else "nothing",
         nothing,
         nothing,
+        nothing,
     )
+
+
+def by_card_of(session: Session, earnings: Earnings, amount: Money) -> Money:
+    """Return what goes back to the card with an amount that is left of a session's price.
+
+    As much as makes the fraction whole that has gone then, whatever refunds and banks took before.
+    Of the card's money no more stays than of the price, so that the last one takes all of it.
+    """
+    gone = earnings.gone + amount
+    due = (session.by_card(gone) - earnings.gone_by_card).minor
+    step = charge_step(amount.currency)
+    due = min(max(0, due), amount.minor) // step * step
+    stays = (session.price - gone).minor
+    least = (session.by_card(session.price) - earnings.gone_by_card).minor - stays
+    return Money(max(due, least), amount.currency)
 
 
 def release_from(earnings: Earnings, due_at: datetime) -> Earnings:

@@ -64,9 +64,15 @@ INSERT INTO earnings (session_id, order_id, mentor_id, currency, retained_minor,
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 EARNINGS = """
-SELECT session_id, order_id, mentor_id, currency, mentor_minor, platform_minor, due_at, released_at,
-    transfer_state, gone_minor, payable_minor
-FROM earnings WHERE session_id = $1
+SELECT e.session_id, e.order_id, e.mentor_id, e.currency, e.mentor_minor, e.platform_minor,
+    e.due_at, e.released_at, e.transfer_state, e.gone_minor, e.payable_minor, (
+        SELECT COALESCE(sum(r.amount_minor), 0) FROM refunds AS r
+        WHERE r.session_id = e.session_id
+    )::bigint + (
+        SELECT COALESCE(sum(t.amount_minor), 0) FROM dispute_takings AS t
+        WHERE t.session_id = e.session_id
+    )::bigint AS gone_by_card_minor
+FROM earnings AS e WHERE e.session_id = $1
 """
 SAVE_EARNINGS = """
 UPDATE earnings SET retained_minor = $2, mentor_minor = $3, platform_minor = $4, due_at = $5,
@@ -200,6 +206,6 @@ def _refund(row: asyncpg.Record) -> Refund:
 def _earnings(row: asyncpg.Record) -> Earnings:
     fields: dict[str, Any] = dict(row)
     currency = fields.pop("currency")
-    for name in ("mentor", "platform", "gone", "payable"):
+    for name in ("mentor", "platform", "gone", "payable", "gone_by_card"):
         fields[name] = Money(fields.pop(f"{name}_minor"), currency)
     return Earnings(**fields)
