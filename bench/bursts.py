@@ -1,8 +1,9 @@
-"""Stripe's notices in a burst, out of order and doubled, beside people who look at their checkouts.
+"""Stripe's notices in a burst, out of order and doubled, beside people who buy and who look.
 
 Everything is as in production: API and worker of payments are processes of their own, booking's
-facts come through Kafka, and the Stripe simulator answers the calls. It holds back its notices; the
-burst is made of them, each signed when it is sent.
+facts come through Kafka, and the Stripe simulator answers the calls. It drops its notices of what
+is sold at first; the burst is made of them, each signed when it is sent. Of people who hold and pay
+beside it, and before it in quiet, the simulator itself tells our API.
 """
 
 from __future__ import annotations
@@ -10,35 +11,22 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from random import Random
-from statistics import quantiles
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
-from joserfc.jwk import ECKey
-
+from bench.checkouts import Visit, Visits, over_quiet, p99, waits
 from bench.engines import Engines
 from bench.load import Answers, fire, request
-from bench.rounds import UnequalWork, Value
-from bench.servers import Api, environment, key_set, server
-from bench.topics import own_topics
-from shared.bus import Broker, Producer
+from bench.rounds import Measurement, UnequalWork, Value
+from bench.shop import SECRET, Shop, held, shop
+from shared.bus import Producer
 from shared.clock import monotonic_seconds
-from shared.contracts.booking import BookingHeld
-from shared.contracts.envelope import enclose
-from shared.contracts.topics import TOPICS
-from shared.db import Pool, open_pool
-from shared.ids import PersonId, new_id
-from shared.outbox import Record
+from shared.ids import PersonId
 from simulators.stripe.webhooks import signature
 
-SECRET = "whsec_bench"  # noqa: S105  Of this run alone.
-PRICE_MINOR = 12_000
 NOTICES_PER_PURCHASE = 100
 FEWEST_PURCHASES, MOST_PURCHASES = 8, 200
 DOUBLED = 10
@@ -46,7 +34,9 @@ DOUBLED = 10
 AT_A_TIME = 1_000
 """So many are signed at once: a signature is good for five minutes."""
 MOST_LOOKS, LOOKS_PER_BUYER, LOOKERS = 400, 10, 2
-WAIT_SECONDS, POLL_SECONDS = 900.0, 0.2
+NOTICES_PER_VISIT = 500
+FEWEST_VISITS, MOST_VISITS = 3, 100
+"""So many people buy in quiet; beside the burst they come as long as it is sent."""
 STATES = "SELECT count(*) FROM orders WHERE state = $1"
 STORED = "SELECT count(*) FROM webhooks"
 LEFT = """
@@ -58,89 +48,63 @@ PAGES = "SELECT checkout_id FROM orders"
 
 
 @dataclass
-class Shop:
-    """Payments at work: its API, its database, the simulator, and who bought what."""
+class Live:
+    """What people did for a while: how long each look took, and who bought."""
 
-    api: Api
-    pool: Pool
-    broker: Broker
-    stripe: aiohttp.ClientSession
-    buyers: list[tuple[UUID, PersonId]]
-
-    async def count(self, query: str, *arguments: object) -> int:
-        """Return the one number that a query gives."""
-        return int(await self.pool.fetchval(query, *arguments))
-
-    async def until(self, true: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until something is true; raises `TimeoutError` when it takes too long."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not await true():
-                await asyncio.sleep(POLL_SECONDS)
+    looks: Sequence[float]
+    visits: Sequence[Visit]
 
 
-@asynccontextmanager
-async def shop(engines: Engines) -> AsyncGenerator[Shop]:
-    """Run payments on engines of a benchmark."""
-    url, key = await engines.new_database("payments"), ECKey.generate_key("P-256", {"kid": "bench"})
-    async with AsyncExitStack() as ends:
-        topics = [topic.name for topic in TOPICS]
-        broker = await ends.enter_async_context(own_topics(engines.kafka, *topics))
-        keys = await ends.enter_async_context(key_set(key))
-        stripe = await ends.enter_async_context(server(("simulators.stripe",), environment()))
-        env = environment() | {
-            "PAYMENTS_DATABASE_URL": url,
-            "PAYMENTS_STRIPE_KEY": "sk_test_bench",
-            "PAYMENTS_STRIPE_BASE_URL": stripe,
-            "PAYMENTS_STRIPE_WEBHOOK_SECRETS": SECRET,
-            "PAYMENTS_STRIPE_CONNECT_WEBHOOK_SECRETS": SECRET,
-            "PAYMENTS_WEB_URL": "http://web.test",
-            "PROFILES_JWKS_URL": keys,
-            "KAFKA_BOOTSTRAP_SERVERS": broker.servers,
-            "KAFKA_TOPIC_PREFIX": broker.topic_prefix,
-        }
-        await ends.enter_async_context(server(("services.payments", "worker"), env))
-        api = await ends.enter_async_context(server(("services.payments", "api"), env))
-        pool = await open_pool(url, process="bench")
-        ends.push_async_callback(pool.close)
-        session = await ends.enter_async_context(aiohttp.ClientSession(stripe))
-        yield Shop(Api(api, key), pool, broker, session, [])
-
-
-async def measure_burst(engines: Engines, notices: int) -> list[Value]:
-    """Send that many notices while people look at their checkouts; raises `UnequalWork`."""
+async def measure_burst(engines: Engines, notices: int) -> list[Measurement | Value]:
+    """Send that many notices while people buy, and look at checkouts; raises `UnequalWork`."""
     async with shop(engines) as opened:
-        await _sell(opened, _purchases(notices))
+        await _sell(
+            opened, _between(FEWEST_PURCHASES, MOST_PURCHASES, notices // NOTICES_PER_PURCHASE)
+        )
         burst, distinct = await _burst(opened, notices)
-        quiet = await _looks(opened)
+        await opened.let_stripe_tell()
+        visits = _between(FEWEST_VISITS, MOST_VISITS, notices // NOTICES_PER_VISIT)
+        quiet = await _live(opened, visits, lambda: False)
         began = monotonic_seconds()
         sending = asyncio.create_task(_send(opened, burst))
-        beside = await _looks_during(opened, sending)
-        stored = monotonic_seconds() - began
+        beside = await _live(opened, FEWEST_VISITS, lambda: not sending.done())
+        stored = await sending
 
         async def is_over() -> bool:
             return await opened.count(LEFT) == 0
 
         await opened.until(is_over)
         obeyed = monotonic_seconds() - began
-        await _check(opened, distinct)
+        await _check(opened, distinct, len(quiet.visits) + len(beside.visits))
     return [
         Value("j", f"notices stored, burst of {notices:,}", "notices/s", (notices / stored,)),
         Value("j", f"burst of {notices:,} until all is obeyed", "s", (obeyed,)),
-        Value("j", "look at a checkout, p99, quiet", "ms", (_p99(quiet),)),
-        Value("j", "look at a checkout, p99, beside the burst", "ms", (_p99(beside),)),
+        over_quiet("j", "look at a checkout, p99, in a burst", p99(beside.looks), p99(quiet.looks)),
+        *waits("j", "in a burst", beside.visits, quiet.visits),
     ]
 
 
-def _purchases(notices: int) -> int:
-    return max(FEWEST_PURCHASES, min(MOST_PURCHASES, notices // NOTICES_PER_PURCHASE))
+def _between(fewest: int, most: int, number: int) -> int:
+    return max(fewest, min(most, number))
+
+
+async def _live(opened: Shop, fewest: int, still: Callable[[], bool]) -> Live:
+    """Let people buy and look as long as something lasts, at least `fewest`, until all are paid."""
+    visits = Visits(opened)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(visits.come(fewest, still))
+        looks = list(await _looks(opened))
+        while still():
+            looks += await _looks(opened)
+    return Live(looks, visits.done)
 
 
 async def _sell(opened: Shop, purchases: int) -> None:
-    """Let people hold and pay; Stripe's notices of it stay with Stripe."""
+    """Let people hold and pay; Stripe's notices of it are dropped."""
     opened.buyers += [(uuid4(), PersonId(uuid4())) for _ in range(purchases)]
     producer = Producer(opened.broker)
     try:
-        await producer.send_all([_held(*buyer) for buyer in opened.buyers])
+        await producer.send_all([held(*buyer) for buyer in opened.buyers])
     finally:
         await producer.close()
 
@@ -149,24 +113,7 @@ async def _sell(opened: Shop, purchases: int) -> None:
 
     await opened.until(all_open)
     for row in await opened.pool.fetch(PAGES):
-        async with opened.stripe.post(f"/_sim/checkout/{row['checkout_id']}/pay", json={}) as paid:
-            paid.raise_for_status()
-
-
-def _held(order_id: UUID, mentee_id: PersonId) -> Record:
-    now = datetime.now(UTC)
-    fact = BookingHeld.model_validate(
-        {
-            "order_id": order_id, "session_id": uuid4(), "mentor_id": uuid4(),
-            "mentee_id": mentee_id, "starts_at": now + timedelta(days=3),
-            "ends_at": now + timedelta(days=3, hours=1), "calendar_sequence": 0, "version": 1,
-            "offering_id": uuid4(), "title": "One hour on your next step",
-            "price_minor": PRICE_MINOR, "currency": "USD", "hold_until": now + timedelta(hours=1),
-            "policy": {"preset": "standard", "policy_version": 1}, "sessions": [],
-        }
-    )  # fmt: skip
-    event = enclose(fact, event_id=new_id(), source="/services/booking", time=now)
-    return Record(fact.topic, event.subject.encode(), event.value(), event.headers())
+        await opened.tell_stripe(f"/checkout/{row['checkout_id']}/pay", {})
 
 
 async def _burst(opened: Shop, notices: int) -> tuple[list[bytes], int]:
@@ -187,10 +134,13 @@ async def _burst(opened: Shop, notices: int) -> tuple[list[bytes], int]:
     return burst, distinct
 
 
-async def _send(opened: Shop, burst: Sequence[bytes]) -> None:
+async def _send(opened: Shop, burst: Sequence[bytes]) -> float:
+    """Send all, and return how long that took."""
+    began = monotonic_seconds()
     for first in range(0, len(burst), AT_A_TIME):
         signed = [_signed(body) for body in burst[first : first + AT_A_TIME]]
         _expect(await fire(opened.api.url, signed), len(signed))
+    return monotonic_seconds() - began
 
 
 def _signed(body: bytes) -> bytes:
@@ -216,29 +166,17 @@ def _buyer(opened: Shop, number: int) -> tuple[UUID, str]:
     return order_id, opened.api.token(person_id)
 
 
-async def _looks_during(opened: Shop, sending: asyncio.Task[None]) -> Sequence[float]:
-    waits: list[float] = []
-    while not sending.done():
-        waits += await _looks(opened)
-    await sending
-    return waits
-
-
 def _expect(answers: Answers, count: int) -> None:
     if answers.statuses != {200: count}:
         raise UnequalWork(f"{count} requests were answered with {dict(answers.statuses)}")
 
 
-async def _check(opened: Shop, distinct: int) -> None:
+async def _check(opened: Shop, distinct: int, visits: int) -> None:
     """Raise `UnequalWork` unless each notice is there once and each purchase is paid once."""
-    bought = len(opened.buyers)
+    bought = len(opened.buyers) + visits
     wanted = {STORED: distinct, PAYMENTS: bought}
     for query, number in wanted.items():
         if (found := await opened.count(query)) < number or (query == PAYMENTS and found > number):
             raise UnequalWork(f"{query}: {found} instead of {number}")
     if await opened.count(STATES, "paid") != bought:
         raise UnequalWork("not every purchase is paid")
-
-
-def _p99(waits: Sequence[float]) -> float:
-    return quantiles(waits, n=100, method="inclusive")[98] * 1_000

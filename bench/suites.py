@@ -218,8 +218,8 @@ def _kept(own: World, mentors: int) -> Comparison:
     )  # fmt: skip
 
 
-async def measure_notices(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Value]:
-    """Measure a burst of Stripe's notices beside people who look at their checkouts."""
+async def measure_notices(all_worlds: Worlds, sizes: Sizes, say: Say) -> list[Measurement | Value]:
+    """Measure a burst of Stripe's notices beside people who buy, and look at their checkouts."""
     say(f"    {sizes.notices:,} notices")
     return await measure_burst(all_worlds.engines, sizes.notices)
 
