@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.payments.commands.statements import close_next_month, make_next_statement
 from services.payments.domain.printing import statement_pdf
@@ -128,6 +129,25 @@ async def test_a_row_says_what_of_a_price_had_gone_back(world: World):
     )  # fmt: skip
     _, paper = await fetch(world, f"{where}/statement.pdf", mentor, Role.MENTOR)
     assert paper[:4] == b"%PDF"
+
+
+async def test_operators_read_a_mentors_months_and_year(world: World):
+    """They see what the mentor sees, and each look is noted with who looked."""
+    mentor, operator = new_id(), (new_id(), Role.OPERATOR)
+    await world.connect(mentor)
+    await earn(world, mentor)
+    await world.advance(JUNE - NOON + timedelta(days=1))
+    theirs, own = f"/v1/operator/mentors/{mentor}", "/v1/me"
+    looked = {"statements": "statements", "yearly-summary?year=2030": "yearly_summary"}
+    for path, what in looked.items():
+        mine = await world.call("GET", f"{own}/{path}", mentor, Role.MENTOR)
+        with capture_logs() as lines:
+            assert await world.call("GET", f"{theirs}/{path}", *operator) == mine
+        (note,) = [line for line in lines if line["event"] == "opened_by_operator"]
+        seen = (note["what"], note["id"], note["operator"])
+        assert seen == (what, str(mentor), str(operator[0]))
+        assert mine[1].get("items") or mine[1]["quarters"]
+        assert (await world.call("GET", f"{theirs}/{path}", mentor, Role.MENTOR))[0] == 403
 
 
 async def test_a_share_that_bears_stripes_fee_says_so(world: World):

@@ -165,6 +165,7 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "/operator": ("/operator",),
     "/operator/mentors": ("/operator/mentors",),
     "/operator/mentors/{person_id}": (f"/operator/mentors/{MENTOR}",),
+    "/operator/mentors/{person_id}/statements": (f"/operator/mentors/{MENTOR}/statements",),
     "/operator/orders": ("/operator/orders",),
     "/operator/orders/{order_id}": tuple(f"/operator/orders/{each}" for each in (ORDER, GIFT)),
     "/operator/orders/{order_id}/cancel": (f"/operator/orders/{ORDER}/cancel",),
@@ -366,10 +367,9 @@ def _orders() -> dict[str, object]:
 def _operators() -> dict[str, object]:
     here = f"/v1/operator/orders/{ORDER}"
     step = {"at": STARTS, "kind": "fact", "what": "BookingHeld", "state": "told", "details": {}}
-    can = {"release": True, "refund": True, "retry_refund": True}
-    part = {"session_id": SESSION, "refund_minor": 12000, "refund_state": "failed", "can": can}
-    state = {"state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
-             "sessions": [part]}  # fmt: skip
+    failed = [{"refund_id": SESSION, "amount_minor": 5000}]
+    part = {"session_id": SESSION, "failed": failed, "can": {"release": True, "refund": True}}
+    state = {"state": "paid", "price_minor": 12000, "currency": "USD", "failed": failed}
     letter = {"event_id": SESSION, "topic": "booking.orders", "key": ORDER, "type": "BookingHeld",
               "error": "KeyError", "attempts": 3, "kept_at": STARTS, "behind": 2}  # fmt: skip
     deed = {"id": 1, "who": ME, "action": "release", "subject": ORDER, "order_id": ORDER,
@@ -381,7 +381,8 @@ def _operators() -> dict[str, object]:
         f"{here}/steps": {"steps": [step], "waits": [WAIT]},
         f"/v1/operator/orders/{GIFT}/steps": {"steps": [step], "waits": []},
         f"{here}/refund-preview": CONSEQUENCES,
-        f"{here}/money-state": state,
+        f"{here}/money-state": state | {"sessions": [part]},
+        f"/v1/operator/orders/{GIFT}/money-state": state | {"sessions": []},
         "/v1/operator/stuck": {"items": [WAIT]},
         "/v1/operator/dead-letters": {"items": [letter]},
         "/v1/operator/log": {"items": [deed]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.web.conftest import ORDER, SESSION, STARTS
+from tests.web.conftest import MENTOR, ORDER, SESSION, STARTS
 
 
 def papers() -> dict[str, object]:
@@ -18,10 +18,12 @@ def papers() -> dict[str, object]:
                  "paid_out_minor": 20400}  # fmt: skip
     year = {"currency": "USD", "sessions": 2, "gross_minor": 24000, "refunds_minor": 6000,
             "fees_minor": 2700, "net_minor": 15300}  # fmt: skip
+    summary = {"year": 2030, "quarters": [{**year, "quarter": 1}], "totals": [year]}
+    stated = {"items": [statement], "next_cursor": "abc"}
     return {
         "/v1/me/receipts": {"items": [note, receipt], "next_cursor": "abc"},
-        "/v1/me/statements": {"items": [statement], "next_cursor": "abc"},
-        "/v1/me/yearly-summary": {
-            "year": 2030, "quarters": [{**year, "quarter": 1}], "totals": [year],
-        },
-    }  # fmt: skip
+        "/v1/me/statements": stated,
+        "/v1/me/yearly-summary": summary,
+        f"/v1/operator/mentors/{MENTOR}/statements": stated,
+        f"/v1/operator/mentors/{MENTOR}/yearly-summary": summary,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.conftest import SESSION, Browser, Services
+from tests.web.conftest import MENTOR, SESSION, Browser, Services
 from tests.web.filling import fill
 
 FILES = {
@@ -51,3 +51,19 @@ async def test_the_figures_open_with_the_latest_year_that_has_some(
     assert "The year 2030 for your taxes" in (await browser.page("/statements")).text
     asked = services.of("GET", "/v1/me/yearly-summary")
     assert ["year" in each.query for each in asked] == [False]
+
+
+async def test_operators_read_a_mentors_statements(browser: Browser, services: Services):
+    """From the mentor's page, in the mentor's words: this year's figures, or another year's."""
+    fill(services)
+    await browser.sign_in(services, "operator")
+    here = f"/operator/mentors/{MENTOR}"
+    assert f'href="{here}/statements"' in (await browser.page(here)).html
+    page = await browser.page(f"{here}/statements")
+    for words in ("Of Maya, in the words", "February 2030, USD", "Earned with sessions", "Q1"):
+        assert words in page.text, words
+    assert f'href="/statements/{SESSION}/statement.pdf"' in page.html
+    await browser.page(f"{here}/statements?year=2029")
+    asked = services.of("GET", f"/v1{here}/yearly-summary")
+    assert ["year" in each.query for each in asked] == [True, True]
+    assert asked[1].query["year"] == "2029"

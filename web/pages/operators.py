@@ -1,6 +1,8 @@
-"""The operators' console: mentors to approve, and orders."""
+"""The operators' console: mentors to approve, their statements, and orders."""
 
 from __future__ import annotations
+
+import asyncio
 
 from aiohttp import web
 
@@ -8,6 +10,7 @@ from web.client import Service, wrong_fields
 from web.pages import books, calls, disputes, mending
 from web.pages.people import names_of
 from web.pages.searching import expertise
+from web.paper_shapes import Statement, Year
 from web.routes import ID, Row, do, see
 from web.shapes import Order, Page, Vetted
 from web.visit import Visit
@@ -69,6 +72,35 @@ async def decide(visit: Visit) -> web.Response:
     return visit.go(f"/operator/mentors/{person_id}", VERBS[verb])
 
 
+async def statements(visit: Visit) -> web.Response:
+    """Show a mentor's statements and the figures of a year, this one unless another is asked."""
+    mentor_id = visit.part("person_id")
+    path = f"/v1/operator/mentors/{mentor_id}"
+    found, figures, names = await asyncio.gather(
+        visit.read(
+            Service.PAYMENTS,
+            f"{path}/statements",
+            Page[Statement],
+            limit=ROWS_SHOWN,
+            cursor=visit.query("cursor"),
+        ),
+        visit.read(
+            Service.PAYMENTS,
+            f"{path}/yearly-summary",
+            Year,
+            year=visit.query("year") or visit.now.year,
+        ),
+        names_of(visit, [mentor_id]),
+    )
+    return visit.page(
+        "operator_statements.html",
+        mentor_id=mentor_id,
+        name=names[mentor_id],
+        found=found,
+        figures=figures,
+    )
+
+
 async def orders(visit: Visit) -> web.Response:
     """List orders, by state if one is chosen."""
     asked = visit.query("state")
@@ -97,6 +129,7 @@ ROUTES: tuple[Row, ...] = (
     see("/operator", console),
     see("/operator/mentors", mentors),
     see(_MENTOR, mentor),
+    see(f"{_MENTOR}/statements", statements),
     do(f"{_MENTOR}/{{verb:{'|'.join(VERBS)}}}", decide, mentor),
     see("/operator/orders", orders),
     *books.ROUTES,
