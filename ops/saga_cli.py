@@ -42,6 +42,13 @@ SessionId = Annotated[
     typer.Option("--session", help="Which session of the order, where it has several."),
 ]
 
+FailedId = Annotated[
+    UUID | None, typer.Option("--refund", help="The refund that failed, as it was shown.")
+]
+FailedMinor = Annotated[
+    int | None, typer.Option("--minor", min=1, help="Its amount in minor units, as it was shown.")
+]
+
 
 @saga.command("show")
 def show(order_id: OrderId, as_json: AsJson = False) -> None:
@@ -165,15 +172,23 @@ def write_off(
 
 
 @saga.command("retry-refund")
-def retry_refund(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
-    """Ask Stripe once more for a refund that failed."""
-    have_done("payments", _deed("retry_refund", order_id, reason, _named(session_id)))
+def retry_refund(
+    order_id: OrderId, reason: Reason, refund_id: FailedId = None, minor: FailedMinor = None
+) -> None:
+    """Ask Stripe once more for a failed refund; without --refund and --minor only show it."""
+    have_done("payments", _deed("retry_refund", order_id, reason, _failed(refund_id, minor)))
 
 
 @saga.command("paid-otherwise")
-def paid_otherwise(order_id: OrderId, reason: Reason, session_id: SessionId = None) -> None:
-    """Record that the mentee got a failed refund outside Stripe; say in the reason how."""
-    have_done("payments", _deed("refund_paid_otherwise", order_id, reason, _named(session_id)))
+def paid_otherwise(
+    order_id: OrderId, reason: Reason, refund_id: FailedId = None, minor: FailedMinor = None
+) -> None:
+    """Record that a failed refund is paid outside Stripe; say in the reason how.
+
+    Without --refund and --minor only show it.
+    """
+    deed = _deed("refund_paid_otherwise", order_id, reason, _failed(refund_id, minor))
+    have_done("payments", deed)
 
 
 @saga.command("accept-dispute")
@@ -225,6 +240,12 @@ def _deed(
 
 def _named(session_id: UUID | None) -> dict[str, Any]:
     return {"session_id": str(session_id)} if session_id else {}
+
+
+def _failed(refund_id: UUID | None, minor: int | None) -> dict[str, Any]:
+    if refund_id is None or minor is None:
+        return {}
+    return {"refund_id": str(refund_id), "amount_minor": minor}
 
 
 def have_done(service: Service, deed: Deed) -> None:

@@ -43,25 +43,30 @@ class CanMend(Shape):
 
     release: bool = False
     refund: bool = False
-    retry_refund: bool = False
+
+
+class FailedRefund(Shape):
+    """A refund that the bank sent back."""
+
+    refund_id: str
+    amount_minor: int
 
 
 class MoneyPart(Shape):
     """Where the money of one session stands."""
 
     session_id: str
-    refund_minor: int | None = None
-    refund_state: str | None = None
+    failed: list[FailedRefund] = Field(default_factory=list[FailedRefund])
     can: CanMend = CanMend()
 
 
 class MoneyState(Shape):
-    """Where the money of a purchase stands, session by session."""
+    """Where the money of a purchase stands, session by session, and what came back of it."""
 
     state: str
-    decision: str
     price_minor: int
     currency: str
+    failed: list[FailedRefund] = Field(default_factory=list[FailedRefund])
     sessions: list[MoneyPart] = Field(default_factory=list[MoneyPart])
 
     def part(self, session_id: str) -> MoneyPart | None:

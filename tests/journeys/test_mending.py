@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from dev.client import Person
-from dev.journey import hold, in_state, pay, payment_page
+from dev.client import Caller, Person
+from dev.journey import hold, in_state, operator, pay, payment_page
 from dev.marketplace import Marketplace
 from tests.journeys.conftest import (
     Stall,
@@ -34,7 +34,7 @@ async def wanted_of_operators(market: Marketplace, order_id: str) -> list[tuple[
 
 
 async def test_a_refund_that_came_back_is_stuck_until_an_operator_mends_it(
-    market: Marketplace, stall: Stall, mentee: Person
+    market: Marketplace, caller: Caller, stall: Stall, mentee: Person
 ) -> None:
     """Mailed, shown as waiting for an operator, paid otherwise from the command line, at rest."""
     purchase = await hold(mentee, stall.offering_id, await slot_after(mentee, stall, timedelta(2)))
@@ -47,8 +47,11 @@ async def test_a_refund_that_came_back_is_stuck_until_an_operator_mends_it(
     subjects = [mail["subject"] for mail in await mails_to(mentee)]
     assert "Your bank sent $120.00 back to us" in subjects
     assert await wanted_of_operators(market, purchase.order_id) == [("payments", NEEDED)]
+    path = f"/v1/operator/orders/{purchase.order_id}/money-state"
+    (failed,) = (await (await operator(caller)).get("payments", path))["failed"]
+    shown = ("--refund", failed["refund_id"], "--minor", str(failed["amount_minor"]))
     said = await operated(
-        market, "saga", "paid-otherwise", purchase.order_id, "--reason", "Bank transfer"
+        market, "saga", "paid-otherwise", purchase.order_id, *shown, "--reason", "Bank transfer"
     )
     assert said.startswith("refund_paid_otherwise done")
     assert await wanted_of_operators(market, purchase.order_id) == []

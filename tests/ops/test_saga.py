@@ -132,7 +132,7 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
 
     async def refuse(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
         await conn.execute("UPDATE orders SET title = 'changed'")
-        raise CannotBeDone(amount_minor=7)
+        raise CannotBeDone(amount_minor=7, asked=dict(deed.arguments))
 
     actions: Actions = {"release": release, "retry_refund": refuse, "refund_credits": back}
     clerk = Clerk(pool, actions, SystemBusinessClock())
@@ -140,14 +140,18 @@ async def test_a_deed_is_done_by_the_worker_and_answered(line: Line):
     credit = await line.run("saga", "refund-credits", WAITING, "--reason", "Moved abroad")
     assert credit.stdout.strip() == "refund_credits done: amount_minor 20000"
     done = await line.run("saga", "release", WAITING, "--reason", "The mentor asked")
-    refused = await line.run("saga", "retry-refund", WAITING, "--reason", "Bank is back")
+    shown = ("--refund", PAID_OUT, "--minor", "1000")
+    refused = await line.run("saga", "retry-refund", WAITING, *shown, "--reason", "Bank is back")
+    unseen = await line.run("saga", "retry-refund", WAITING, "--reason", "Bank is back")
     working.cancel()
     await pool.close()
     assert (done.exit_code, done.stdout.strip()) == (0, "release done: mentor_minor 5100")
     assert refused.exit_code == 1
     assert "amount_minor 7" in refused.stdout
+    asked_for = {"refund_id": PAID_OUT, "amount_minor": 1_000}
+    assert (str(asked_for) in refused.stdout, "asked {}" in unseen.stdout) == (True, True)
     assert [(deed.subject, deed.reason) for deed in asked] == [(WAITING, "The mentor asked")]
-    latest, earlier, _ = await line.json("audit", "list")
+    latest, _, earlier, _ = await line.json("audit", "list")
     assert (latest["action"], latest["outcome"]) == ("retry_refund", "refused")
     assert (earlier["service"], earlier["outcome"]) == ("payments", "done")
     assert earlier["who"].startswith("ops:")

@@ -366,26 +366,6 @@ async def test_a_bank_that_disputes_credits_stops_what_was_booked_with_them(shop
     await shop.world.check_books()
 
 
-async def test_a_refund_of_credits_that_failed_is_sent_again(shop: Shop) -> None:
-    """The bank sends it back, and an operator has Stripe asked once more."""
-    order_id = await shop.buy(2)
-    body = {"shown_amount_minor": 2 * UNIT}
-    await shop.ask("POST", f"/v1/purchases/{order_id}/refund", body, status=202)
-    await shop.world.rest()
-    refund = (await shop.world.movements("refund"))[0]["source"]
-    await shop.world.sim("POST", f"refunds/{refund}/fail", {})
-    await shop.world.rest()
-    assert len(await shop.world.told(prepaid.CreditsRefundFailed)) == 1
-    path = f"/v1/operator/orders/{order_id}/refund/retry"
-    status, answer = await shop.world.call(
-        "POST", path, new_id(), Role.OPERATOR, body={"reason": "Again."}
-    )
-    assert status == 202, answer
-    await shop.world.rest()
-    assert len(await shop.world.told(prepaid.CreditsRefunded)) == 2
-    await shop.check()
-
-
 @pytest.mark.parametrize(("sessions", "unit", "code"), [
     (3, LIST + 1, "package_price_outside"), (2, 10, "package_price_outside"),
 ])  # fmt: skip

@@ -15,7 +15,7 @@ from shared.ids import new_id
 from tests.payments.conftest import Bought, World
 from tests.payments.shop import LIST, Shop
 from tests.payments.test_disputes import decide, dispute, part_of, stored
-from tests.payments.test_mending import RETURNED_FUNDS_CARD, act
+from tests.payments.test_mending import RETURNED_FUNDS_CARD, mend
 from tests.payments.test_recovery import PAID_OUT, earned, lend, write_off
 
 DEADLINE_SECONDS = 20.0
@@ -89,7 +89,7 @@ async def test_what_an_operator_paid_otherwise_is_not_sent_when_a_bank_gives_bac
     await heard(world, opened, "won")
     await answered(world, taken, refused)
     assert await refunds(world) == [(12_000, "failed", "charge_disputed")]
-    assert (await act(world, order, "refund/paid-otherwise"))[0] == 202
+    assert (await mend(world, order, "paid-otherwise"))[0] == 202
     second = await dispute(world, order, 100)
     await world.rest()
     await decide(world, second, "win")
@@ -185,7 +185,7 @@ async def test_a_refund_that_comes_back_during_a_dispute_is_the_banks(world: Wor
     await world.advance(timedelta(hours=2))
     ((amount, state, _),) = await refunds(world)
     assert (amount, state) == (12_000, "paid_otherwise")
-    assert (await act(world, order, "refund/retry"))[1]["code"] == "refund_not_failed"
+    assert (await mend(world, order, "retry"))[1]["code"] == "refund_not_failed"
     assert (await part_of(world, order)).keys() == STRIPE_ALONE
     await world.check_books()
 
@@ -209,7 +209,7 @@ async def test_what_came_back_beside_a_banks_part_waits_for_an_operator(world: W
     await decide(world, first, "win")
     await world.rest()
     assert await sent(world) == [5_000, 12_000]
-    assert (await act(world, order, "refund/retry"))[0] == 202
+    assert (await mend(world, order, "retry"))[0] == 202
     await world.rest()
     assert await sent(world) == [5_000, 6_000, 12_000]
     assert (await part_of(world, order)).keys() == STRIPE_ALONE

@@ -6,6 +6,7 @@ import pytest
 
 from tests.web.conftest import ME, MENTOR, ORDER, SESSION, STARTS, Browser, Services, order, problem
 from tests.web.pages import Page
+from tests.web.prepaid import GIFT, bought
 
 EVENT = "0190a000-0000-7000-8000-00000000000e"
 CALL = "0190a000-0000-7000-8000-00000000000c"
@@ -20,14 +21,13 @@ WAIT = {
     "due_at": None, "clock": "system", "needs_operator": True,
     "details": {"operation_id": CALL, "attempts": 3, "error": "Unfinished"},
 }  # fmt: skip
+FAILED = {"refund_id": "0190a000-0000-7000-8000-00000000000f", "amount_minor": 1000}
+REFUND = f"{HERE}/refunds/{FAILED['refund_id']}"
 PART = {
-    "session_id": SESSION, "refund_minor": 12000, "refund_state": "failed",
-    "can": {"release": True, "refund": True, "retry_refund": True},
+    "session_id": SESSION, "refund_minor": 7000, "refund_state": "failed", "failed": [FAILED],
+    "can": {"release": True, "refund": True},
 }  # fmt: skip
-MONEY = {
-    "state": "paid", "decision": "completed", "price_minor": 12000, "currency": "USD",
-    "sessions": [PART],
-}  # fmt: skip
+MONEY = {"state": "paid", "price_minor": 12000, "currency": "USD", "sessions": [PART]}
 AMOUNTS = {"mentee_minor": 3000, "mentor_minor": 7650, "platform_minor": 1350, "currency": "USD"}
 CONSEQUENCES = AMOUNTS | {
     "back_minor": 3000, "price_back_minor": 4000, "mentor_gives_minor": 2550,
@@ -92,16 +92,16 @@ async def test_what_is_stuck_and_the_log_lead_to_the_purchase(operating: Browser
 
 
 @pytest.mark.parametrize(
-    ("action", "route"),
+    ("action", "route", "more"),
     [
-        (f"{HERE}/release", f"/v1{HERE}/release"),
-        (f"{HERE}/retry-refund", f"/v1{HERE}/refund/retry"),
-        (f"{HERE}/paid-otherwise", f"/v1{HERE}/refund/paid-otherwise"),
-        (f"{HERE}/calls/{CALL}/retry", f"/v1/operator/operations/{CALL}/retry"),
+        (f"{HERE}/release", f"/v1{HERE}/release", {"session_id": SESSION}),
+        (f"{REFUND}/retry", f"/v1{HERE}/refund/retry", FAILED),
+        (f"{REFUND}/paid-otherwise", f"/v1{HERE}/refund/paid-otherwise", FAILED),
+        (f"{HERE}/calls/{CALL}/retry", f"/v1/operator/operations/{CALL}/retry", {}),
     ],
 )
 async def test_a_deed_carries_its_reason_and_a_key(
-    operating: Browser, services: Services, action: str, route: str
+    operating: Browser, services: Services, action: str, route: str, more: dict[str, object]
 ) -> None:
     """Without a reason nothing is sent; with one it is, once, under the form's key."""
     services.tell("POST", route, (202, {"action": "x", "subject": ORDER, "details": {}}))
@@ -110,13 +110,51 @@ async def test_a_deed_carries_its_reason_and_a_key(
     assert "Say why" in text
     assert services.of("POST", route) == []
     answer, _ = await operating.submit(HERE, action, reason="The mentee asked")
-    of_a_session = "/operations/" not in route
-    back = f"{HERE}?session={SESSION}" if of_a_session else HERE
+    back = f"{HERE}?session={SESSION}" if more else HERE
     assert (answer.status, answer.headers["Location"]) == (303, back)
     (asked,) = services.of("POST", route)
-    named = {"session_id": SESSION} if of_a_session else {}
-    assert asked.body == {"reason": "The mentee asked", **named}
+    assert asked.body == {"reason": "The mentee asked", **more}
     assert asked.headers["Idempotency-Key"]
+
+
+async def test_a_failed_refund_is_shown_as_it_is_now(
+    operating: Browser, services: Services
+) -> None:
+    """Of 70 that went back 10 failed, and only that is named; outdated, the page shows anew."""
+    text = (await operating.page(HERE)).text
+    assert "The bank sent $10.00 back" in text
+    assert "that $10.00 is paid from our own bank account" in text
+    assert "$70.00" not in text
+    outdated = problem(412, "amounts_outdated", "Look at the amounts as they are now.")
+    services.tell("POST", f"/v1{HERE}/refund/paid-otherwise", (412, outdated))
+    path = f"{REFUND}/paid-otherwise"
+    sent = (await operating.page(HERE)).form(path).fields | {"reason": "Bank transfer"}
+    less = MONEY | {"sessions": [PART | {"failed": [FAILED | {"amount_minor": 400}]}]}
+    services.tell("GET", f"/v1{HERE}/money-state", (200, less))
+    answer, text = await operating.post(path, sent)
+    again = Page(text).form(path).fields
+    assert (answer.status, "Look at the amounts" in text) == (412, True)
+    assert (again["amount_minor"], again["reason"]) == ("400", "Bank transfer")
+    assert again["idempotency_key"] != sent["idempotency_key"]
+
+
+async def test_a_failed_refund_of_credits_is_mended_on_its_page(
+    operating: Browser, services: Services
+) -> None:
+    """Also when nothing is left to pay back: it is sent again, or recorded as paid otherwise."""
+    here = f"/operator/orders/{GIFT}"
+    services.tell("GET", f"/v1/purchases/{GIFT}", (200, bought(GIFT, "gift", remaining=0)))
+    services.tell("GET", f"/v1/orders/{GIFT}/money", (200, {"items": [], "totals": []}))
+    state = MONEY | {"sessions": [], "failed": [FAILED]}
+    services.tell("GET", f"/v1{here}/money-state", (200, state))
+    services.tell("GET", f"/v1{here}/steps", (200, {"steps": [], "waits": []}))
+    assert "The bank sent $10.00 back" in (await operating.page(here)).text
+    for verb in ("retry", "paid-otherwise"):
+        route, path = f"/v1{here}/refund/{verb}", f"{here}/refunds/{FAILED['refund_id']}/{verb}"
+        services.tell("POST", route, (202, {}))
+        answer, text = await operating.submit(here, path, reason="Bank transfer")
+        assert (answer.status, answer.headers.get("Location")) == (303, here), text
+        assert services.of("POST", route)[0].body == {"reason": "Bank transfer", **FAILED}
 
 
 async def test_a_refund_carries_the_amounts_that_were_shown(

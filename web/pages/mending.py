@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from shared.money import MAX_MINOR_OF_ALL
 from web.book_shapes import MoneyStory
 from web.client import Refused, Service, wrong_fields
 from web.operator_shapes import DeadLetter, LoggedDeed, MoneyState, Saga, SagaStep, SagaWait
@@ -21,11 +22,10 @@ from web.visit import Visit
 ROWS_SHOWN = 50
 NOT_FOUND = 404
 VERBS = {
-    "release": ("release", "The share is on its way."),
-    "retry-refund": ("refund/retry", "Stripe is asked for the refund once more."),
-    "paid-otherwise": ("refund/paid-otherwise", "The refund is recorded as paid another way."),
+    "retry": "Stripe is asked for the refund once more.",
+    "paid-otherwise": "The refund is recorded as paid another way.",
 }
-"""What an operator may do with a reason alone: the service's route, and what to say after it."""
+"""What an operator may do with a refund that failed, and what to say after it."""
 
 Found = TypeVar("Found", bound=Shape)
 Step = tuple[Service, SagaStep]
@@ -58,13 +58,20 @@ async def purchase(visit: Visit) -> web.Response:
 async def _prepaid(visit: Visit) -> web.Response:
     purchase_id = visit.part("order_id")
     bought = await visit.read(Service.PAYMENTS, f"/v1/purchases/{purchase_id}", Bought)
-    money, (steps, waits), names = await asyncio.gather(
+    story, money, (steps, waits), names = await asyncio.gather(
         visit.read(Service.PAYMENTS, f"/v1/orders/{purchase_id}/money", MoneyStory),
+        _money_state(visit, purchase_id),
         _told(visit, purchase_id),
         names_of(visit, [bought.mentor_id]),
     )
     return visit.page(
-        "operator_prepaid.html", bought=bought, story=money, steps=steps, waits=waits, names=names
+        "operator_prepaid.html",
+        bought=bought,
+        story=story,
+        failed=money.failed if money else [],
+        steps=steps,
+        waits=waits,
+        names=names,
     )
 
 
@@ -76,14 +83,25 @@ async def _told(visit: Visit, order_id: str) -> tuple[list[Step], list[Wait]]:
     return sorted(steps, key=lambda step: step[1].at), waits
 
 
-async def mend(visit: Visit) -> web.Response:
-    """Release, have a refund tried again, or record that it was paid another way."""
-    verb = visit.part("verb")
-    path, done = VERBS[verb]
-    body = {"reason": reason_of(visit, verb), **session_named(visit)}
-    whole = f"/v1/operator/orders/{visit.part('order_id')}/{path}"
-    await visit.send(Service.PAYMENTS, "POST", whole, body)
-    return visit.go(_page_of(visit), done)
+async def release(visit: Visit) -> web.Response:
+    """Let the mentor's share go before its time, or have a refused transfer tried again."""
+    body = {"reason": reason_of(visit, "release"), **session_named(visit)}
+    path = f"/v1/operator/orders/{visit.part('order_id')}/release"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    return visit.go(_page_of(visit), "The share is on its way.")
+
+
+async def mend_refund(visit: Visit) -> web.Response:
+    """Have a failed refund tried again, or record it as paid another way, on what was shown."""
+    verb, refund_id = visit.part("verb"), visit.part("refund_id")
+    body = {
+        "reason": reason_of(visit, f"{verb}-{refund_id}"),
+        "refund_id": refund_id,
+        "amount_minor": visit.form.whole("amount_minor", least=1, most=MAX_MINOR_OF_ALL),
+    }
+    path = f"/v1/operator/orders/{visit.part('order_id')}/refund/{verb}"
+    await visit.send(Service.PAYMENTS, "POST", path, body)
+    return visit.go(_page_of(visit), VERBS[verb])
 
 
 async def refund_credits(visit: Visit) -> web.Response:
@@ -180,7 +198,8 @@ _SERVICES = "|".join(service.name.lower() for service in Service)
 _LETTER = f"/operator/dead-letters/{{service:{_SERVICES}}}/{{event_id:{ID}}}/replay"
 ROUTES: tuple[Row, ...] = (
     see(_ORDER, purchase),
-    do(f"{_ORDER}/{{verb:{'|'.join(VERBS)}}}", mend, purchase),
+    do(f"{_ORDER}/release", release, purchase),
+    do(f"{_ORDER}/refunds/{{refund_id:{ID}}}/{{verb:{'|'.join(VERBS)}}}", mend_refund, purchase),
     do(f"{_ORDER}/refund-credits", refund_credits, purchase),
     do(f"{_ORDER}/calls/{{operation_id:{ID}}}/retry", retry_call, purchase),
     see("/operator/stuck", stuck),

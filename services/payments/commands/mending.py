@@ -1,6 +1,7 @@
 """What operators do with the money of one session; each is an action of `shared.deeds`.
 
-The deed's subject is the purchase; `session_id` names the session where there are several.
+The deed's subject is the purchase; `session_id` names the session where there are several, and a
+refund that failed is named by `refund_id`, with the `amount_minor` that was shown.
 """
 
 from __future__ import annotations
@@ -144,16 +145,16 @@ async def write_off(conn: Connection, deed: Deed, now: BusinessInstant) -> Detai
 async def retry_refund(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Ask Stripe for a failed refund once more.
 
-    Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
+    Raises `NotFound`, `RefundNotFailed`, `AmountsOutdated` or `CallOpen`.
     """
     order, failed = await _need_failed(conn, deed)
     return _said_of(await send_again(conn, order, failed, now))
 
 
 async def pay_otherwise(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
-    """Record that the mentee got a failed refund outside Stripe.
+    """Record that a failed refund is paid outside Stripe.
 
-    Raises `NotFound`, `SessionUnnamed`, `RefundNotFailed` or `CallOpen`.
+    Raises `NotFound`, `RefundNotFailed`, `AmountsOutdated` or `CallOpen`.
     """
     order, failed = await _need_failed(conn, deed)
     await store.save_refund(conn, outcomes.pay_otherwise(failed))
@@ -191,18 +192,15 @@ async def _need(conn: Connection, deed: Deed) -> tuple[Order, Session]:
 
 
 async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
-    """Return the order, locked, and its failed refund, of which Stripe is not being asked."""
+    """Return the order, locked, and the failed refund that was shown, if no call is about it."""
     order = await orders_store.lock_order(conn, UUID(deed.subject))
     if order is None:
         raise NotFound
     known = await store.refunds_of_order(conn, order.order_id)
-    if order.sessions:
-        named = deed.arguments.get("session_id")
-        session_id = order.session(UUID(named) if named else None).session_id
-        known = [each for each in known if each.session_id == session_id]
-    failed = mending.failed_of(known)
-    if failed is None:
-        raise mending.RefundNotFailed
+    named = deed.arguments.get("refund_id")
+    failed = mending.failed_as_shown(
+        known, UUID(named) if named else None, deed.arguments.get("amount_minor")
+    )
     if await operations.has_open(conn, str(failed.refund_id)):
         raise mending.CallOpen
     return order, failed
@@ -211,6 +209,7 @@ async def _need_failed(conn: Connection, deed: Deed) -> tuple[Order, Refund]:
 def _said_of(refund: Refund) -> Details:
     return {
         **({"session_id": str(refund.session_id)} if refund.session_id else {}),
+        "refund_id": str(refund.refund_id),
         "amount_minor": refund.amount.minor,
         "currency": refund.amount.currency,
         "attempt": refund.attempt,

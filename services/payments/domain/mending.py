@@ -106,23 +106,39 @@ class Possible:
 
     release: bool
     refund: bool
-    retry_refund: bool
 
 
-def possible(
-    order: Order, session: Session, earnings: Earnings | None, refunds: Sequence[Refund]
-) -> Possible:
+def possible(order: Order, session: Session, earnings: Earnings | None) -> Possible:
     """Return what an operator may do now."""
     return Possible(
         release=earnings is not None and may_release(order, session, earnings),
         refund=earnings is not None and may_refund(order, session, earnings),
-        retry_refund=failed_of(refunds) is not None,
     )
 
 
-def failed_of(refunds: Sequence[Refund]) -> Refund | None:
-    """Return the first refund that came back and still has to reach the mentee."""
-    return next((refund for refund in refunds if refund.state == "failed"), None)
+def failed_of(refunds: Sequence[Refund]) -> list[Refund]:
+    """Return the refunds that came back and still have to reach whoever paid."""
+    return [refund for refund in refunds if refund.state == "failed"]
+
+
+def failed_as_shown(
+    refunds: Sequence[Refund], refund_id: UUID | None, amount_minor: int | None
+) -> Refund:
+    """Return the failed refund that was shown; raises `RefundNotFailed` or `AmountsOutdated`.
+
+    A bank may have paid a part of it since: what is left is another refund, or has another amount.
+    """
+    failed = failed_of(refunds)
+    if not failed:
+        raise RefundNotFailed
+    found = next((each for each in failed if each.refund_id == refund_id), failed[0])
+    if (found.refund_id, found.amount.minor) != (refund_id, amount_minor):
+        raise AmountsOutdated(
+            refund_id=str(found.refund_id),
+            amount_minor=found.amount.minor,
+            currency=found.amount.currency,
+        )
+    return found
 
 
 def may_release(order: Order, session: Session, earnings: Earnings) -> bool:
