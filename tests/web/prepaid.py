@@ -44,8 +44,10 @@ def bought(purchase_id: str, kind: str, state: str = "paid", **more: object) -> 
 
 def _story(purchase: Mapping[str, object]) -> dict[str, object]:
     """Return the money of a purchase: what was paid, and what went back of it."""
-    back = 50000 if purchase.get("refunded_minor") else 0
-    told = [("charge", "The price was paid.", 50000), ("expired", "Credits were not used.", 0)]
+    back = int(str(purchase.get("refunded_minor", 0)))
+    told = [("charge", "The price was paid.", 50000)]
+    if purchase.get("expired"):
+        told.append(("expired", "Credits were not used.", 0))
     if back:
         told += [("refund", "This part of the price goes back to the card.", -back),
                  ("refund_sent", "Stripe sent the refund to the bank of the card.", 0)]  # fmt: skip
