@@ -14,7 +14,7 @@ from typing import Any
 from shared.contracts import payments as facts
 from shared.contracts.envelope import Fact
 from shared.contracts.payments import MoneyFact
-from tests.payments.conftest import SHARE, Bought, World
+from tests.payments.conftest import Bought, World
 from tests.payments.histories import Purchase
 
 WHOLE = 10_000
@@ -88,14 +88,24 @@ class Share:
     platform: int
 
 
-def share_of(purchase: Purchase) -> Share:
+def share_of(purchase: Purchase, fee: int) -> Share:
     """Work out who gets what: everything but the platform's part is rounded down."""
     price, currency = purchase.bought.price_minor, purchase.bought.currency
     back = purchase.refunded or 0
     mentee = price if back == WHOLE else _down(price * back // WHOLE, REFUND_STEP.get(currency, 1))
-    kept = price - mentee
-    mentor = _down(kept * (WHOLE - SHARE) // WHOLE, MENTOR_STEP.get(currency, 1))
-    return Share(mentee, mentor, kept - mentor)
+    mentor = _mentors(purchase, price - mentee, fee)
+    return Share(mentee, mentor, price - mentee - mentor)
+
+
+def _mentors(purchase: Purchase, kept: int, fee: int) -> int:
+    """Work out what the mentor gets of what is kept of a purchase, of which Stripe took a fee."""
+    price, taken = purchase.bought.price_minor, purchase.taken
+    by_share = kept * (WHOLE - taken.share_basis_points) // WHOLE
+    # The least that is taken is of the whole price, and of a part of it the same part.
+    by_minimum = kept * max(0, price - taken.minimum_minor) // price
+    borne = fee if taken.mentor_bears_fee else 0
+    step = MENTOR_STEP.get(purchase.bought.currency, 1)
+    return _down(max(0, min(by_share, by_minimum) - borne), step)
 
 
 async def complaints(world: World, purchases: Sequence[Purchase]) -> list[str]:
@@ -174,6 +184,13 @@ def _orders_by_object(history: Json) -> dict[str, str]:
     return found
 
 
+def _fees_by_order(history: Json) -> Counter[str]:
+    """Return what Stripe kept of the payment of each order."""
+    orders = _orders_by_object(history)
+    return Counter({orders[row["source"]]: row["fee"] for row in history["balance_transaction"]
+                    if row["owner"] == "platform" and row["type"] == "charge"})  # fmt: skip
+
+
 async def _balance_complaints(world: World) -> list[str]:
     """Compare what Stripe holds for the platform with our asset account."""
     books = (await world.sim("GET", "books"))[1]
@@ -203,6 +220,7 @@ def _decision_complaints(
         if row["owner"] == "platform"
     )
     pages = Counter(row["metadata"]["order_id"] for row in history["checkout.session"])
+    fees = _fees_by_order(history)
     found: list[str] = []
     for purchase in purchases:
         order_id = str(purchase.bought.order_id)
@@ -216,7 +234,7 @@ def _decision_complaints(
                 del moved[moves]
             found += _version_complaints(purchase, mine)
             continue
-        share = share_of(purchase) if paid else Share(0, 0, 0)
+        share = share_of(purchase, fees[order_id]) if paid else Share(0, 0, 0)
         for kind, amount in (("refund", share.mentee), ("transfer", share.mentor)):
             if moved.pop((order_id, kind, amount), 0) != int(amount > 0):
                 found.append(f"{order_id}: not one {kind} of {amount}")
@@ -267,7 +285,7 @@ async def _dispute_complaints(
     world: World, purchases: Sequence[Purchase], history: Json
 ) -> list[str]:
     """Compare what disputes and operators took with what each side has of such a purchase."""
-    orders = _orders_by_object(history)
+    orders, fees = _orders_by_object(history), _fees_by_order(history)
     away = Counter[str]()
     for row in history["dispute"]:
         away[orders[row["id"]]] -= sum(each["amount"] for each in row["balance_transactions"])
@@ -285,8 +303,7 @@ async def _dispute_complaints(
             continue
         gone = min(back + away[order_id], purchase.bought.price_minor)
         kept = purchase.bought.price_minor - gone
-        step = MENTOR_STEP.get(purchase.bought.currency, 1)
-        mentor = _down(kept * (WHOLE - SHARE) // WHOLE, step)
+        mentor = _mentors(purchase, kept, fees[order_id])
         has = tuple(posted.get((order_id, side), 0) for side in ("mentor", "platform"))
         if has != (mentor, kept - mentor):
             found.append(f"{order_id}: {gone} is gone, the two have {has} of {kept}")

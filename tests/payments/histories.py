@@ -24,6 +24,7 @@ from shared.contracts.envelope import Fact
 from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import Bought, World
+from tests.payments.drawing import CARDS, Rule, Taken, draw_price, draw_rule
 from tests.payments.mortal import CALLS, FAULTS, HURRY, Died, MortalGateway
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -34,11 +35,6 @@ TRANSFERRED_AFTER = timedelta(days=2, hours=12)
 """Release and transfer, before the money is paid out."""
 SETTLED_AFTER = timedelta(days=8)
 """Release, transfer, payout and the bank's day, counted from the end of the last session."""
-PRICES = {"USD": (50, 30_000), "JPY": (50, 30_000), "KWD": (100, 9_999), "HUF": (17_500, 900_000)}
-GOOD, DECLINED, CHALLENGED, REFUND_FAILS, REFUND_PENDS, AT_ONCE = (
-    "4242424242424242", "4000000000009995", "4000002500003155", "4000000000005126",
-    "4000000000007726", "4000000000000077",
-)  # fmt: skip
 FLOAT_MINOR = 9_000_000
 DUE = "SELECT min(due_at) FROM due"
 UNDETERMINED = """
@@ -63,6 +59,7 @@ class Purchase:
     bought: Bought
     hold_until: datetime
     time_sold: bool
+    taken: Taken = field(default_factory=Taken)
     state: str = "held"
     refunded: int | None = None
     released_from: datetime | None = None
@@ -79,6 +76,8 @@ class History:
     purchases: list[Purchase] = field(default_factory=list[Purchase])
     mentors: list[UUID] = field(default_factory=list[UUID])
     disputes: list[str] = field(default_factory=list[str])
+    rule: Rule = field(default_factory=Rule)
+    _rule_version: int | None = None
     _heard: int = 0
 
     async def happen(self, purchases: int, steps: int) -> None:
@@ -113,31 +112,29 @@ class History:
         ]  # fmt: skip
 
     async def _hold(self) -> None:
-        currency = self.dice.choice(list(PRICES))
-        price = self.dice.randint(*PRICES[currency])
-        if currency == "KWD" and self.dice.random() < 0.8:
-            price *= 10  # Stripe refuses the others.
-        mentor = self.dice.choice(self.mentors)
+        if self.dice.random() < 0.5:
+            await self._make_rule()
+        await self._sell(*draw_price(self.dice), self.dice.choice(self.mentors),
+                         time_sold=self.dice.random() < 0.5)  # fmt: skip
+
+    async def _sell(self, price: int, currency: str, mentor: UUID, *, time_sold: bool) -> Bought:
         bought = await self.world.hold(price, currency, mentor)
         until = self.world.clock.now() + timedelta(minutes=15)
-        self.purchases.append(Purchase(bought, until, self.dice.random() < 0.5))
+        self.purchases.append(Purchase(bought, until, time_sold, self.rule.of(currency)))
+        return bought
+
+    async def _make_rule(self) -> None:
+        """Let an operator make a rule of what is taken of whatever is bought from now on."""
+        self.rule = draw_rule(self.dice)
+        body = self.rule.body() | {"instead_of": self._rule_version}
+        path, operator = "/v1/operator/fees", new_id()
+        status, made = await self.world.call("POST", path, operator, Role.OPERATOR, body=body)
+        assert status == 202, made
+        self._rule_version = made["details"]["version"]
 
     async def _pay(self) -> None:
         purchase = self.dice.choice((self.purchases[-1], self.dice.choice(self.purchases)))
-        cards = (
-            GOOD,
-            GOOD,
-            GOOD,
-            GOOD,
-            GOOD,
-            GOOD,
-            GOOD,
-            DECLINED,
-            CHALLENGED,
-            REFUND_FAILS,
-            REFUND_PENDS,
-        )
-        card, authenticates = self.dice.choice(cards), self.dice.choice((True, False, None))
+        card, authenticates = self.dice.choice(CARDS), self.dice.choice((True, False, None))
         checkout_id = (await self.world.order(purchase.bought)).checkout_id
         if checkout_id:
             # A closed page refuses, and a declined card is no news: both are part of the play.
@@ -278,15 +275,18 @@ class History:
 
     async def _decide_dispute(self) -> None:
         if self.disputes:
-            how = self.dice.choice(("win", "win", "lose", "escalate"))
             # What is decided already is not decided again, but a lost dispute may still be won.
-            await self.world.sim("POST", f"disputes/{self.dice.choice(self.disputes)}/{how}", {})
+            how = self.dice.choice(("win", "win", "lose", "escalate"))
+            await self._decide(self.dice.choice(self.disputes), how)
 
     async def _end_disputes(self) -> None:
         for opened in self.disputes:
-            await self.world.sim(
-                "POST", f"disputes/{opened}/{self.dice.choice(('win', 'lose'))}", {}
-            )
+            await self._decide(opened, self.dice.choice(("win", "lose")))
+
+    async def _decide(self, dispute: str, how: str) -> None:
+        """Let the bank decide; of a dispute that is won Stripe sometimes gives its fee back."""
+        returned = {"fee_returned": self.dice.random() < 0.3} if how == "win" else {}
+        await self.world.sim("POST", f"disputes/{dispute}/{how}", returned)
 
     async def _fail_payout(self) -> None:
         await self.world.sim("POST", "payouts/fail_next", {})
@@ -384,9 +384,9 @@ class History:
         """Sell something big where Stripe's balance is short, as an operator would send money."""
         short = await self.world.pool.fetch(SHORT)
         for row in short:
-            bought = await self.world.hold(FLOAT_MINOR, row["currency"], self.mentors[0])
-            until = self.world.clock.now() + timedelta(minutes=15)
-            self.purchases.append(Purchase(bought, until, time_sold=False))
+            bought = await self._sell(
+                FLOAT_MINOR, row["currency"], self.mentors[0], time_sold=False
+            )
             await self._settle()
             await self.world.pay(bought)
             await self._settle()

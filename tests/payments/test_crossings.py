@@ -20,7 +20,7 @@ from shared.contracts import payments as facts
 from shared.db import in_transaction
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
-from tests.payments.histories import AT_ONCE
+from tests.payments.drawing import AT_ONCE
 from tests.payments.test_disputes import decide, dispute, part_of, stored
 
 IN_FLIGHT_TRANSFERS = "SELECT 1 FROM in_flight WHERE kind = 'operation:transfer.create'"

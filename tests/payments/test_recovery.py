@@ -14,7 +14,7 @@ from shared.contracts import booking
 from shared.contracts import payments as facts
 from shared.ids import new_id
 from tests.payments.conftest import DELAY, NOON, Bought, World
-from tests.payments.histories import AT_ONCE
+from tests.payments.drawing import AT_ONCE
 from tests.payments.test_crossings import release, step
 
 PAID_OUT = timedelta(days=10)

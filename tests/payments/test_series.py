@@ -18,7 +18,8 @@ from shared.contracts import payments as facts
 from shared.ids import new_id
 from tests.engines import Database
 from tests.payments.conftest import DELAY, NOON, SHARE, Bought, World, open_world
-from tests.payments.histories import AT_ONCE, FLOAT_MINOR
+from tests.payments.drawing import AT_ONCE
+from tests.payments.histories import FLOAT_MINOR
 from tests.payments.mortal import MortalGateway
 
 DAY = timedelta(days=1)
