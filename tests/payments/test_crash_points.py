@@ -8,16 +8,20 @@ from random import Random
 
 import pytest
 
+from shared.auth import Role
 from shared.contracts import booking
 from shared.ids import new_id
 from tests.engines import Database
 from tests.payments.conftest import DELAY, HOLD, World
 from tests.payments.crashing import Story, play
 from tests.payments.test_disputes import complete, decide, dispute
-from tests.payments.test_recovery import earned, refund
+from tests.payments.test_mending import mend
+from tests.payments.test_recovery import earned, lend, refund
 
 PAID_OUT = timedelta(days=5)
+TO_THE_BANK = timedelta(days=2)
 SEED, DEATHS = 11, 10
+REFUND = "SELECT stripe_refund_id FROM refunds WHERE order_id = $1"
 NewDatabase = Callable[..., Awaitable[Database]]
 
 
@@ -89,6 +93,46 @@ async def disputing(world: World) -> None:
     await world.advance(DELAY)
 
 
+async def losing(world: World) -> None:
+    """Lose a dispute after the transfer, with evidence: the mentor's share is taken back."""
+    mentor = new_id()
+    await world.connect(mentor)
+    order = await earned(world, mentor)
+    opened = await dispute(world, order)
+    await world.rest()
+    path = f"/v1/operator/disputes/{opened['id']}/evidence"
+    said = {"uncategorized_text": "losing_evidence", "reason": "They met"}
+    answer = await world.call("POST", path, new_id(), Role.OPERATOR, body=said)
+    assert answer[0] == 202, answer
+    await world.rest()
+
+
+async def paying_out_again(world: World) -> None:
+    """Let a bank send a payout back; the mentor corrects the account, and it is paid again."""
+    mentor = new_id()
+    account = await world.connect(mentor)
+    await earned(world, mentor)
+    await world.sim("POST", "payouts/fail_next", {"account": account})
+    await world.advance(TO_THE_BANK)
+    await world.sim("POST", f"accounts/{account}/complete", {})
+    await world.advance(TO_THE_BANK)
+    states = await world.pool.fetch("SELECT state FROM payouts WHERE mentor_id = $1", mentor)
+    assert sorted(row["state"] for row in states) == ["failed", "paid"]
+
+
+async def refunding_again(world: World) -> None:
+    """Let a bank send a refund back; an operator has it made again."""
+    order = await world.buy()
+    await world.say(booking.BookingCancelled, order, by="mentor", refund_basis_points=10_000)
+    await world.rest()
+    returned = await world.pool.fetchval(REFUND, order.order_id)
+    assert (await world.sim("POST", f"refunds/{returned}/fail", {}))[0] == 200
+    await world.rest()
+    assert (await mend(world, order, "retry"))[0] == 202
+    await world.rest()
+    assert await world.pool.fetchval(REFUND, order.order_id) != returned
+
+
 STORIES: dict[str, Story] = {
     "payment": payment,
     "closing": closing,
@@ -96,6 +140,9 @@ STORIES: dict[str, Story] = {
     "transfer and payout": transfer_and_payout,
     "reversal": reversing,
     "dispute": disputing,
+    "dispute lost": losing,
+    "payout sent again": paying_out_again,
+    "refund sent again": refunding_again,
 }
 CALLS = {
     "payment": {"checkout.create", "checkout.retrieve", "checkout.expire", "refund.create"},
@@ -104,13 +151,17 @@ CALLS = {
     "transfer and payout": {"account.create", "transfer.create", "payout.retrieve"},
     "reversal": {"transfer.create", "transfer.reverse", "refund.create"},
     "dispute": {"dispute.retrieve"},
+    "dispute lost": {"dispute.retrieve", "dispute.submit", "transfer.reverse"},
+    "payout sent again": {"account.create", "transfer.create", "payout.retrieve"},
+    "refund sent again": {"refund.create", "refund.retrieve"},
 }
 """What each story must at least be killed at, before and after."""
-SAMPLED = ("transfer and payout", "reversal", "dispute")
+SAMPLED = ("dispute", "dispute lost", "payout sent again", "refund sent again")
 
 
 async def sampled(world: World) -> None:
-    """Play some of the stories, one after another; each begins with a payment."""
+    """Play some of the stories, one after another, on a balance that is never short."""
+    await lend(world)
     for name in SAMPLED:
         await STORIES[name](world)
 
