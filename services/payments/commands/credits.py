@@ -203,6 +203,16 @@ async def refund_unused(
     return amount
 
 
+async def refund_rest(conn: Connection, order_id: UUID, now: datetime) -> None:
+    """Give back what is unused by now, of which nobody was shown an amount.
+
+    Raises `NotFound` or `NothingUnused`.
+    """
+    order, lots = await _need(conn, order_id)
+    unused = rules.unused_of(lots, await store.resting(conn, lots), now)
+    await _give_back(conn, order, unused, "cancelled", now)
+
+
 async def refund_as_asked(conn: Connection, deed: Deed, now: BusinessInstant) -> Details:
     """Give unused credits back for an operator; raises `NotFound` or `NothingUnused`."""
     order, lots = await _need(conn, UUID(deed.subject))

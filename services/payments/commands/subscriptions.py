@@ -322,13 +322,17 @@ async def _tell_failed(
 async def _give_back(conn: Connection, subscription: Subscription, now: datetime) -> None:
     """Give back as money what is not booked of every month: a session is worth what it cost.
 
-    A month that a bank disputes is the bank's to decide, also one that it took just now.
+    A month that a bank disputes is the bank's to decide, also one that it took just now. What
+    somebody is booking at this moment is booked: each month is locked before it is looked at.
     """
-    for each in await store.unused_of(conn, subscription.subscription_id, now):
+    months = [
+        each.order_id for each in await store.unused_of(conn, subscription.subscription_id, now)
+    ]
+    for order_id in months:
+        await need_order(conn, order_id)  # All purchases before the first lot.
+    for order_id in months:
         with suppress(credit_rules.NothingUnused):
-            await prepaid.refund_unused(
-                conn, each.order_id, subscription.mentee_id, each.worth.minor, now
-            )
+            await prepaid.refund_rest(conn, order_id, now)
 
 
 async def _rest(
