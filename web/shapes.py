@@ -313,46 +313,6 @@ class Account(Shape):
     refusal: str | None = None
 
 
-class Earnings(Shape):
-    """A mentor's totals in one currency, in minor units."""
-
-    currency: str
-    held_minor: int
-    released_minor: int
-    transferred_minor: int
-    paid_out_minor: int
-
-
-class AllEarnings(Shape):
-    """A mentor's totals in every currency."""
-
-    totals: list[Earnings]
-
-
-class EarningsOrder(Shape):
-    """What one order brought a mentor."""
-
-    order_id: str
-    title: str
-    mentor_minor: int
-    currency: str
-    due_at: AwareDatetime | None = None
-    waits_for: str | None = None
-    released_at: AwareDatetime | None = None
-    transferred_at: AwareDatetime | None = None
-
-
-class Payout(Shape):
-    """Money on its way to a mentor's bank."""
-
-    amount_minor: int
-    currency: str
-    state: str = ""
-    arrives_at: AwareDatetime | None = None
-    failure_words: str | None = None
-    sent_again: bool = False
-
-
 class Message(Shape):
     """One entry of the inbox."""
 

@@ -13,7 +13,7 @@ def payments() -> dict[str, object]:
     total = {"currency": "JPY", "held_minor": 1, "released_minor": 2, "transferred_minor": 3,
              "paid_out_minor": 5000}  # fmt: skip
     earned = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD",
-              "due_at": STARTS}  # fmt: skip
+              "due_at": STARTS, "release_delay_hours": 48}  # fmt: skip
     payout = {"amount_minor": 10200, "currency": "USD", "state": "paid", "arrives_at": STARTS}
     back = {**payout, "state": "failed", "failure_words": "The bank account is closed."}
     account = {"state": "restricted", "country": "DE", "can_receive": False,
@@ -38,14 +38,27 @@ def payments() -> dict[str, object]:
         "/v1/me/debts": owing,
         "/v1/operator/debts": {"items": [debt]},
         "/v1/me/account": account,
-        "/v1/me/earnings": {"totals": [total]},
-        "/v1/me/earnings/orders": {"items": [earned]},
-        "/v1/me/payouts": {"items": [back, {**back, "sent_again": True}, payout]},
+        "/v1/me/earnings": {"totals": [total], "release_delay_hours": 48},
+        "/v1/me/earnings/months": {"items": [earned_months()]},
+        "/v1/me/earnings/orders": {"items": [earned], "next_cursor": "abc"},
+        "/v1/me/payouts": {"items": [back, {**back, "sent_again": True}, payout],
+                           "next_cursor": "def"},
         **_prices(),
         **prepaid(),
         **plans(),
         **papers(),
-    }
+    }  # fmt: skip
+
+
+def earned_months() -> dict[str, object]:
+    """Return a year up to March 2030 in which more was earned from month to month, but for two."""
+    earned = {9: 0, 11: 1_234_500}
+    back = {6: -310_000, 10: -10_200}
+    starts = [f"2029-{month:02d}" for month in range(4, 13)] + ["2030-01", "2030-02", "2030-03"]
+    return {"currency": "USD", "months": [
+        {"since": f"{start}-01T00:00:00Z", "earned_minor": earned.get(at, at * 51_000),
+         "given_back_minor": back.get(at, 0)} for at, start in enumerate(starts)
+    ]}  # fmt: skip
 
 
 def _prices() -> dict[str, object]:

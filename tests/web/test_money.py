@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from tests.web.conftest import (
@@ -19,8 +17,7 @@ from tests.web.conftest import (
 )
 from tests.web.filling import ASKED, BY_REQUEST, fill
 from tests.web.prepaid import GIFT, bought
-from web.pages.chart import charts
-from web.shapes import EarningsOrder, Question
+from web.shapes import Question
 
 QUOTED = {
     "currency": "USD", "price_minor": 12000, "credits_minor": 12000, "credits_used": 1,
@@ -30,7 +27,6 @@ QUOTED = {
 }  # fmt: skip
 MUST = Question.model_validate(ASKED[0]).field
 WEEKS = {"week_0": STARTS, "week_1": STARTS.replace("-04T", "-11T")}
-EARNED = {"order_id": ORDER, "title": "First steps", "mentor_minor": 10200, "currency": "USD"}
 STORY = {
     "items": [{"at": STARTS, "kind": "charge", "amount_minor": 12000, "currency": "USD",
                "words": "The price was paid.", "whose": "mentee", "change_minor": 12000}],
@@ -123,27 +119,6 @@ async def test_nobody_is_led_to_pay_more_than_was_shown(
         assert f"{again}USD9000" in waiting, again
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        ({"waits_for": "session"}, "Held until 48 hours after the session"),
-        ({"waits_for": "bank"}, "Held until the bank of the card has decided a dispute"),
-        ({"waits_for": "objection"}, "Held until we have decided an objection"),
-        ({"due_at": STARTS}, "Held until Mon 4 Mar 2030"),
-        ({"due_at": STARTS, "released_at": STARTS}, "Released Mon 4 Mar 2030, not sent yet"),
-        ({"released_at": STARTS, "transferred_at": STARTS}, "Sent Mon 4 Mar 2030"),
-        ({"transferred_at": STARTS, "mentor_minor": 0}, "and given back since"),
-        ({"mentor_minor": 0}, "Nothing is left of it"),
-    ],
-)
-async def test_a_mentor_reads_until_when_a_share_is_held(
-    person: Browser, services: Services, more: dict[str, object], words: str
-) -> None:
-    """Whatever it waits for is named, and its amount stands beside it."""
-    services.tell("GET", "/v1/me/earnings/orders", (200, {"items": [EARNED | more]}))
-    assert words in (await person.page("/earnings")).text
-
-
 async def test_receipts_are_of_who_paid(person: Browser, services: Services) -> None:
     """The mentee is led to them from the session; the mentor, who has none, is not."""
     here = f"/sessions/{ORDER}"
@@ -211,20 +186,6 @@ async def test_operators_see_and_pay_back_what_was_paid_ahead(
     answer, text = await person.submit(here, f"{here}/refund-credits", reason="Mistaken.")
     assert answer.headers["Location"] == here, text
     assert services.of("POST", path)[0].body == {"reason": "Mistaken."}
-
-
-def test_the_chart_ends_with_this_month() -> None:
-    """Months without income are bars of nothing; what comes later than now has its month too."""
-    earned = [EarningsOrder.model_validate(EARNED | {"released_at": "2030-02-11T12:00:00Z"})]
-    (chart,) = charts(earned, "UTC", datetime(2030, 5, 2, tzinfo=UTC))
-    totals = [(bar.month.month, bar.total) for bar in chart.bars]
-    assert totals == [(12, 0), (1, 0), (2, 10200), (3, 0), (4, 0), (5, 0)]
-    coming = [*earned, EarningsOrder.model_validate(EARNED | {"due_at": "2030-06-01T12:00:00Z"})]
-    (chart,) = charts(coming, "UTC", datetime(2030, 5, 31, tzinfo=UTC))
-    assert (chart.bars[-1].month.month, chart.bars[-1].coming) == (6, 10200)
-    assert charts(earned, "UTC", datetime(2031, 5, 2, tzinfo=UTC)) == []
-    (older,) = charts(earned, "UTC")
-    assert older.bars[-1].month.month == 2
 
 
 @pytest.mark.parametrize(

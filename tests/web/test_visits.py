@@ -45,7 +45,8 @@ async def test_calls_side_by_side_refresh_once(browser: Browser, services: Servi
     await browser.sign_in(services, "mentor")
     services.tell("POST", REFRESH, (200, tokens(2, ("mentee", "mentor"))))
     answers: dict[str, dict[str, object]] = {
-        "/v1/me/earnings": {"totals": []},
+        "/v1/me/earnings": {"totals": [], "release_delay_hours": 48},
+        "/v1/me/earnings/months": {"items": []},
         "/v1/me/earnings/orders": {"items": []},
         "/v1/me/payouts": {"items": []},
         "/v1/me/debts": {},

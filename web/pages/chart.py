@@ -1,41 +1,50 @@
-"""What sessions brought by month, as the bars of a drawing 640 wide and 220 high. Pure."""
+"""What was earned and given back by month, as bars of a drawing 640 wide and 220 high. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date
 
-from web.shapes import EarningsOrder
+from web.earning_shapes import EarnedCurrency, EarnedMonth
 
-MONTHS_SHOWN = 6
 WIDTH = 640
 GROUND = 180
 TALLEST = 145
-BAR_WIDTH = 64
+BAR_WIDTH = 20
+ROOM_FOR_AMOUNT = 75
+"""From the middle of an amount to the edge of the drawing, or it would be cut on a phone."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One month: what was sent to Stripe, what is still to come, and where the bar stands."""
+    """One month: what was earned, beside it what was given back, and where the two stand."""
 
     month: date
-    sent: int
-    coming: int
-    x: int
-    sent_height: int
-    coming_height: int
+    earned: int
+    given_back: int
+    middle: int
+    earned_height: int
+    given_back_height: int
 
     @property
-    def total(self) -> int:
-        """Return the month's amount in minor units."""
-        return self.sent + self.coming
+    def net(self) -> int:
+        """Return what the month came to, in minor units."""
+        return self.earned - self.given_back
 
     @property
-    def top(self) -> int:
-        """Return how far below the drawing's upper edge the bar begins."""
-        return GROUND - self.sent_height - self.coming_height
+    def left(self) -> int:
+        """Return where the earned bar begins: under its month, or beside the other one."""
+        return self.middle - (BAR_WIDTH if self.given_back else BAR_WIDTH // 2)
+
+    @property
+    def amount(self) -> tuple[int, str]:
+        """Return where an amount above the earned bar is anchored, and by which of its ends."""
+        if self.middle < ROOM_FOR_AMOUNT:
+            return self.left, "start"
+        if self.middle > WIDTH - ROOM_FOR_AMOUNT:
+            return self.left + BAR_WIDTH, "end"
+        return self.left + BAR_WIDTH // 2, "middle"
 
 
 @dataclass(frozen=True)
@@ -45,49 +54,31 @@ class Chart:
     currency: str
     bars: tuple[Bar, ...]
     width: int = BAR_WIDTH
+    ground: int = GROUND
+
+    @property
+    def best(self) -> Bar:
+        """Return the last of the months in which most was earned."""
+        return max(self.bars, key=lambda bar: (bar.earned, bar.month))
 
 
-def charts(orders: Iterable[EarningsOrder], zone: str, now: datetime | None = None) -> list[Chart]:
-    """Return a chart for each currency; a session counts in the month its share falls due in.
-
-    The last month is that of `now`, or the last in which something comes; months of nothing have
-    a place too. Without `now` it is the last of the orders: so for those on an older page.
-    """
-    sums: dict[str, dict[date, tuple[int, int]]] = {}
-    for order in orders:
-        at = order.due_at or order.released_at or order.transferred_at
-        if at is None:
-            continue
-        months = sums.setdefault(order.currency, {})
-        sent, coming = months.get(_month(at, zone), (0, 0))
-        share = order.mentor_minor
-        gone = order.transferred_at is not None
-        months[_month(at, zone)] = (sent + share, coming) if gone else (sent, coming + share)
-    today = [_month(now, zone)] if now else []
-    drawn = (
-        Chart(currency, _bars(months, max([*months, *today])))
-        for currency, months in sorted(sums.items())
-    )
-    return [chart for chart in drawn if any(bar.total for bar in chart.bars)]
+def charts(currencies: Iterable[EarnedCurrency]) -> list[Chart]:
+    """Return a chart for each currency; months of nothing have a place too."""
+    return [Chart(each.currency, _bars(each.months)) for each in currencies if each.months]
 
 
-def _month(at: datetime, zone: str) -> date:
-    return at.astimezone(ZoneInfo(zone)).date().replace(day=1)
-
-
-def _bars(months: dict[date, tuple[int, int]], last: date) -> tuple[Bar, ...]:
-    shown = _months_up_to(last)
-    most = max(sum(months.get(month, (0, 0))) for month in shown) or 1
-    step = WIDTH // MONTHS_SHOWN
+def _bars(months: list[EarnedMonth]) -> tuple[Bar, ...]:
+    most = max(max(each.earned_minor, -each.given_back_minor) for each in months) or 1
+    step = WIDTH / len(months)
     bars: list[Bar] = []
-    for number, month in enumerate(shown):
-        sent, coming = months.get(month, (0, 0))
-        x = number * step + (step - BAR_WIDTH) // 2
-        heights = (round(sent * TALLEST / most), round(coming * TALLEST / most))
-        bars.append(Bar(month, sent, coming, x, *heights))
+    for number, each in enumerate(months):
+        earned, given_back = each.earned_minor, -each.given_back_minor
+        heights = (_height(earned, most), _height(given_back, most))
+        month = each.since.astimezone(UTC).date()
+        bars.append(Bar(month, earned, given_back, round((number + 0.5) * step), *heights))
     return tuple(bars)
 
 
-def _months_up_to(last: date) -> list[date]:
-    numbers = range(last.year * 12 + last.month - MONTHS_SHOWN, last.year * 12 + last.month)
-    return [date(number // 12, number % 12 + 1, 1) for number in numbers]
+def _height(minor: int, most: int) -> int:
+    # Upwards, so that even a cent is seen.
+    return -(-minor * TALLEST // most)
