@@ -93,10 +93,9 @@ async def _owe_again(
     if brought.minor <= 0:
         return
     debt = await transfer_store.lock_debt(conn, order.mentor_id, brought.currency, now)
-    written = await transfer_store.written_off_of(
-        conn, order.mentor_id, session.session_id, brought.currency
-    )
-    again = Money(min(brought.minor, written.minor), brought.currency)
+    steps = await transfer_store.steps_of_debt(conn, order.mentor_id, brought.currency)
+    written = recovery.written_off(steps)[session.session_id]
+    again = Money(min(brought.minor, written), brought.currency)
     if again.minor:
         await transfer_store.save_debt(conn, replace(debt, owed=debt.owed + again), now)
         part = order.part(session.session_id)

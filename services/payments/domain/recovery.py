@@ -8,12 +8,18 @@ not transferred yet, and else as a debt. What exceeds the price is the platform'
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from services.payments.domain.orders import Order, Session
 from services.payments.domain.outcomes import Earnings, TransferState, divided
 from services.payments.domain.splits import Split
 from shared.money import Money
+
+REVERSAL, WRITTEN_OFF, OWED_AGAIN = "reversal", "debt_written_off", "debt_owed_again"
+"""What the ledger calls the steps of a debt that are not alike to all others."""
 
 
 @dataclass(frozen=True)
@@ -92,3 +98,52 @@ def _with_payable(earnings: Earnings, payable: Money) -> Earnings:
 def _beyond(session: Session, gone: Money) -> Money:
     """Return what of the amount that has gone exceeds the price."""
     return Money(max(0, gone.minor - session.price.minor), gone.currency)
+
+
+@dataclass(frozen=True)
+class DebtStep:
+    """What made a mentor's debt more (positive) or less; a write-off is of no session."""
+
+    kind: str
+    session_id: UUID | None
+    minor: int
+
+
+Debts = Counter[UUID | None]
+"""How much of each session, in minor units; the oldest debt stands first."""
+
+
+def written_off(steps: Iterable[DebtStep]) -> Debts:
+    """Return what was written off of each session's debt and is not owed again.
+
+    Later shares and operators bring the oldest debts down first. A reversal is of its own session:
+    what came back was not forgiven, and a write-off that had been put to it was of another debt.
+    """
+    owed, written = Debts(), Debts()
+    for step in steps:
+        of, minor = step.session_id, abs(step.minor)
+        if step.minor > 0:
+            owed[of] += minor
+            written[of] -= minor if step.kind == OWED_AGAIN else 0
+        elif step.kind == WRITTEN_OFF:
+            written += _bring_down(owed, minor)
+        elif step.kind == REVERSAL:
+            own = min(minor, owed[of])
+            forgiven = min(minor - own, written[of])
+            owed[of] -= own
+            written[of] -= forgiven
+            written += _bring_down(owed, forgiven)
+            _bring_down(owed, minor - own - forgiven)
+        else:
+            _bring_down(owed, minor)
+        owed = +owed
+    return written
+
+
+def _bring_down(owed: Debts, minor: int) -> Debts:
+    """Bring the oldest debts down by an amount; return how much of each."""
+    parts = Debts()
+    for session_id, of_it in owed.items():
+        parts[session_id] = min(of_it, minor - parts.total())
+    owed.subtract(parts)
+    return parts

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.payments.domain.recovery import DebtStep
 from services.payments.domain.transfers import Debt, Reversal, Transfer
 from shared.db import Connection
 from shared.money import Money
@@ -102,15 +103,11 @@ ASKED = """
 SELECT COALESCE(sum(amount_minor), 0)::bigint FROM reversals
 WHERE mentor_id = $1 AND currency = $2 AND state = 'planned'
 """
-WRITTEN_OFF_OF = """
-SELECT least(
-    COALESCE(sum(l.amount_minor) FILTER (WHERE l.session_id = $2), 0),
-    COALESCE(
-        -sum(l.amount_minor) FILTER (WHERE e.kind IN ('debt_written_off', 'debt_owed_again')), 0
-    )
-)::bigint
+STEPS_OF_DEBT = """
+SELECT e.kind, l.session_id, l.amount_minor AS minor
 FROM ledger_lines AS l JOIN ledger_entries AS e ON e.entry_id = l.entry_id
-WHERE l.mentor_id = $1 AND l.currency = $3 AND l.account = 'mentor_debt'
+WHERE l.mentor_id = $1 AND l.currency = $2 AND l.account = 'mentor_debt'
+ORDER BY e.entry_id
 """
 SAVE_DEBT = """
 UPDATE debts SET owed_minor = $3, beyond_floor = $4,
@@ -291,12 +288,9 @@ async def lock_debt(conn: Connection, mentor_id: UUID, currency: str, now: datet
     return Debt(mentor_id, Money(owed, currency), Money(asked, currency))
 
 
-async def written_off_of(
-    conn: Connection, mentor_id: UUID, session_id: UUID, currency: str
-) -> Money:
-    """Return how much was written off of what a mentor owed for a session; the debt is locked."""
-    found = await conn.fetchval(WRITTEN_OFF_OF, mentor_id, session_id, currency)
-    return Money(max(0, found), currency)
+async def steps_of_debt(conn: Connection, mentor_id: UUID, currency: str) -> list[DebtStep]:
+    """Return all that changed a mentor's debt, in the order of posting; the debt is locked."""
+    return [DebtStep(**dict(row)) for row in await conn.fetch(STEPS_OF_DEBT, mentor_id, currency)]
 
 
 async def save_debt(conn: Connection, debt: Debt, now: datetime) -> None:
