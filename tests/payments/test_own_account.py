@@ -36,7 +36,8 @@ async def look_at_own_account(world: World) -> None:
 
 def shown() -> float:
     """Return what the worker shows of it."""
-    (sample,) = PAYS_OUT_BY_ITSELF.collect()[0].samples
+    (metric,) = PAYS_OUT_BY_ITSELF.collect()
+    (sample,) = metric.samples
     return sample.value
 
 
@@ -48,7 +49,7 @@ async def test_an_account_that_pays_out_by_itself_is_told(
     await world.sim("POST", "account/payouts", {"interval": interval})
     with capture_logs() as lines:
         await look_at_own_account(world)
-    (*found,) = [line for line in lines if line["event"] == TOLD]
+    found = [line for line in lines if line["event"] == TOLD]
     assert [(line["payouts"], line["log_level"]) for line in found] == [("daily", "error")] * told
     assert all(line["do"] == "set it to manual" for line in found)
     assert shown() == told
