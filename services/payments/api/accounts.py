@@ -32,7 +32,8 @@ from shared.db import Connection
 from shared.web import Api, Body, Call, Page, PageQuery, Reply, View
 
 ACCEPTED = 202
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/\S*)?$", max_length=2000)]
+# RFC 3986: an address is written in visible ASCII; languages differ in what else is a space.
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-.0-~]+(/[!-~]*)?$", max_length=2000)]
 
 
 class NewAccount(Body):
