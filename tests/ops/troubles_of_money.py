@@ -86,7 +86,15 @@ async def refund_failed(ward: Ward) -> AsyncGenerator[Trouble]:
         order.order_id,
         now,
     )
-    yield Trouble(at(ward, "payments"), {"order": str(order.order_id)}, worker=ward.world.turn)
+    refund_id = await ward.world.pool.fetchval(
+        "SELECT refund_id FROM refunds WHERE order_id = $1", order.order_id
+    )
+    names = {
+        "order": str(order.order_id),
+        "refund": str(refund_id),
+        "amount": str(order.price_minor),
+    }
+    yield Trouble(at(ward, "payments"), names, worker=ward.world.turn)
 
 
 @trouble("DisputeUnanswered")
