@@ -20,6 +20,8 @@ from tests.payments.test_recovery import earned, lend, refund
 
 PAID_OUT = timedelta(days=5)
 TO_THE_BANK = timedelta(days=2)
+AND_BACK = timedelta(days=4)
+"""What a card paid is there after two days, leaves at the next midnight, and comes back by then."""
 SEED, DEATHS = 11, 10
 REFUND = "SELECT stripe_refund_id FROM refunds WHERE order_id = $1"
 NewDatabase = Callable[..., Awaitable[Database]]
@@ -113,7 +115,7 @@ async def paying_out_again(world: World) -> None:
     account = await world.connect(mentor)
     await earned(world, mentor)
     await world.sim("POST", "payouts/fail_next", {"account": account})
-    await world.advance(TO_THE_BANK)
+    await world.advance(AND_BACK)
     await world.sim("POST", f"accounts/{account}/complete", {})
     await world.advance(TO_THE_BANK)
     states = await world.pool.fetch("SELECT state FROM payouts WHERE mentor_id = $1", mentor)
@@ -167,7 +169,7 @@ async def sampled(world: World) -> None:
 
 
 async def test_deaths_at_some_boundaries_change_nothing(database: NewDatabase) -> None:
-    """Ten deaths by dice in three paths at once; every call of them is among the places."""
+    """Ten deaths by dice in some of the paths, one after another; every call of them is among the places."""
     whole, passed = await play(await database("payments"), sampled)
     words = " ".join(passed)
     for call in (call for name in SAMPLED for call in CALLS[name]):
