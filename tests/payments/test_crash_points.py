@@ -169,7 +169,7 @@ async def sampled(world: World) -> None:
 
 
 async def test_deaths_at_some_boundaries_change_nothing(database: NewDatabase) -> None:
-    """Ten deaths by dice in some of the paths, one after another; every call of them is among the places."""
+    """Ten deaths by dice in some of the paths, one after another; all their calls are places."""
     whole, passed = await play(await database("payments"), sampled)
     words = " ".join(passed)
     for call in (call for name in SAMPLED for call in CALLS[name]):
