@@ -23,7 +23,7 @@ import asyncpg
 
 from dev.children import Command, kill, spawn, stop
 from dev.kafka import Kafka
-from dev.ports import LOOPBACK, free_ports
+from dev.ports import free_ports
 from dev.postgres import (
     ROLES,
     SERVICES,
@@ -108,7 +108,7 @@ class EngineProcess(Generic[E]):
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A PostgreSQL server: host:port and the password of the superuser and of every role."""
+    """A PostgreSQL server: where it is (`postgres_url`), and the password of every role."""
 
     address: str
     passwords: Mapping[str, str] = field(repr=False)
@@ -312,7 +312,7 @@ async def running(process: EngineProcess[E]) -> AsyncGenerator[EngineProcess[E]]
 def postgres_server(process: EngineProcess[Postgres]) -> PostgresServer:
     """Return the address and passwords of an embedded server."""
     engine = process.engine
-    return PostgresServer(f"{LOOPBACK}:{engine.port}", engine.passwords)
+    return PostgresServer(engine.address, engine.passwords)
 
 
 def _external_postgres() -> PostgresServer:
