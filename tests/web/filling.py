@@ -210,16 +210,6 @@ def every(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [address for found in addresses.values() for address in found]
 
 
-def first(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Return one address of each route: the first of those named."""
-    return [found[0] for found in addresses.values()]
-
-
-def further(addresses: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Return the addresses that show the same routes in other states."""
-    return [address for found in addresses.values() for address in found[1:]]
-
-
 def fill(services: Services) -> None:
     """Give the services something for every page."""
     parts = (

@@ -35,8 +35,6 @@ from tests.web.filling import (
     empty,
     every,
     fill,
-    first,
-    further,
     get_routes,
 )
 from web.config import WebSettings
@@ -167,7 +165,7 @@ async def test_pages_of_people(window: Window, services: Services) -> None:
     """So can every page of a mentee, a mentor and an operator."""
     fill(services)
     await sign_in_as_all(window, services)
-    await window.walk(first(OWN))
+    await window.walk(found[0] for found in OWN.values())
 
 
 @pytest.mark.long
@@ -175,7 +173,7 @@ async def test_pages_of_people_in_each_state(window: Window, services: Services)
     """And every page in each state of what it shows, order by order."""
     fill(services)
     await sign_in_as_all(window, services)
-    await window.walk(further(OWN))
+    await window.walk(address for found in OWN.values() for address in found[1:])
 
 
 async def test_pages_with_nothing_on_them(window: Window, services: Services) -> None:
