@@ -37,8 +37,10 @@ async def run_script(
 
 def _pgbench(url: str, *options: str) -> Command:
     address = urlsplit(url)
+    # As it stands: `hostname` is in lower case, which the folder of a socket need not be.
+    host = address.netloc.rpartition("@")[2].rpartition(":")[0]
     env = {
-        "PATH": os.defpath, "PGHOST": str(address.hostname), "PGPORT": str(address.port),
+        "PATH": os.defpath, "PGHOST": unquote(host), "PGPORT": str(address.port),
         "PGUSER": str(address.username), "PGPASSWORD": unquote(str(address.password)),
         "PGDATABASE": address.path.removeprefix("/"),
     }  # fmt: skip
