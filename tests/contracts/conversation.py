@@ -29,10 +29,11 @@ ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Apia", "America/St_J
 SHAPE_CODES = ("shape_invalid", "json_invalid")
 CHECKS: Json = {
     # The business may refuse what has the right shape: 412 (somebody changed it meanwhile), 422
-    # (two fields contradict each other), 400 (a webhook that Stripe did not sign). That it is not
-    # the shape which was refused is looked at by `the_document_is_as_strict_as_the_server`.
+    # (two fields contradict each other), 400 (a webhook that Stripe did not sign), 429 (an
+    # address with too many wrong passwords). That it is not the shape which was refused is looked
+    # at by `the_document_is_as_strict_as_the_server`.
     "positive_data_acceptance": {
-        "expected-statuses": ["2xx", "400", "401", "403", "404", "409", "412", "422"]
+        "expected-statuses": ["2xx", "400", "401", "403", "404", "409", "412", "422", "429"]
     },
     # An If-Match that no answer of ours gave is an outdated one: 412.
     "negative_data_rejection": {

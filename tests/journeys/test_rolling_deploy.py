@@ -64,13 +64,13 @@ class Load:
 
 
 async def _buyers(caller: Caller, plain: Caller, count: int) -> list[tuple[Person, str]]:
-    """Return people who ask once, each with a mentor's offering."""
-    stalls = [await open_stall(caller, f"Mentor {number}") for number in range((count + 3) // 4)]
+    """Return people who ask once, each with the offering of a mentor of their own."""
+    stalls = [await open_stall(caller, f"Mentor {number}") for number in range(count)]
     people: list[tuple[Person, str]] = []
     for number in range(count):
         person = await new_person(caller, f"Roller {number}", wants="mentee", zone="UTC")
         person.caller = plain
-        people.append((person, stalls[number % len(stalls)].offering_id))
+        people.append((person, stalls[number].offering_id))
     return people
 
 
