@@ -44,9 +44,11 @@ class Load:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def buy_on(self, person: Person, offering_id: str, number: int) -> None:
-        """Buy until told to stop; whatever fails ends it."""
+        """Search, buy and look for news until told to stop; whatever fails ends it."""
         while not self._stop.is_set():
+            await person.get("profiles", "/v1/mentors")
             purchase = await buy_some_slot(person, offering_id, number + 7 * len(self.bought))
+            await person.get("notifications", "/v1/me/feed/unread")
             self.bought.append((person, purchase))
 
     async def goes_on(self) -> None:
