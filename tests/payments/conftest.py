@@ -58,6 +58,9 @@ REST_SECONDS = 30.0
 TURN_PAUSE_SECONDS = 0.02
 OUTBOX = "SELECT headers, value FROM outbox ORDER BY id"
 UNDONE = "SELECT kind, subject FROM in_flight WHERE kind <> 'outbox'"
+TRY_AGAIN = """UPDATE operations SET next_try_at = now()
+    WHERE state = 'sent' AND outcome ->> 'because' = 'balance_insufficient'"""
+"""What waits for the balance keeps real time, and days pass here in less than its back-off."""
 
 F = TypeVar("F", bound=Fact)
 
@@ -254,6 +257,7 @@ class World:
             instants = [due, datetime.fromisoformat(sim) if sim else None, target]
             step = min(found for found in instants if found is not None)
             self.clock.instant = max(self.clock.instant, min(step, target))
+            await self.pool.execute(TRY_AGAIN)
             await self.rest()
             if self.clock.instant >= target:
                 return
